@@ -1,0 +1,39 @@
+# Two commands: `make report` and `make test`. Both set up .venv by themselves; both can be run again at any time.
+SCALE ?= laptop
+CORES ?= $(shell python3 -c "import os; print(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())")
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: report smoke test clean
+.DEFAULT_GOAL := report
+
+report: .venv/ready
+	@$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE) --quiet rules host
+	@$(BIN)/flopwise --scale $(SCALE) report summary
+
+smoke:
+	@$(MAKE) --no-print-directory report SCALE=smoke
+
+test: .venv/ready-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile workflow
+	@$(BIN)/flopwise config --check
+	@$(BIN)/python -m pytest
+
+clean:
+	rm -rf results/smoke results/laptop .snakemake
+
+# The lock pins every version; it holds no hashes, so that a CPU build and a CUDA build of torch both satisfy it.
+.venv/bin/python:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'flopwise needs Python 3.11 or newer; this is ' + sys.version.split()[0])"
+	@echo "setting up .venv (once; a few minutes)"
+	@$(PYTHON) -m venv .venv
+
+.venv/ready: .venv/bin/python pyproject.toml requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable ".[dev]"
+	@touch $@

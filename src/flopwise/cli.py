@@ -1,0 +1,101 @@
+"""The command line: `python -m flopwise ...` or `flopwise ...`. Thin: it parses, calls, and turns failures into one
+line. Nothing heavy is imported before a command needs it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flopwise.core.errors import RunFailure, UserError
+from flopwise.data.commands import app as data_app
+from flopwise.report.commands import app as report_app
+from flopwise.studies.continual.commands import app as continual_app
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(data_app, name="data", help="The data sets: make one, list and describe them.")
+app.add_typer(continual_app, name="continual", help="The verbs of the continual study, one per rule.")
+app.add_typer(report_app, name="report", help="Notebooks, figures and the report page.")
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    scale: Annotated[str | None, typer.Option(help="Preset in config/scales/; default: the one in config.yaml.")] = None,
+    results: Annotated[str | None, typer.Option(help="Folder of everything that is generated.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file; default: config/config.yaml.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of torch.")] = 1,
+) -> None:
+    """Where should the next FLOP go?"""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read by torch when it is imported
+        os.environ[name] = str(threads)
+    context.obj = lambda **changes: _settings(config, **{"scale": scale, "results": results, **changes})
+
+
+def _settings(config: Path | None, **changes):
+    from flopwise.config import load
+
+    return load(config, **changes)
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    scale: Annotated[str | None, typer.Option(help="Preset in config/scales/.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine output on standard output.")] = False,
+) -> None:
+    """Count jobs, cells and FLOPs of a scale before anything runs."""
+    from flopwise.planning import plan_of, plan_text
+
+    facts = plan_of(context.obj(**({"scale": scale} if scale else {})))
+    _print(facts, as_json, plan_text)
+
+
+@app.command()
+def audit(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A figure, table or any other result.")],
+    rerun: Annotated[bool, typer.Option("--rerun", help="Make it again in a folder of its own and compare.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine output on standard output.")] = False,
+) -> None:
+    """Say where a result comes from and check every hash on the way."""
+    from flopwise.provenance.audit import audit_path, audit_text
+
+    facts = audit_path(path, rerun=rerun)
+    _print(facts, as_json, audit_text)
+    if not facts["verified"]:
+        raise RunFailure(f"{path} does not hold: {facts['problems'][0]}")
+
+
+@app.command("config")
+def config_files(check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 if they differ.")] = False) -> None:
+    """Write the generated files: config/config.schema.json, config/README.md and the claims' lock."""
+    from flopwise.config.generate import write_generated
+
+    stale = write_generated(check=check)
+    if check and stale:
+        raise RunFailure(f"{', '.join(map(str, stale))} differ from the code; run `flopwise config`")
+
+
+def _print(facts: dict, as_json: bool, text) -> None:
+    import json
+
+    print(json.dumps(facts, indent=1, sort_keys=True) if as_json else text(facts))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake exits with 2, a failure with 1, both after one line."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        _fail(error, 2)
+    except RunFailure as error:
+        _fail(error, 1)
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1)
+
+
+def _fail(message, status: int) -> None:
+    print("flopwise: " + " ".join(str(message).split()), file=sys.stderr)
+    sys.exit(status)

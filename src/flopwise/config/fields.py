@@ -1,0 +1,15 @@
+"""Building blocks of the typed configuration: strict models whose every field says what it is and where it comes from."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def setting(default, description: str, source: str, **bounds):
+    """A configuration field: default (`...` where required), description, source (`paper section`, `official code`,
+    `our choice`) and bounds."""
+    return Field(default, description=description, json_schema_extra={"source": source}, **bounds)

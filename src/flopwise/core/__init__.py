@@ -1,0 +1,1 @@
+"""What every study shares: errors, files, seeds, schedules, the training loop. Imports no study and no method."""

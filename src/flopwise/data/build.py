@@ -1,0 +1,37 @@
+"""Make one data set of a scale on disk."""
+
+import dataclasses
+import difflib
+from pathlib import Path
+
+from flopwise.config.models import DataConfig
+from flopwise.core.errors import UserError
+from flopwise.data.store import write_set
+from flopwise.data.world import WORLD, build_pool, build_set
+
+POOL_FACTS = {
+    "name": "pool", "title": "Pre-training pool", "role": "pre-training", "task": "image-text pairs", "material": "mixed",
+    "split": "no test split; shares no image with any test set", "source": "the embedded world",
+    "licence": "see the data sets it draws from",
+}  # fmt: skip
+
+
+def facts_of(data: DataConfig, name: str) -> dict:
+    """What the catalogue knows about the data set called `name`."""
+    allowed = (*data.adaptation, *data.evaluation)
+    if name not in allowed:
+        near = difflib.get_close_matches(name, allowed, n=3)
+        hint = f" (did you mean {', '.join(near)}?)" if near else ""
+        raise UserError(f"data set {name!r} is none of this scale's{hint}; allowed are {', '.join(allowed)}")
+    if name not in WORLD:
+        raise UserError(f"data set {name!r} is not part of the embedded world; allowed are {', '.join(WORLD)}")
+    return dataclasses.asdict(WORLD[name])
+
+
+def build_to(data: DataConfig, name: str, out: Path) -> None:
+    """Write the data set `name`, or the pool (`pool`), to the folder `out`."""
+    if name == "pool":
+        write_set(out, build_pool(data.pool_samples, caption_noise=data.caption_noise), POOL_FACTS)
+        return
+    facts = facts_of(data, name)
+    write_set(out, build_set(name, train_per_class=data.train_per_class, test_per_class=data.test_per_class), facts)

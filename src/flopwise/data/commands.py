@@ -1,0 +1,55 @@
+"""Commands around the data sets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+POOL = "pool"
+
+
+@app.command()
+def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
+    """Make one data set of the scale, or its pre-training pool (`pool`), and its card."""
+    import time
+
+    from flopwise.data.build import build_to
+    from flopwise.provenance.lineage import write
+
+    settings = context.obj()
+    build_to(settings.preset.data, name, out)
+    write(
+        lineage, rule="data_set", job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",),
+        cost={"cpu_seconds": time.process_time()},
+    )  # fmt: skip
+
+
+    build_to(settings.preset.data, name, out)
+
+
+@app.command("list")
+def list_sets(context: typer.Context, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """List the data sets of the scale."""
+    import json
+
+    from flopwise.data.build import facts_of
+
+    data = context.obj().preset.data
+    rows = [facts_of(data, name) for name in (*data.adaptation, *data.evaluation)]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        print(f"{row['name']:<22} {row['role']:<11} {row['task']:<15} {row['material']:<11} {row['title']}")
+
+
+@app.command()
+def describe(context: typer.Context, name: str, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Print everything that is known about a data set."""
+    import json
+
+    from flopwise.data.build import facts_of
+
+    facts = facts_of(context.obj().preset.data, name)
+    print(json.dumps(facts, indent=1) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))

@@ -1,0 +1,1 @@
+"""Methods, one short file each; none of them knows a study."""

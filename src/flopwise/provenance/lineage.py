@@ -1,0 +1,87 @@
+"""Lineage: one small record per job, saying what it read, with which code, and what it wrote."""
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import flopwise
+from flopwise.config import ROOT, Settings
+from flopwise.core.io import read_json, sha256_file, sha256_json, write_json
+from flopwise.provenance.sources import closure
+
+RECORDED = ("torch", "open_clip_torch", "numpy", "scikit-learn", "matplotlib", "fontawesomefree", "snakemake")
+
+
+def hash_path(path: Path | str) -> str:
+    """SHA-256 of a file; of a folder, the hash over its files' names and hashes."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        return sha256_json({str(p.relative_to(path)): sha256_file(p) for p in files})
+    return sha256_file(path)
+
+
+@cache
+def code_version() -> dict:
+    """Version of the package, commit of the checkout (None outside git) and whether tracked files were changed."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    changed = bool(git("status", "--porcelain", "--untracked-files=no")) if commit else None
+    return {"flopwise": flopwise.__version__, "commit": commit, "changed": changed}
+
+
+def versions() -> dict:
+    """Versions of what computes the results."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def folder(settings: Settings) -> Path:
+    return settings.results / "lineage"
+
+
+def write(
+    target: Path | str,
+    *,
+    rule: str,
+    job: str,
+    inputs: list[Path],
+    outputs: list[Path],
+    modules: tuple[str, ...],
+    extra_sources: tuple[Path, ...] = (),
+    cells: tuple[str, ...] = (),
+    seeds: tuple[int, ...] = (),
+    cost: dict | None = None,
+) -> None:
+    """Write the record of one finished job to `target`.
+
+    `modules`: where the job's code starts; every file they import counts as its source. `cost`: gflops, cpu_seconds."""
+    sources = [*closure(*modules), *extra_sources]
+    record = {
+        "rule": rule, "job": job,
+        "inputs": {str(path): hash_path(path) for path in inputs},
+        "outputs": {str(path): hash_path(path) for path in outputs},
+        "sources": {str(path.relative_to(ROOT)): sha256_file(path) for path in sources},
+        "cells": list(cells), "seeds": list(seeds), "cost": cost or {},
+        "code": code_version(), "versions": versions(), "machine": platform.machine(),
+    }  # fmt: skip
+    write_json(target, record)
+
+
+def records(settings: Settings) -> list[tuple[Path, dict]]:
+    """All records of a scale: (file, record)."""
+    return [(path, read_json(path)) for path in sorted(folder(settings).rglob("*.json"))]

@@ -1,0 +1,53 @@
+"""Which source files a piece of the package depends on, read from the import statements. Imports nothing of them."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+VALUES = ("flopwise.config",)  # settings reach a job as values, which enter its digest; their code does not count
+
+
+def _file(module: str) -> Path | None:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """Modules of this package that the file imports, at its top or inside functions."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in names if name.split(".")[0] == "flopwise" and _file(name))
+
+
+def closure(*modules: str) -> list[Path]:
+    """All files of this package that `modules` import, directly or through others, sorted; packages' `__init__`
+    files included."""
+    found: dict[str, Path] = {}
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        if module in found or module.startswith(VALUES):
+            continue
+        path = _file(module)
+        if path is None:
+            raise ValueError(f"{module} is no module of this package")
+        found[module] = path
+        todo += _imports(path)
+        if "." in module:
+            todo.append(module.rpartition(".")[0])
+    return sorted(set(found.values()))
+
+
+def digest(files: list[Path]) -> str:
+    """Hash of the contents of `files`, of their names inside the package, and of nothing else."""
+    total = hashlib.sha256()
+    for path in files:
+        total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,45 @@
+"""Which notebooks there are and what each writes, read from the notebooks themselves without running them."""
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from flopwise.config.load import ROOT
+
+FIGURE_FILES, TABLE_FILES = ("svg", "png", "csv"), ("csv", "md", "tex")
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook and the names of the figures and tables that its calls of `show.figure` and `show.table` write."""
+
+    source: Path
+    figures: tuple[str, ...]
+    tables: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.source.stem
+
+    @property
+    def files(self) -> list[str]:
+        """File names of everything the notebook writes."""
+        named = [(name, FIGURE_FILES) for name in self.figures] + [(name, TABLE_FILES) for name in self.tables]
+        return [f"{name}.{end}" for name, ends in named for end in ends]
+
+
+@cache
+def notebook(name: str) -> Notebook:
+    """The notebook called `name` in notebooks/."""
+    source = ROOT / "notebooks" / f"{name}.py"
+    found: dict[str, list[str]] = {"figure": [], "table": []}
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("show.figure", "show.table"):
+            found[node.func.attr].append(ast.literal_eval(node.args[2]))
+    return Notebook(source, tuple(found["figure"]), tuple(found["table"]))
+
+
+def notebooks() -> list[Notebook]:
+    """All notebooks, by name."""
+    return [notebook(path.stem) for path in sorted((ROOT / "notebooks").glob("*.py"))]

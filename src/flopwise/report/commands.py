@@ -1,0 +1,107 @@
+"""Commands that run notebooks and build the report page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+Lineage = Annotated[Path, typer.Option(help="Where the lineage record goes.")]
+
+
+@app.command()
+def figures(context: typer.Context, notebook: str, out: Path, lineage: Lineage) -> None:
+    """Run a notebook: write its figures and tables beside the executed notebook `out`."""
+    import time
+
+    from flopwise.provenance.lineage import write
+    from flopwise.report.chapters import notebook as find
+    from flopwise.report.notebook import execute
+
+    settings = context.obj()
+    found, inputs = find(notebook), notebook_inputs(settings, notebook)
+    execute(found.source, out, _parameters(settings, out.parent))
+    write(
+        lineage, rule=f"{notebook.split('_')[0]}_figures", job=notebook, inputs=inputs,
+        outputs=[out, *(out.parent / name for name in found.files)], modules=notebook_modules(notebook),
+        extra_sources=(found.source,), cost={"cpu_seconds": time.process_time()},
+    )  # fmt: skip
+
+
+def _parameters(settings, folder: Path) -> dict:
+    return {
+        "tables": str(settings.results / "continual" / "tables"), "data": str(settings.results / "data"),
+        "figures": str(folder), "scale": settings.config.scale,
+    }  # fmt: skip
+
+
+def notebook_inputs(settings, name: str) -> list[Path]:
+    """What a notebook reads: the study's tables, and the data sets where it draws them."""
+    from flopwise.studies.continual.tables import NAMES
+
+    tables = settings.results / "continual" / "tables"
+    if name != "world":
+        return [tables / f"{table}.csv" for table in NAMES]
+    data = settings.preset.data
+    sets = [settings.results / "data" / dataset for dataset in (*data.adaptation, *data.evaluation)]
+    return [*sets, tables / "zero_shot.csv"]
+
+
+def notebook_modules(name: str) -> tuple[str, ...]:
+    """Modules of this package that a notebook imports, and what runs it."""
+    import ast
+
+    from flopwise.report.chapters import notebook
+
+    tree = ast.parse(notebook(name).source.read_text(encoding="utf-8"))
+    found = [
+        f"{node.module}.{alias.name}" if node.module == "flopwise.report" else node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("flopwise")
+        for alias in node.names
+    ]
+    return tuple(sorted({"flopwise.report.notebook", *found}))
+
+
+def rerun_notebook(name: str, path: Path, folder: Path) -> Path:
+    """Run the notebook that made `path` (results/<scale>/<study>/figures/<file>) again into `folder`; returns the
+    file that corresponds to `path`."""
+    from flopwise.config import load
+    from flopwise.report.chapters import notebook
+    from flopwise.report.notebook import execute
+
+    results = path.parents[2]
+    settings = load(scale=results.name, results=str(results.parent))
+    execute(notebook(name).source, folder / f"{name}.ipynb", _parameters(settings, folder))
+    return folder / path.name
+
+
+@app.command()
+def page(context: typer.Context, out: Path, lineage: Lineage) -> None:
+    """Build the report from the executed notebooks, the claims and the lineage records."""
+    from flopwise.provenance.lineage import write
+    from flopwise.report.assemble import assemble, page_inputs
+
+    settings = context.obj()
+    assemble(settings, out)
+    inputs = page_inputs(settings)
+    write(lineage, rule="report", job="", inputs=inputs, outputs=[out], modules=("flopwise.report.assemble",))
+
+
+@app.command()
+def summary(context: typer.Context) -> None:
+    """Print where the report is and what became of the claims."""
+    from collections import Counter
+
+    from flopwise.core.io import read_json
+
+    settings = context.obj()
+    claims = read_json(settings.results / "continual" / "tables" / "claims.json")
+    print(f"\nreport: {settings.results / 'report' / 'report.html'} (copy: report/report.html)")
+    print(f"claims at scale {settings.config.scale}:")
+    for claim in claims:
+        interval = (
+            "" if claim["low"] is None else f"{claim['effect']:+.1f} [{claim['low']:+.1f}, {claim['high']:+.1f}] points"
+        )
+        print(f"  {claim['verdict']:<27} {claim['title']:<48} {interval}")
+    print("  " + ", ".join(f"{count} {verdict}" for verdict, count in Counter(c["verdict"] for c in claims).items()))

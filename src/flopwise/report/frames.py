@@ -1,0 +1,112 @@
+"""Tables of runs turned into what a figure draws: means over seeds with intervals, one slice of the grid."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+AXES = ("model", "budget", "mixture", "method", "stream", "schedule")
+SETTING = tuple(axis for axis in AXES if axis != "method")
+
+
+def t_interval(values, confidence: float = 0.95) -> tuple[float, float, float, int]:
+    """Mean of `values` (one per seed), lower and upper end of its t-interval, and their number. With one value there
+    is no interval: both ends are NaN."""
+    values = np.asarray(values, dtype=float)
+    n = len(values)
+    if n == 0:
+        return float("nan"), float("nan"), float("nan"), 0
+    mean = float(values.mean())
+    if n == 1:
+        return mean, float("nan"), float("nan"), 1
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half, n
+
+
+def summarise(frame: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:
+    """One row per group of `by`: mean over seeds, lower, upper (95 % t-interval), seeds. Diverged runs do not enter."""
+    if "status" in frame.columns:
+        frame = frame[frame["status"] != "diverged"]
+    frame = frame[frame[value].notna()]
+    rows = [
+        [*key, *t_interval(group.groupby("seed", sort=True)[value].mean())]
+        for key, group in frame.groupby(by, sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*by, "mean", "lower", "upper", "seeds"])
+
+
+def reference(cells: pd.DataFrame) -> dict:
+    """The setting (model, budget, mixture, stream, schedule) at which most methods were run, then most runs, then the
+    first in the table: the one that a figure of all methods shows."""
+    runs = cells[cells["method"] != "oracle"]
+    runs = runs if len(runs) else cells
+    groups = runs.groupby(list(SETTING), sort=False)
+    size = pd.DataFrame({"methods": groups["method"].nunique(), "runs": groups.size()})
+    return dict(zip(SETTING, size.sort_values(["methods", "runs"], ascending=False, kind="stable").index[0]))
+
+
+def at(frame: pd.DataFrame, setting: dict, free: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Rows at `setting`, except that the axes in `free` may take any value."""
+    keep = np.ones(len(frame), dtype=bool)
+    for axis, value in setting.items():
+        if axis not in free:
+            keep &= (frame[axis] == value).to_numpy()
+    return frame[keep]
+
+
+def oracle(final: pd.DataFrame, setting: dict) -> pd.DataFrame:
+    """The oracle's rows at the setting's model and budget; it has no stream, so the other axes do not matter."""
+    rows = final[final["method"] == "oracle"]
+    return at(rows, {axis: setting[axis] for axis in ("model", "budget")})
+
+
+def values(frame: pd.DataFrame, axis: str, first=None, cells: pd.DataFrame | None = None) -> list:
+    """Values that occur on an axis: numbers by size, models by the cost of a step (small to large), others as they
+    come, with `first` in front."""
+    found = list(dict.fromkeys(frame[axis]))
+    if axis == "budget":
+        return sorted(found)
+    if axis == "model" and cells is not None:
+        step = (cells["planned_gflops"] / cells["steps_per_task"]).groupby(cells["model"]).median()
+        return sorted(found, key=lambda model: step.get(model, 0.0))
+    return sorted(found, key=lambda value: value != first)
+
+
+def with_delta(trajectory: pd.DataFrame) -> pd.DataFrame:
+    """The trajectory with column `delta`: value minus the same run's value at task 0, in percentage points."""
+    start = trajectory[trajectory["task"] == 0].set_index(["cell", "seed", "metric"])["value"]
+    key = pd.MultiIndex.from_frame(trajectory[["cell", "seed", "metric"]])
+    return trajectory.assign(delta=trajectory["value"].to_numpy() - start.reindex(key).to_numpy())
+
+
+def plane(trajectory: pd.DataFrame) -> pd.DataFrame:
+    """Mean path per method and mixture: columns x, x_lower, x_upper (Delta A_KA), y... (Delta A_ZS), task, seeds."""
+    by = ["mixture", "method", "task"]
+    rows = with_delta(trajectory)
+    axes = [
+        summarise(rows[rows["metric"] == metric], by, "delta").set_index(by)[["mean", "lower", "upper", "seeds"]]
+        for metric in ("a_ka", "a_zs")
+    ]
+    joined = axes[0].join(axes[1], lsuffix="_x", rsuffix="_y", how="inner").reset_index()
+    names = {"mean_x": "x", "lower_x": "x_lower", "upper_x": "x_upper", "seeds_x": "seeds"}
+    names |= {"mean_y": "y", "lower_y": "y_lower", "upper_y": "y_upper"}
+    return joined.rename(columns=names)[[*by, *names.values()]]
+
+
+def diverged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Runs that diverged: one row each with cell, method, mixture, seed and the last task that has finite values."""
+    rows = frame[(frame["status"] == "diverged") & frame["value"].notna()]
+    columns = [*dict.fromkeys(["cell", *AXES, "seed"])]
+    return rows.groupby(columns, sort=False)["task"].max().reset_index() if len(rows) else rows[[*columns, "task"]]
+
+
+def seeds_note(seeds) -> str:
+    """One sentence on what the intervals are, from the numbers of seeds that occur."""
+    counts = sorted({int(n) for n in seeds if n == n and n > 0})
+    if not counts:
+        return "No finished run."
+    if counts == [1]:
+        return "One seed per point: no interval can be given."
+    many = [n for n in counts if n > 1]
+    span = f"{many[0]}" if len(many) == 1 else f"{many[0]} to {many[-1]}"
+    note = f"Mean and 95 % t-interval over {span} seeds"
+    return f"{note}; points without an interval rest on one seed." if counts[0] == 1 else f"{note}."

@@ -1,0 +1,183 @@
+"""The report: one HTML file that needs nothing but itself. Everything it shows is passed in as plain data.
+
+    build("report.html", scale="laptop", chapters=[Chapter(...)], claims=[{...}], facts={...})
+
+Texts and tables are escaped; figures go in as data URIs; there is no script and no reference to another host."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.io import write_text
+from flopwise.report import blocks, words
+
+VERDICTS = {  # word -> class of its badge
+    "reproduced": "good",
+    "direction only": "partly",
+    "not reproduced": "bad",
+    "inconclusive": "open",
+    "not testable at this scale": "none",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a figure or table came about; shown under it.
+
+    rule: name of the rule. command: what re-makes just this. inputs: number of input files. code_version: of the run.
+    lineage: hash over rule, inputs and sources. files: paths of its files relative to the report. note: anything else
+    (cells, seeds, cost)."""
+
+    rule: str
+    command: str
+    inputs: int
+    code_version: str
+    lineage: str
+    files: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One study in the report.
+
+    id: short name, also the anchor. source: the paper. question: one or two sentences. setup: the *paper vs this run*
+    table, a list of dicts (or DataFrame) with columns to show. deviations: one sentence each. notebooks: executed
+    notebooks, shown in this order: their text, figures and tables. figures: folder that the notebooks wrote to.
+    made: by name of figure or table."""
+
+    id: str
+    title: str
+    question: str
+    source: str = ""
+    setup: object = ()
+    deviations: Sequence[str] = ()
+    notebooks: Sequence[Path | str] = ()
+    figures: Path | str = ""
+    made: Mapping[str, Made] = field(default_factory=dict)
+
+
+def build(out_html: Path | str, **content) -> None:
+    """Write the report; arguments as for `render`. Raises RunFailure for a damaged notebook or missing figure."""
+    write_text(out_html, render(**content))
+
+
+def render(
+    *,
+    scale: str,
+    chapters: Sequence[Chapter],
+    claims: Sequence[Mapping],
+    facts: Mapping,
+    costs=(),
+    provenance: Mapping[str, object] | None = None,
+    problems: Sequence[Mapping | str] = (),
+    sources: Path | str = "report",
+) -> str:
+    """The report as HTML text, the same for the same arguments.
+
+    claims: dicts as in `claims.json`. facts: what the first paragraph says; every key is optional: title, hardware,
+    version, commit, command, runs, diverged, seeds, wall_seconds, core_seconds, note. costs: planned and measured cost,
+    a table. provenance: label -> value (text, number or list). problems: what failed or is missing: texts, or dicts
+    with `what`, `detail`, `command`. sources: folder with page.html.j2, page.css and checklists/*.yaml."""
+    import jinja2
+
+    sources = Path(sources)
+    _check(chapters, claims, sources)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(sources), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.ChainableUndefined,
+    )  # fmt: skip
+    environment.filters |= {"prose": words.prose, "markdown": words.markdown, "duration": words.duration,
+                            "count": words.count}  # fmt: skip
+    counter = blocks.Counter()
+    return environment.get_template("page.html.j2").render(
+        scale=scale,
+        facts=dict(facts),
+        style=words.Markup((sources / "page.css").read_text(encoding="utf-8")),
+        claims=[_claim(claim) for claim in claims],
+        tally=_tally(claims),
+        chapters=[_chapter(chapter, claims, counter) for chapter in chapters],
+        costs=blocks.table(costs),
+        provenance=[(label, value if isinstance(value, list | tuple) else [value])
+                    for label, value in (provenance or {}).items()],
+        problems=[{"what": problem} if isinstance(problem, str) else problem for problem in problems],
+        checklists=checklists(sources / "checklists"),
+    )  # fmt: skip
+
+
+def outline(path: Path | str) -> list[dict]:
+    """The chapters in their order from `report/chapters.yaml`: dicts with `notebooks` (names) and the texts of a
+    `Chapter` (id, title, source, question, deviations)."""
+    return _yaml(Path(path))["chapters"]
+
+
+def checklists(folder: Path | str) -> list[dict]:
+    """Answered checklists, by file name: title, source, items (question; answer: yes, partly, no, not applicable;
+    where)."""
+    return [_yaml(path) for path in sorted(Path(folder).glob("*.yaml"))]
+
+
+def _yaml(path: Path):
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunFailure(f"{path} is missing; it is part of the repository") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _check(chapters: Sequence[Chapter], claims: Sequence[Mapping], sources: Path) -> None:
+    for name in ("page.html.j2", "page.css"):
+        if not (sources / name).is_file():
+            raise RunFailure(f"{sources / name} is missing; it is part of the repository")
+    ids = [chapter.id for chapter in chapters] + [claim["id"] for claim in claims]
+    for identifier in ids:
+        if ids.count(identifier) > 1:
+            raise UserError(f"{identifier!r} names two parts of the report; each chapter and claim needs its own id")
+    for claim in claims:
+        if claim["verdict"] not in VERDICTS:
+            raise UserError(f"claim {claim['id']}: verdict is {claim['verdict']!r}; allowed are {', '.join(VERDICTS)}")
+
+
+def _claim(claim: Mapping) -> dict:
+    """The claim with its numbers as text and the class of its badge."""
+    unit = claim.get("unit") or ""
+    effect, low, high = (claim.get(key) for key in ("effect", "low", "high"))
+    interval = "" if low is None or high is None else f"[{words.signed(low)}, {words.signed(high)}]"
+    smallest, rate = claim.get("smallest_detectable"), claim.get("false_positive_rate")
+    scales = claim.get("scales") or []
+    return {
+        **claim,
+        "badge": VERDICTS[claim["verdict"]],
+        "measured": "" if effect is None else f"{words.signed(effect)} {unit}".strip(),
+        "interval": interval,
+        "smallest": "" if smallest is None else f"{words.plain(smallest)} {unit}".strip(),
+        "false_positives": "" if rate is None else f"{100 * rate:.1f} %",
+        "scales": scales if isinstance(scales, str) else ", ".join(scales),
+        "hash": (claim.get("rule_sha256") or "")[:12],
+    }
+
+
+def _tally(claims: Sequence[Mapping]) -> list[tuple[str, str, int]]:
+    counts = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
+    return [(verdict, VERDICTS[verdict], count) for verdict, count in counts.items() if count]
+
+
+def _chapter(chapter: Chapter, claims: Sequence[Mapping], counter: blocks.Counter) -> dict:
+    parts = []
+    for path in chapter.notebooks:
+        parts += blocks.from_notebook(path, Path(chapter.figures), chapter.made, counter)
+    return {
+        "id": chapter.id,
+        "title": chapter.title,
+        "source": chapter.source,
+        "question": chapter.question,
+        "setup": blocks.table(chapter.setup),
+        "deviations": list(chapter.deviations),
+        "claims": [_claim(claim) for claim in claims if claim.get("study") == chapter.id],
+        "parts": parts,
+        "headings": [heading for part in parts for heading in part.get("headings", [])],
+    }

@@ -1,0 +1,197 @@
+"""One look for every figure and table: type sizes for 7-inch width, a fixed colour per method, equal bytes."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from flopwise.core.io import atomic_path, write_table, write_text
+
+WIDTH = 7.0  # inches; the page's column and a journal's page
+INK, QUIET, FAINT = "#1a1a1a", "#5f6368", "#d5d8dc"
+RC = {
+    "figure.dpi": 100,
+    "savefig.dpi": 150,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # the typeface that ships with matplotlib: the same on every machine
+    "font.size": 8.5,
+    "axes.titlesize": 9.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#eceef0",
+    "grid.linewidth": 0.7,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "text.color": INK,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "flopwise",
+    "pdf.fonttype": 42,
+}
+
+
+class Style(NamedTuple):
+    """How one method is drawn; the marker repeats what the colour says."""
+
+    label: str
+    colour: str
+    marker: str
+    line: str = "-"
+
+
+# Hues after Okabe & Ito (2008) and Tol's muted scheme, darkened where a label in that colour must be read on white.
+METHODS = {
+    "full-ft": Style("full fine-tuning", "#c14a00", "o"),
+    "ema-merge": Style("EMA merge", "#0065a3", "s"),
+    "zs-merge": Style("ZS merge", "#2a8fd0", "P", "--"),
+    "ft-merge": Style("FT merge", "#332288", "X", ":"),
+    "lnfit": Style("LNFit", "#8f6a00", "D"),
+    "bitfit": Style("BitFit", "#b08d2e", "d", "--"),
+    "lora-r4": Style("LoRA, rank 4", "#00785a", "^"),
+    "lora-r64": Style("LoRA, rank 64", "#117733", "v", "--"),
+    "dora-r4": Style("DoRA, rank 4", "#3a9d8c", "<"),
+    "dora-r64": Style("DoRA, rank 64", "#3a9d8c", ">", "--"),
+    "vera-r4": Style("VeRA, rank 4", "#6b8e23", "<", ":"),
+    "vera-r64": Style("VeRA, rank 64", "#6b8e23", ">", "-."),
+    "locked-text": Style("locked text tower", "#a0457f", "h"),
+    "locked-image": Style("locked image tower", "#882255", "H", "--"),
+    "ewc": Style("EWC", "#7a5195", "p"),
+    "si": Style("SI", "#555b8f", "8", "--"),
+    "oracle": Style("oracle (all data at once)", "#3c3c3c", "*"),
+}
+SPARE_COLOURS = ("#9c3848", "#4a6fa5", "#5b7f3a", "#8a5a9e", "#7d6b4f", "#2f7f86")
+SPARE_MARKERS = ("o", "s", "^", "D", "v", "P")
+MODEL_COLOURS = ("#86b5d6", "#2f7fb8", "#0b3f66", "#c98a3c", "#7a4a12")
+METRICS = {"a_ka": "$A_{KA}$", "a_zs": "$A_{ZS}$", "gm": "GM"}
+TITLES = {"a_ka": "$\\mathbf{A_{KA}}$", "a_zs": "$\\mathbf{A_{ZS}}$", "gm": "GM"}  # the same in bold
+MIXTURES = {"uniform": "with replay", "no-replay": "no replay"}
+STREAMS = {"random": "random", "similarity": "similarity"}
+
+
+def style(method: str) -> Style:
+    """Style of a method; one that is not in the list gets a colour from its name, the same in every figure."""
+    if method in METHODS:
+        return METHODS[method]
+    number = int.from_bytes(hashlib.sha256(method.encode()).digest()[:4])
+    return Style(method, SPARE_COLOURS[number % 6], SPARE_MARKERS[number // 6 % 6], ("-", "--", "-.")[number // 36 % 3])
+
+
+def order(methods) -> list[str]:
+    """Methods in the order of `METHODS`, others after them by name, the oracle last."""
+    known = [name for name in METHODS if name != "oracle"]
+    rank = {name: index for index, name in enumerate(known)} | {"oracle": len(known) + 1}
+    return sorted(set(methods), key=lambda name: (rank.get(name, len(known)), name))
+
+
+def label(value, names: dict[str, str]) -> str:
+    """Words for a value; the value itself where none are known."""
+    return names.get(value, str(value))
+
+
+def use() -> None:
+    """Set the theme for all figures of this process and draw without a display."""
+    matplotlib.use("agg")
+    matplotlib.rcParams.update(matplotlib.rcParamsDefault | RC | {"backend": "agg"})
+
+
+def figure(height: float, width: float = WIDTH, **subplots):
+    """A new figure of `width` x `height` inches and its axes, as `plt.subplots` gives them."""
+    use()
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(**subplots)
+
+
+def save(figure: Figure, folder: Path | str, name: str, data) -> list[Path]:
+    """Write `<name>.svg`, `<name>.png` (150 dpi) and `<name>.csv`, what is drawn. Equal input, equal bytes."""
+    paths = [Path(folder) / f"{name}.{kind}" for kind in ("svg", "png", "csv")]
+    silent = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    with matplotlib.rc_context(RC):
+        for path, kind in zip(paths, silent):
+            with atomic_path(path) as temporary:
+                figure.savefig(temporary, format=kind, metadata=silent[kind])
+    write_table(paths[2], data)
+    return paths
+
+
+def save_table(frame, folder: Path | str, name: str, caption: str) -> list[Path]:
+    """Write a table as `<name>.csv`, `<name>.md` and `<name>.tex` (booktabs)."""
+    paths = [Path(folder) / f"{name}.{kind}" for kind in ("csv", "md", "tex")]
+    write_table(paths[0], frame)
+    cells = texts(frame)
+    write_text(paths[1], f"{caption}\n\n{_markdown(list(frame.columns), cells)}\n")
+    write_text(paths[2], _latex(list(frame.columns), cells, caption, name, column_kinds(frame)))
+    return paths
+
+
+def texts(frame) -> list[list[str]]:
+    """The table's cells as people read them: floats with two digits after the point, missing ones as a dash."""
+    return [[_text(value) for value in row] for row in frame.itertuples(index=False)]
+
+
+def column_kinds(frame) -> list[str]:
+    """How each column is set: `number` (to the right: numbers, and texts that start as a number does), `long` (texts
+    that need room) or `text`."""
+    number = re.compile(r"^([+−-]?\d[^a-z]*|–)$")
+
+    def kind(column) -> str:
+        if all(number.match(text) for text in column):
+            return "number"
+        return "long" if max(map(len, column)) > 24 else "text"
+
+    return [kind(column) for column in zip(*texts(frame))] or ["text"] * frame.shape[1]
+
+
+def _text(value) -> str:
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}".replace("-", "−")
+    return str(value)
+
+
+def _markdown(columns: list[str], cells: list[list[str]]) -> str:
+    rows = [columns, ["---"] * len(columns), *cells]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--", "±": r"$\pm$", "×": r"$\times$",
+    "Δ": r"$\Delta$", "≥": r"$\geq$", "≤": r"$\leq$", "·": r"$\cdot$",
+}  # fmt: skip
+
+
+def _latex(columns: list[str], cells: list[list[str]], caption: str, name: str, kinds: list[str]) -> str:
+    def escape(text) -> str:
+        return "".join(LATEX.get(letter, letter) for letter in str(text))
+
+    lines = [" & ".join(map(escape, row)) + r" \\" for row in [columns, *cells]]
+    alignment = "".join("r" if kind == "number" else "l" for kind in kinds)
+    head = [r"\begin{table}", r"\centering", rf"\caption{{{escape(caption)}}}", rf"\label{{tab:{name}}}"]
+    body = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
+    return "\n".join([*head, *body, r"\end{tabular}", r"\end{table}", ""])

@@ -1,0 +1,158 @@
+"""Figures and tables of the data sets: contact sheets, cards, and what the models know before the first update."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from flopwise.core.errors import RunFailure
+from flopwise.core.io import read_json
+from flopwise.report import theme
+
+COLUMNS, ROWS = 10, 2  # classes beside each other on a contact sheet, images of each below each other
+
+
+class StoredSet(NamedTuple):
+    """What the report needs of a stored data set."""
+
+    card: dict
+    images: np.ndarray  # (N, 32, 32, 3) uint8
+    targets: np.ndarray  # (N,)
+    classes: list[str]
+
+
+def open_sets(folder: Path | str, names) -> list[StoredSet]:
+    """The data sets called `names` that are stored below `folder`, adaptation sets first, then by title."""
+    sets = [_open(Path(folder) / name) for name in sorted(set(names))]
+    return sorted(sets, key=lambda one: (one.card["role"] != "adaptation", one.card["title"].lower()))
+
+
+def _open(folder: Path) -> StoredSet:
+    try:
+        images, targets = (np.load(folder / f"test_{kind}.npy", mmap_mode="r") for kind in ("images", "targets"))
+    except (OSError, ValueError) as error:
+        raise RunFailure(f"data set {folder} is damaged ({error}); delete it and run again") from error
+    return StoredSet(read_json(folder / "card.json"), images, targets, read_json(folder / "classes.json"))
+
+
+def contact_sheet(sets: Sequence[StoredSet]) -> tuple[Figure, pd.DataFrame]:
+    """A block per data set: up to ten of its classes in columns, two test images of each (more where there are fewer
+    classes); images of retrieval sets stand above their captions. Which are shown is fixed: classes evenly spread, the
+    first images of each."""
+    figure, grid = theme.figure(
+        max(1, len(sets)) * 2.05, nrows=max(1, len(sets)) * ROWS, ncols=COLUMNS, squeeze=False,
+        gridspec_kw={"left": 0.005, "right": 0.995, "wspace": 0.12},
+    )  # fmt: skip
+    figure.set_layout_engine("none")
+    records = []
+    for number, one in enumerate(sets):
+        block = grid[ROWS * number : ROWS * (number + 1)]
+        _place(figure, block, number, len(sets), one.card)
+        chosen = _choose(one)
+        for column in range(COLUMNS):
+            for row in range(ROWS):
+                block[row, column].axis("off")
+            if column < len(chosen):
+                records += _column(block[:, column], one, *chosen[column])
+    return figure, pd.DataFrame(records, columns=["dataset", "class", "test_image"])
+
+
+def _place(figure: Figure, block, number: int, total: int, card: dict) -> None:
+    """Put the two rows of a block at a fixed place and its title above them."""
+    height = 1 / total
+    top = 1 - number * height
+    size = 0.98 / COLUMNS
+    tall = size * figure.get_figwidth() / figure.get_figheight()
+    for row in range(ROWS):
+        for column in range(COLUMNS):
+            y = top - 0.15 * height - (row + 1) * tall
+            block[row, column].set_position([0.01 + column * size, y, 0.92 * size, 0.92 * tall])
+    figure.text(0.01, top - 0.06 * height, card["title"], fontsize=9, fontweight="bold", va="center")
+    figure.text(0.99, top - 0.06 * height, _facts(card), fontsize=7.5, color=theme.QUIET, va="center", ha="right")
+
+
+def _facts(card: dict) -> str:
+    counts = card.get("counts") or {}
+    sizes = [f"{int(count):,} {name.replace('_', ' ')}" for name, count in counts.items() if isinstance(count, int)]
+    return " · ".join([card["task"], *sizes, f"chance {card['chance']:.1f} %"])
+
+
+def _choose(one: StoredSet) -> list[tuple[str, np.ndarray, bool]]:
+    """Columns to show: class, its test images, whether the name is written below. Classes are evenly spread over those
+    that occur; few classes take several columns each."""
+    targets = np.asarray(one.targets)
+    occurring = np.unique(targets)
+    picked = occurring[np.unique(np.linspace(0, len(occurring) - 1, COLUMNS).round().astype(int))]
+    wide = COLUMNS // len(picked)
+    columns = []
+    for target in picked:
+        members = np.flatnonzero(targets == target)[: ROWS * wide]
+        parts = [members[start : start + ROWS] for start in range(0, len(members), ROWS)]
+        columns += [(str(one.classes[target]), part, first) for part, first in zip(parts, [True] + [False] * wide)]
+    return columns
+
+
+def _column(axes, one: StoredSet, name: str, members: np.ndarray, named: bool) -> list[dict]:
+    for panel, member in zip(axes, members):
+        panel.imshow(one.images[member], interpolation="nearest")
+    lowest = axes[len(members) - 1]
+    lines = 2 if len(members) == ROWS else 7  # a caption may fill the place of a second image
+    words = textwrap.wrap(name.replace("_", " "), 12, max_lines=lines, placeholder=" …") if named else []
+    lowest.text(0, -0.06, "\n".join(words), transform=lowest.transAxes, fontsize=6.5, va="top", linespacing=1.05)
+    return [{"dataset": one.card["name"], "class": name, "test_image": int(member)} for member in members]
+
+
+def cards(sets: Sequence[StoredSet]) -> pd.DataFrame:
+    """The data cards as a table."""
+    rows = []
+    for one in sets:
+        counts = {key.replace("_", " ").capitalize(): value for key, value in (one.card.get("counts") or {}).items()}
+        about = {"Data set": one.card["title"], "Role": one.card["role"], "Task": one.card["task"]}
+        origin = {key.capitalize(): one.card[key] for key in ("material", "source", "licence", "split")}
+        rows.append({**about, **counts, "Chance %": f"{one.card['chance']:.1f}", **origin})
+    return pd.DataFrame(rows)
+
+
+def zero_shot(frame: pd.DataFrame) -> Figure:
+    """Zero-shot accuracy per data set with its 95 % interval beside chance level, a colour per model."""
+    models = list(dict.fromkeys(frame["model"]))
+    roles = sorted(set(frame["role"]), key=lambda role: role != "adaptation")
+    rows = {role: list(dict.fromkeys(frame.loc[frame["role"] == role].sort_values("value")["title"])) for role in roles}
+    figure, column = theme.figure(
+        1.0 + 0.26 * sum(map(len, rows.values())), nrows=len(roles), squeeze=False, sharex=True,
+        height_ratios=[len(names) for names in rows.values()],
+    )  # fmt: skip
+    for axes, (role, names) in zip(column[:, 0], rows.items()):
+        place = {name: index for index, name in enumerate(names)}
+        for number, model in enumerate(models):
+            part = frame[(frame["role"] == role) & (frame["model"] == model)]
+            y = part["title"].map(place) + 0.2 * (number - (len(models) - 1) / 2)
+            colour = theme.MODEL_COLOURS[number % len(theme.MODEL_COLOURS)]
+            axes.hlines(y, part["lower"], part["upper"], color=colour, lw=1.3)
+            axes.plot(part["value"], y, "os^Dv"[number % 5], color=colour, ms=4.5, mew=0, label=model)
+        chance = frame[frame["role"] == role].drop_duplicates("title")
+        axes.plot(chance["chance"], chance["title"].map(place), "|", color=theme.INK, ms=9, mew=1.5, label="chance")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        axes.set_title(f"{role} sets")
+    column[-1, 0].set_xlabel("zero-shot top-1 accuracy, or recall at 5 for retrieval (percent)")
+    handles, names = column[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=len(names), borderaxespad=0.2)
+    return figure
+
+
+def zero_shot_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Zero-shot values as the report prints them: a row per data set and model."""
+    interval = [f"{low:.1f} to {high:.1f}" for low, high in zip(frame["lower"], frame["upper"])]
+    names = {"top1": "top-1", "recall_at_5": "recall at 5"}
+    columns = {
+        "Data set": frame["title"], "Role": frame["role"], "Model": frame["model"],
+        "Metric": frame["metric"].map(lambda metric: names.get(metric, metric)),
+        "Value %": [f"{value:.1f}" for value in frame["value"]], "95 % interval": interval,
+        "Chance %": [f"{chance:.1f}" for chance in frame["chance"]], "Test samples": frame["n"],
+    }  # fmt: skip
+    return pd.DataFrame(columns)

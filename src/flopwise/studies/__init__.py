@@ -1,0 +1,1 @@
+"""The studies, one package each; a study may import methods, models, data, cost and core, never another study."""

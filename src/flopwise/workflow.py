@@ -1,0 +1,149 @@
+"""What the rule files need to know: names, source files, digests, inputs as functions of wildcards. Imports no torch."""
+
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+
+from flopwise.config import ROOT, Settings, load
+from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.io import sha256_json
+from flopwise.provenance.sources import closure
+from flopwise.report.chapters import notebook, notebooks
+from flopwise.report.commands import notebook_modules
+from flopwise.studies.continual import commands
+from flopwise.studies.continual.plan import grid
+
+NOTEBOOKS = notebooks()
+ALLOWED = ("scale", "results")  # what --config may set
+
+
+def load_or_exit(config: dict) -> "Flow":
+    """The flow for Snakemake's `config` (what --config gave). A mistake is one line and exit status 2."""
+    try:
+        for key in config:
+            if key not in ALLOWED:
+                raise UserError(f"--config {key}: unknown key; allowed are {', '.join(ALLOWED)}; edit config/config.yaml for others")
+        return Flow(load(**config))
+    except (UserError, RunFailure) as error:
+        print(f"flopwise: {error}", file=sys.stderr, flush=True)
+        os._exit(2)  # Snakemake would turn any exception into its own report of many lines
+
+
+class Flow:
+    """One resolved configuration, seen from the rule files."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.grid = grid(settings)
+
+    @cached_property
+    def results(self) -> str:
+        return str(self.settings.results)
+
+    @cached_property
+    def command(self) -> str:
+        """How rules call the package: with the same scale and results folder."""
+        config = self.settings.config
+        return f"{sys.executable} -m flopwise --scale {config.scale} --results {config.results}"
+
+    # names that may stand in paths -------------------------------------------------------------------------------
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        data = self.settings.preset.data
+        return [*data.adaptation, *data.evaluation, "pool"]
+
+    @property
+    def models(self) -> list[str]:
+        return self.grid.models
+
+    def axis(self, name: str) -> list[str]:
+        """Values of an axis that some cell uses."""
+        return sorted({getattr(cell, name) for cell in self.grid.cells.values()})
+
+    # source files ------------------------------------------------------------------------------------------------
+
+    def sources(self, verb: str) -> list[str]:
+        """Files of this package that a verb of the continual study, or a module given by its full name, depends on."""
+        return self._files(commands.modules(verb) if "." not in verb else (verb,))
+
+    def train_sources(self, wildcards) -> list[str]:
+        return self._files(commands.modules("train", self._job(wildcards)))
+
+    def notebook_sources(self, name: str) -> list[str]:
+        """A notebook and what it imports."""
+        return [os.path.relpath(notebook(name).source), *self._files(notebook_modules(name))]
+
+    @cached_property
+    def page_sources(self) -> list[str]:
+        """Code, template, style sheet, chapter order and checklists of the report."""
+        folder = ROOT / "report"
+        files = [folder / "chapters.yaml", folder / "page.html.j2", folder / "page.css", *sorted(folder.glob("checklists/*.yaml"))]
+        return [*map(os.path.relpath, files), *self._files(("flopwise.report.assemble",))]
+
+    def figures(self, name: str) -> list[str]:
+        """Everything that a notebook writes beside itself."""
+        return [f"{self.results}/{name.split('_')[0]}/figures/{file}" for file in notebook(name).files]
+
+    def _files(self, modules: tuple[str, ...]) -> list[str]:
+        return [os.path.relpath(path) for path in closure(*modules)]
+
+    # digests: settings enter a rule as a parameter, so that a changed value re-runs what depends on it ---------------
+
+    def data_digest(self, wildcards) -> str:
+        data = self.settings.preset.data.model_dump(exclude={"adaptation", "evaluation"})
+        own = ("kind", "pool_samples", "caption_noise") if wildcards.dataset == "pool" else ("kind", "train_per_class", "test_per_class")
+        return sha256_json({key: data[key] for key in own})[:16]
+
+    def grid_digest(self, wildcards) -> str:
+        return sha256_json(self.settings.preset.continual.model_dump())[:16]
+
+    def model_digest(self, wildcards) -> str:
+        return sha256_json(self.settings.preset.continual.models[wildcards.model].model_dump())[:16]
+
+    def streams_digest(self, wildcards) -> str:
+        return sha256_json([self.grid.streams, self.settings.preset.data.adaptation])[:16]
+
+    def job_digest(self, wildcards) -> str:
+        return self.grid.digest(self._job(wildcards))
+
+    # inputs --------------------------------------------------------------------------------------------------------
+
+    def _job(self, wildcards) -> str:
+        return "/".join([wildcards.model, wildcards.budget, wildcards.mixture, wildcards.method, wildcards.part])
+
+    @cached_property
+    def sets(self) -> list[str]:
+        """Folders of all data sets but the pool."""
+        return [f"{self.results}/data/{name}" for name in self.datasets if name != "pool"]
+
+    @cached_property
+    def pool(self) -> str:
+        return f"{self.results}/data/pool"
+
+    @cached_property
+    def streams(self) -> list[str]:
+        """Stream files of a model, with the wildcard {model}."""
+        return [f"{self.results}/continual/streams/{{model}}/{kind}-s{seed}.json" for kind, seed in self.grid.streams]
+
+    def streams_of_job(self, wildcards) -> list[str]:
+        cells = self.grid.job(self._job(wildcards))
+        pairs = sorted({(cell.stream, cell.seed) for cell in cells})
+        return [f"{self.results}/continual/streams/{wildcards.model}/{kind}-s{seed}.json" for kind, seed in pairs]
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """What `collect` reads."""
+        folder = f"{self.results}/continual"
+        per_job = [f"{folder}/{kind}/{job}.{end}" for job in self.grid.jobs for kind, end in _JOB_FILES]
+        return [*per_job, *(f"{folder}/start/{model}/zero_shot.csv" for model in self.models)]
+
+    @cached_property
+    def tables(self) -> list[str]:
+        from flopwise.studies.continual.tables import NAMES
+
+        return [f"{self.results}/continual/tables/{name}.csv" for name in NAMES]
+
+
+_JOB_FILES = (("train", "csv"), ("train", "json"), ("metrics", "csv"))

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+import yaml
+from flopwise.config import ROOT, load
+from flopwise.config.generate import write_generated
+from flopwise.config.models import SCALES
+from flopwise.core.errors import UserError
+
+
+@pytest.fixture
+def user_file(tmp_path):
+    def write(**content):
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_preset_loads_and_says_what_it_assumes(scale):
+    settings = load(scale=scale)
+    assert settings.config.scale == scale
+    assert settings.preset.title
+    assert str(settings.results).endswith(scale)
+
+
+def test_generated_files_are_in_sync():
+    assert write_generated(check=True) == []
+
+
+def test_presets_and_defaults_validate_against_the_generated_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((ROOT / "config" / "config.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load((ROOT / "config" / "config.yaml").read_text()), schema)
+    preset = {**schema["$defs"]["Scale"], "$defs": schema["$defs"]}
+    for scale in SCALES:
+        jsonschema.validate(yaml.safe_load((ROOT / "config" / "scales" / f"{scale}.yaml").read_text()), preset)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"scale": "huge"}, r"scale 'huge' does not exist; allowed are smoke, laptop, evening, workstation, paper"),
+        ({"scael": "smoke"}, r"unknown key 'scael' \(did you mean 'scale'\?\); allowed here are scale, results"),
+        ({"results": 7}, r"results is 7; allowed: .*string"),
+        ({"overrides": {"continual": {"taks": 3}}}, r"unknown key 'continual.taks' \(did you mean 'tasks'\?\)"),
+        ({"overrides": {"continual": {"tasks": "many"}}}, r"continual.tasks is 'many'; allowed: .*integer"),
+        ({"overrides": {"continual": {"budget_gflops": -5}}}, r"continual.budget_gflops is -5; allowed: .*greater than 0"),
+        ({"overrides": {"continual": {"budgets": {"f1": -1}}}}, r"budget 'f1' is -1 times F; allowed are numbers above 0"),
+        (
+            {"overrides": {"continual": {"mixtures": {"uniform": [0.5, 0.5, 0.5]}}}},
+            r"mixture 'uniform' is \[0.5, 0.5, 0.5\], sum 1.5; allowed are shares >= 0 that sum to 1",
+        ),
+        (
+            {"overrides": {"continual": {"defaults": {"method": "full-tf"}}}},
+            r"method 'full-tf' does not exist; allowed are ema-merge, full-ft, lnfit, lora-r<rank>, oracle",
+        ),
+        (
+            {"overrides": {"continual": {"defaults": {"stream": "sorted"}}}},
+            r"defaults.stream is 'sorted'; allowed are random, similarity",
+        ),
+        ({"overrides": {"data": {"adaptation": ["digitz"]}}}, r"data set 'digitz' is not part of the embedded world"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(user_file, content, message):
+    with pytest.raises(UserError, match=message) as caught:
+        load(user_file(**content))
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_yaml_and_missing_file(tmp_path):
+    (tmp_path / "broken.yaml").write_text("scale: [")
+    with pytest.raises(UserError, match="is not valid YAML"):
+        load(tmp_path / "broken.yaml")
+    with pytest.raises(UserError, match="cannot be read"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_overrides_replace_single_values(user_file):
+    changed = load(user_file(scale="smoke", overrides={"continual": {"learning_rate": 0.5}})).preset.continual
+    same = load(scale="smoke").preset.continual
+    assert changed.learning_rate == 0.5
+    assert changed.model_dump(exclude={"learning_rate"}) == same.model_dump(exclude={"learning_rate"})

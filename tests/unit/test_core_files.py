@@ -1,0 +1,75 @@
+"""Writing and reading files: nothing half-written, every failure one line."""
+
+import errno
+import os
+
+import pytest
+import torch
+from flopwise.core.checkpoint import StateFolder
+from flopwise.core.errors import RunFailure
+from flopwise.core.io import atomic_path, read_json, read_table, write_json
+from flopwise.core.seeds import derive
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_debris(tmp_path, monkeypatch):
+    target = tmp_path / "metrics.json"
+    write_json(target, {"a": 1})
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunFailure, match=r"cannot write .*metrics.json: No space left on device"):
+        write_json(target, {"a": 2})
+    assert read_json(target) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_error_while_writing_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), atomic_path(tmp_path / "x") as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFailure, match=r"cannot write .*file/x.json: (Not a directory|File exists)"):
+        write_json(tmp_path / "file" / "x.json", 1)
+
+
+@pytest.mark.parametrize(("reader", "name", "text"), [(read_json, "x.json", '{"a": '), (read_table, "x.csv", "")])
+def test_damaged_and_missing_files_are_one_line(tmp_path, reader, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RunFailure, match=rf"{name} is damaged .*delete it and run again"):
+        reader(tmp_path / name)
+    with pytest.raises(RunFailure, match=r"absent is missing; `snakemake"):
+        reader(tmp_path / "absent")
+
+
+def test_state_survives_a_kill_between_its_two_files(tmp_path, monkeypatch):
+    folder = StateFolder(tmp_path / "s", "key")
+    folder.save(3, {"w": torch.ones(2)}, {"losses": [1.0]})
+    monkeypatch.setattr("flopwise.core.checkpoint.write_json", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        folder.save(4, {"w": torch.zeros(2)}, {"losses": [1.0, 0.5]})
+    position, tensors, record = StateFolder(tmp_path / "s", "key").load()
+    assert position == 3
+    assert torch.equal(tensors["w"], torch.ones(2))
+    assert record == {"losses": [1.0]}
+
+
+def test_state_of_another_configuration_is_ignored_and_a_damaged_one_is_named(tmp_path):
+    folder = StateFolder(tmp_path / "s", "key")
+    folder.save(3, {"w": torch.ones(2)}, {})
+    assert StateFolder(tmp_path / "s", "other").load() is None
+    (tmp_path / "s" / "3.safetensors").write_bytes(b"garbage")
+    with pytest.raises(RunFailure, match=r"3.safetensors is damaged"):
+        folder.load()
+    folder.clear()
+    assert not (tmp_path / "s").exists()
+
+
+def test_seeds_are_the_same_everywhere_and_differ_by_name():
+    assert derive(0, "stream", "random") == 8201052300732756036
+    assert len({derive(s, name) for s in range(10) for name in "abc"}) == 30

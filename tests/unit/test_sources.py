@@ -1,0 +1,32 @@
+from flopwise.provenance.sources import PACKAGE, closure, digest
+from flopwise.studies.continual.commands import modules
+
+
+def names(verb: str, job: str = "") -> set[str]:
+    return {str(path.relative_to(PACKAGE)) for path in closure(*modules(verb, job))}
+
+
+def test_a_method_is_a_source_of_its_own_cells_only():
+    lora = names("train", "vit-s-8/f1/uniform/lora-r4/all")
+    lnfit = names("train", "vit-s-8/f1/uniform/lnfit/all")
+    assert "methods/continual/lora.py" in lora
+    assert lora - lnfit == {"methods/continual/lora.py"}
+    assert lnfit - lora == {"methods/continual/lnfit.py"}
+    assert "methods/merging.py" in names("train", "vit-s-8/f1/uniform/ema-merge/all") - lora
+
+
+def test_the_closure_follows_imports_inside_functions_and_leaves_settings_and_reports_out():
+    found = names("train", "vit-s-8/f1/uniform/full-ft/all")
+    assert {"studies/continual/train.py", "core/loop.py", "models/clip.py", "cost/flops.py"} <= found
+    assert not [name for name in found if name.startswith(("config/", "report/", "provenance/"))]
+    assert "cli.py" not in found
+
+
+def test_digest_sees_content_and_name(tmp_path):
+    a, b = tmp_path / "a.py", tmp_path / "b.py"
+    a.write_text("x = 1")
+    b.write_text("x = 1")
+    assert digest([a]) != digest([b])
+    before = digest([a])
+    a.write_text("x = 2")
+    assert digest([a]) != before

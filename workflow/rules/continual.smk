@@ -1,0 +1,185 @@
+rule continual_plan:
+    """Write every cell of the grid with its parameters, steps and cost, before anything runs."""
+    input:
+        flow.sources("plan"),
+    output:
+        cells="<results>/continual/cells.tsv",
+        lineage="<results>/lineage/continual_plan.json",
+    params:
+        flopwise=flow.command,
+        digest=flow.grid_digest,
+    log:
+        "<results>/logs/continual_plan.log",
+    benchmark:
+        "<results>/benchmarks/continual_plan.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "{params.flopwise} continual plan {output.cells} --lineage {output.lineage} > {log} 2>&1"
+
+
+rule continual_pretrain:
+    """Make the initial weights of a model: pre-train it on the pool, or take over a released checkpoint."""
+    input:
+        flow.pool,
+        flow.sources("pretrain"),
+    output:
+        base=directory("<results>/continual/base/{model}"),
+        lineage="<results>/lineage/continual_pretrain/{model}.json",
+    params:
+        flopwise=flow.command,
+        digest=flow.model_digest,
+    log:
+        "<results>/logs/continual_pretrain/{model}.log",
+    benchmark:
+        "<results>/benchmarks/continual_pretrain/{model}.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=120,
+    priority: 10
+    shell:
+        "{params.flopwise} --threads {threads} continual pretrain {output.base}"
+        " --model {wildcards.model} --lineage {output.lineage} > {log} 2>&1"
+
+
+rule continual_start:
+    """Score a model's initial weights on the full test sets and build its streams."""
+    input:
+        flow.sets,
+        flow.sources("start"),
+        base="<results>/continual/base/{model}",
+    output:
+        flow.streams,
+        scores="<results>/continual/start/{model}/zero_shot.csv",
+        lineage="<results>/lineage/continual_start/{model}.json",
+    params:
+        flopwise=flow.command,
+        digest=flow.streams_digest,
+    log:
+        "<results>/logs/continual_start/{model}.log",
+    benchmark:
+        "<results>/benchmarks/continual_start/{model}.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=120,
+    shell:
+        "{params.flopwise} --threads {threads} continual start {input.base} {output.scores}"
+        " --model {wildcards.model} --lineage {output.lineage} > {log} 2>&1"
+
+
+rule continual_train:
+    """Train the cells of one point of the grid (model, budget, mixture, method), evaluating after every task."""
+    input:
+        flow.sets,
+        flow.pool,
+        flow.train_sources,
+        flow.streams_of_job,
+        cells=ancient("<results>/continual/cells.tsv"),
+        base="<results>/continual/base/{model}",
+    output:
+        metrics="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.csv",
+        runs="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.json",
+        checkpoints=directory("<results>/continual/checkpoints/{model}/{budget}/{mixture}/{method}/{part}"),
+        lineage="<results>/lineage/continual_train/{model}/{budget}/{mixture}/{method}/{part}.json",
+    params:
+        flopwise=flow.command,
+        digest=flow.job_digest,
+        job="{model}/{budget}/{mixture}/{method}/{part}",
+    log:
+        "<results>/logs/continual_train/{model}/{budget}/{mixture}/{method}/{part}.log",
+    benchmark:
+        "<results>/benchmarks/continual_train/{model}/{budget}/{mixture}/{method}/{part}.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    priority: 5
+    shell:
+        "{params.flopwise} --threads {threads} continual train {output.metrics} {output.checkpoints}"
+        " --job {params.job} --lineage {output.lineage} > {log} 2>&1"
+
+
+rule continual_evaluate:
+    """Score the final weights of one point of the grid on the full test sets."""
+    input:
+        flow.sets,
+        flow.sources("evaluate"),
+        checkpoints="<results>/continual/checkpoints/{model}/{budget}/{mixture}/{method}/{part}",
+    output:
+        metrics="<results>/continual/metrics/{model}/{budget}/{mixture}/{method}/{part}.csv",
+        lineage="<results>/lineage/continual_evaluate/{model}/{budget}/{mixture}/{method}/{part}.json",
+    params:
+        flopwise=flow.command,
+        job="{model}/{budget}/{mixture}/{method}/{part}",
+    log:
+        "<results>/logs/continual_evaluate/{model}/{budget}/{mixture}/{method}/{part}.log",
+    benchmark:
+        "<results>/benchmarks/continual_evaluate/{model}/{budget}/{mixture}/{method}/{part}.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=120,
+    shell:
+        "{params.flopwise} --threads {threads} continual evaluate {input.checkpoints} {output.metrics}"
+        " --job {params.job} --lineage {output.lineage} > {log} 2>&1"
+
+
+rule continual_collect:
+    """Join the metrics of all jobs into tidy tables."""
+    input:
+        flow.metrics,
+        flow.sources("collect"),
+        cells="<results>/continual/cells.tsv",
+    output:
+        flow.tables,
+        lineage="<results>/lineage/continual_collect.json",
+    params:
+        flopwise=flow.command,
+        digest=flow.grid_digest,
+    log:
+        "<results>/logs/continual_collect.log",
+    benchmark:
+        "<results>/benchmarks/continual_collect.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    localrule: True
+    threads: 1
+    shell:
+        "{params.flopwise} continual collect --lineage {output.lineage} > {log} 2>&1"
+
+
+rule continual_claims:
+    """Apply the rule of every published claim of the study to its tables."""
+    input:
+        flow.sources("claims"),
+        tables=flow.tables,
+        rules="config/claims/continual.yaml",
+    output:
+        claims="<results>/continual/tables/claims.json",
+        lineage="<results>/lineage/continual_claims.json",
+    params:
+        flopwise=flow.command,
+    log:
+        "<results>/logs/continual_claims.log",
+    benchmark:
+        "<results>/benchmarks/continual_claims.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    localrule: True
+    threads: 1
+    shell:
+        "{params.flopwise} continual claims {output.claims} --lineage {output.lineage} > {log} 2>&1"

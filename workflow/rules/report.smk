@@ -1,0 +1,71 @@
+rule world_figures:
+    """Draw the data sets and what the models know of them before any update."""
+    input:
+        flow.notebook_sources("world"),
+        flow.sets,
+        tables="<results>/continual/tables/zero_shot.csv",
+    output:
+        flow.figures("world"),
+        notebook="<results>/world/figures/world.ipynb",
+        lineage="<results>/lineage/world_figures.json",
+    params:
+        flopwise=flow.command,
+    log:
+        "<results>/logs/world_figures.log",
+    benchmark:
+        "<results>/benchmarks/world_figures.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    shell:
+        "{params.flopwise} report figures world {output.notebook} --lineage {output.lineage} > {log} 2>&1"
+
+
+rule continual_figures:
+    """Draw every figure and table of the continual study from its tables."""
+    input:
+        flow.notebook_sources("continual_trajectories"),
+        tables=flow.tables,
+    output:
+        flow.figures("continual_trajectories"),
+        notebook="<results>/continual/figures/continual_trajectories.ipynb",
+        lineage="<results>/lineage/continual_figures.json",
+    params:
+        flopwise=flow.command,
+    log:
+        "<results>/logs/continual_figures.log",
+    benchmark:
+        "<results>/benchmarks/continual_figures.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    shell:
+        "{params.flopwise} report figures continual_trajectories {output.notebook} --lineage {output.lineage}"
+        " > {log} 2>&1"
+
+
+rule report:
+    """Build the self-contained report page from executed notebooks, claims and lineage records."""
+    input:
+        flow.page_sources,
+        flow.figures("world"),
+        flow.figures("continual_trajectories"),
+        world="<results>/world/figures/world.ipynb",
+        continual="<results>/continual/figures/continual_trajectories.ipynb",
+        claims="<results>/continual/tables/claims.json",
+        tables=flow.tables,
+    output:
+        page="<results>/report/report.html",
+        lineage="<results>/lineage/report.json",
+    params:
+        flopwise=flow.command,
+    log:
+        "<results>/logs/report.log",
+    benchmark:
+        "<results>/benchmarks/report.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    localrule: True
+    threads: 1
+    shell:
+        "{params.flopwise} report page {output.page} --lineage {output.lineage} > {log} 2>&1"
