@@ -7,7 +7,7 @@ small pointer file, renamed last, says which pair is valid. A process killed at 
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure
-from flopwise.core.io import atomic_path, read_json, sha256_file, write_json
+from flopwise.core.io import read_json, sha256_file, write_json, write_tensors
 
 POINTER = "state.json"
 
@@ -22,11 +22,8 @@ class StateFolder:
 
     def save(self, position: int, tensors: dict, record: dict) -> None:
         """Keep `tensors` (name -> tensor) and `record` (JSON) as the state at `position` (steps done)."""
-        from safetensors.torch import save_file
-
         weights = self.folder / f"{position}.safetensors"
-        with atomic_path(weights) as temporary:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
+        write_tensors(weights, tensors)
         pointer = {"key": self.key, "position": position, "sha256": sha256_file(weights), "record": record}
         write_json(self.folder / POINTER, pointer)
         for old in self.folder.glob("*.safetensors"):

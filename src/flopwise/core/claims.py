@@ -136,7 +136,8 @@ def describe(rule: Rule | None) -> str:
     name = lambda axes: ", ".join(f"{k} {v}" for k, v in axes.items())  # noqa: E731
     difference = f"({name(rule.a)}) minus ({name(rule.b)})" if rule.b else f"({name(rule.a)})"
     size = f"; stated size {rule.size:g}" if rule.size is not None else ""
-    return f"{rule.column} of {rule.metric} in table {rule.table}, {difference}, per seed: 95 % t-interval {rule.claimed} {rule.margin:g}{size}"
+    number = f"{rule.column} of {rule.metric} in table {rule.table}, {difference}, per seed"
+    return f"{number}: 95 % t-interval {rule.claimed} {rule.margin:g}{size}"
 
 
 def false_positive_rate(residuals: list[np.ndarray], seeds: int, draws: int = 4000) -> float:
@@ -148,7 +149,8 @@ def false_positive_rate(residuals: list[np.ndarray], seeds: int, draws: int = 40
     pooled = np.concatenate(residuals)
     generator = np.random.default_rng(0)
     hits = sum(
-        verdict(generator.choice(pooled, seeds, replace=False) - generator.choice(pooled, seeds, replace=False)) == "reproduced"
+        verdict(generator.choice(pooled, seeds, replace=False) - generator.choice(pooled, seeds, replace=False))
+        == "reproduced"
         for _ in range(draws)
     )
     return hits / draws

@@ -55,6 +55,15 @@ def read_json(path: Path | str):
         raise RunFailure(f"{path} is damaged (not JSON: {error}); delete it and run again") from error
 
 
+def write_tensors(path: Path | str, tensors: dict) -> None:
+    """Write named tensors as safetensors."""
+    from safetensors.torch import save
+
+    content = save({name: value.contiguous() for name, value in sorted(tensors.items())})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_table(path: Path | str, frame) -> None:
     """Write a pandas table as CSV; floats keep every digit that `float` needs to read them back."""
     with atomic_path(path) as temporary:

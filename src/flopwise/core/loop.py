@@ -41,7 +41,9 @@ def run_steps(
     import torch
 
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    for step in tqdm(range(first, last), label, initial=first, total=last, leave=False, disable=not sys.stderr.isatty()):
+    for step in tqdm(
+        range(first, last), label, initial=first, total=last, leave=False, disable=not sys.stderr.isatty()
+    ):
         loss = loss_of(step)
         value = loss.item()
         if not math.isfinite(value):

@@ -105,5 +105,7 @@ def learning_rate(
         raise UserError(f"step {step} lies outside a task of {steps_per_task} steps")
     w, k = max(1, _count(warmup, steps_per_task)), max(1, _count(cooldown, steps_per_task))
     if task > 0 and name not in PER_TASK and steps_per_task <= w + k:
-        raise UserError(f"schedule {name!r} looks across tasks and needs more than {w + k} steps in each, not {steps_per_task}")
+        raise UserError(
+            f"schedule {name!r} looks across tasks and needs more than {w + k} steps in each, not {steps_per_task}"
+        )
     return SCHEDULES[name](task, step, steps_per_task, w, k, floor * peak, peak, warmup)

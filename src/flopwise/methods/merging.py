@@ -12,7 +12,9 @@ def interpolation(weights: list[dict], base: dict, *, coefficients: list[float] 
     if len(coefficients) != len(weights) or abs(sum(coefficients) - 1) > 1e-6:
         raise UserError(f"coefficients {coefficients} must be {len(weights)} numbers, one per model, that sum to 1")
     return {
-        name: sum(share * state[name] for share, state in zip(coefficients, weights)) if value.is_floating_point() else value
+        name: sum(share * state[name] for share, state in zip(coefficients, weights))
+        if value.is_floating_point()
+        else value
         for name, value in weights[0].items()
     }
 

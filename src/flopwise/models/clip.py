@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.core.io import atomic_path, read_json, write_json
+from flopwise.core.io import atomic_path, read_json, write_json, write_tensors
 from flopwise.models.compat import import_open_clip
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -83,16 +83,13 @@ def tokenizer(name: str):
 def save(directory: Path | str, name: str, state: dict) -> None:
     """Write `state` (parameter name -> tensor, open_clip's names) so that others can use it:
     `open_clip.create_model("local-dir:<directory>")` loads it. The weights are written last."""
-    from safetensors.torch import save_file
-
     directory = Path(directory)
     preprocess = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "shortest"}
     write_json(directory / CONFIG, {"model_cfg": configuration(name), "preprocess_cfg": preprocess, "flopwise": name})
     if name in EMBEDDED:
         with atomic_path(directory / MERGES) as temporary:
             temporary.write_bytes(_merge_table(configuration(name)["text_cfg"]["vocab_size"]))
-    with atomic_path(directory / WEIGHTS) as temporary:
-        save_file({key: value.contiguous() for key, value in sorted(state.items())}, temporary)
+    write_tensors(directory / WEIGHTS, state)
 
 
 def load(directory: Path | str) -> dict:

@@ -39,7 +39,9 @@ def families() -> dict[str, bool]:
     """Name of every method file (with dashes) -> whether the method takes a rank. Imports nothing."""
     found = {}
     for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
-        functions = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
+        functions = [
+            node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)
+        ]
         arguments = [a.arg for f in functions if f.name == "prepare" for a in f.args.kwonlyargs]
         found[path.stem.replace("_", "-")] = "rank" in arguments
     return found

@@ -1,0 +1,112 @@
+"""What is priced: a model of open_clip or timm on the meta device, with its inputs and its training loss."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from flopwise.core.errors import UserError
+from flopwise.cost.names import LIBRARIES, check
+
+
+@dataclass(frozen=True)
+class Subject:
+    """name: as given, `library:NAME`
+    module: the model, without data (meta device)
+    inputs: batch size -> its inputs, on the given device
+    loss: (module, inputs) -> the training loss
+    """
+
+    name: str
+    module: nn.Module
+    inputs: Callable[..., tuple[Tensor, ...]]
+    loss: Callable[[nn.Module, tuple[Tensor, ...]], Tensor]
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+
+def split(name: str) -> tuple[str, str]:
+    """`library:NAME` in its two parts."""
+    library, colon, rest = name.partition(":")
+    if not colon or not rest:
+        raise UserError(f"model {name!r}: write it as LIBRARY:NAME with LIBRARY one of {', '.join(LIBRARIES)}")
+    return check("library", library, LIBRARIES), rest
+
+
+def load(name: str) -> Subject:
+    """The subject called `open_clip:NAME` or `timm:NAME`, at the library's own input size."""
+    library, rest = split(name)
+    if library == "open_clip":
+        return _open_clip(name, rest)
+    if library == "timm":
+        return _timm(name, rest)
+    raise UserError(f"{name}: training steps are priced for open_clip and timm models; perceiver names have `forward`")
+
+
+def contrastive_loss(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    """Symmetric cross-entropy over the cosine similarities of a batch of images and texts, learned temperature
+    (Radford et al. 2021, figure 3). One product makes the similarities; their transpose serves the second half."""
+    if hasattr(module, "text_decoder"):
+        raise UserError("training a captioning model (CoCa) is not priced; `forward` is")
+    image, text = inputs
+    image_features = module.encode_image(image, normalize=True)
+    text_features = module.encode_text(text, normalize=True)
+    similarity = (image_features @ text_features.T) * module.logit_scale.exp()
+    target = torch.arange(len(image), device=image.device)
+    halves = (functional.cross_entropy(matrix, target) for matrix in (similarity, similarity.T))
+    return sum(halves) / 2
+
+
+def classification_loss(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    """Cross-entropy of the logits; a model without classes is charged for its forward and backward alone."""
+    output = module(inputs[0])
+    return functional.cross_entropy(output, output.new_zeros(len(output), dtype=torch.long))
+
+
+def _open_clip(name: str, rest: str) -> Subject:
+    from flopwise.models.compat import import_open_clip
+
+    library = import_open_clip()
+    check("open_clip model", rest, library.list_models())
+    text_configuration = library.get_model_config(rest).get("text_cfg", {})
+    if "hf_model_name" in text_configuration:
+        raise UserError(f"{name}: its text tower ({text_configuration['hf_model_name']}) would have to be downloaded")
+    with torch.device("meta"):
+        module = _quietly(lambda: library.create_model(rest, device="meta"))
+    size = module.visual.image_size
+    height, width = size if isinstance(size, tuple) else (size, size)
+
+    def inputs(batch_size: int, device: str = "meta") -> tuple[Tensor, Tensor]:
+        tokens = torch.zeros(batch_size, module.context_length, dtype=torch.long, device=device)
+        return torch.empty(batch_size, 3, height, width, device=device), tokens
+
+    return Subject(name, module, inputs, contrastive_loss)
+
+
+def _timm(name: str, rest: str) -> Subject:
+    from flopwise.models.compat import import_timm
+
+    library = import_timm()
+    check("timm model", rest, library.list_models())
+    with torch.device("meta"):
+        module = _quietly(lambda: library.create_model(rest))
+    shape = library.data.resolve_model_data_config(module)["input_size"]
+
+    def inputs(batch_size: int, device: str = "meta") -> tuple[Tensor]:
+        return (torch.empty(batch_size, *shape, device=device),)
+
+    return Subject(name, module, inputs, classification_loss)
+
+
+def _quietly(make: Callable[[], nn.Module]) -> nn.Module:
+    """Without the library's warning that the weights are random: there are none."""
+    logging.disable(logging.WARNING)
+    try:
+        return make()
+    finally:
+        logging.disable(logging.NOTSET)

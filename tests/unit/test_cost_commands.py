@@ -1,0 +1,109 @@
+"""The command line of `flopwise cost`: keys of the JSON, one-line errors with near names."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from flopwise.core.errors import UserError
+from flopwise.cost import memory, price
+from flopwise.cost.commands import app
+from flopwise.cost.names import METHODS
+
+STEP_KEYS = {"gflops_per_step", "peak_memory_gb", "memory_multiplier", "maf_per_step"}
+SMALL = ["--model", "open_clip:ViT-S-32-alt", "--batch-size", "4"]
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def error(*arguments: str) -> str:
+    result = run(*arguments)
+    assert isinstance(result.exception, UserError), result
+    message = str(result.exception)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", ["open_clip:ViT-S-32-alt", "timm:resnet18", "perceiver:language-bytes"])
+def test_forward_json(name):
+    result = run("forward", name, "--json")
+    assert result.exit_code == 0, result
+    row = json.loads(result.stdout)
+    assert set(row) == {"model", "params_m", "gflops"}
+    assert row["model"] == name
+    assert "gflops" in run("forward", name).stdout
+
+
+def test_step_json():
+    result = run("step", *SMALL, "--method", "lora-r4", "--json")
+    assert result.exit_code == 0, result
+    row = json.loads(result.stdout)
+    assert set(row) == STEP_KEYS
+    assert 0 < row["memory_multiplier"] < 1
+
+
+def fake_costs(monkeypatch, gflops=63394.7585, seconds=46.5917):
+    """Replace the counting by one known cost, to look at what the table makes of it."""
+
+    def step_cost(subject, method, batch_size, convention, precision):
+        extra = price.methods.DESCRIPTIONS[method].end_of_task_steps(batch_size)
+        total = round(seconds * memory.GIB * (1.0132 if extra else 1))
+        return price.StepCost(gflops, extra, memory.Peak(total, total, 0, 0))
+
+    monkeypatch.setattr(price, "step_cost", step_cost)
+    monkeypatch.setattr(price.subjects, "load", lambda name: None)
+
+
+@pytest.mark.parametrize(("accounting", "ewc"), [("published", [14, 6, 3, 1]), ("per-task-once", [1303, 462, 182, 42])])
+def test_table_json(monkeypatch, accounting, ewc):
+    fake_costs(monkeypatch)
+    options = ("--model", "open_clip:ViT-B-16", "--batch-size", "512", "--budget", "1.8e9", "--accounting", accounting)
+    result = run("table", *options, "--json")
+    assert result.exit_code == 0, result
+    rows = {row.pop("method"): row for row in json.loads(result.stdout)["rows"]}
+    assert tuple(rows) == METHODS
+    assert all(set(row) == {*STEP_KEYS, "steps"} for row in rows.values())
+    assert list(rows["ewc"]["steps"].values()) == ewc
+    assert list(rows["full-ft"]["steps"]) == ["20", "50", "100", "200"]
+    assert rows["full-ft"]["steps"]["20"] == (1420 if accounting == "published" else 1419)
+    assert "ewc" in run("table", *options).stdout
+
+
+def test_table_leaves_out_methods_that_do_not_fit():
+    result = run("table", "--model", "timm:resnet18", "--batch-size", "2", "--json")
+    assert result.exit_code == 0, result
+    table = json.loads(result.stdout)
+    assert {row["method"] for row in table["rows"]} == set(METHODS) - set(table["left_out"])
+    assert {"locked-text", "locked-image", "lora-r4"} <= set(table["left_out"])
+    assert "left out" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["forward", "open_clip:ViT-B-17"], "ViT-B-16"),
+        (["forward", "open_clip:vit-b-16"], "ViT-B-16"),
+        (["forward", "timm:resnet-50"], "resnet50"),
+        (["forward", "perceiver:language-byte"], "language-bytes"),
+        (["forward", "openclip:ViT-B-16"], "open_clip"),
+        (["forward", "ViT-B-16"], "LIBRARY:NAME"),
+        (["forward", "open_clip:roberta-ViT-B-32"], "roberta-base"),
+        (["step", *SMALL, "--method", "lora"], "lora-r4"),
+        (["step", *SMALL, "--convention", "software"], "hardware"),
+        (["step", *SMALL, "--precision", "fp8"], "fp16"),
+        (["step", "--model", "timm:resnet18", "--method", "locked-text"], "towers"),
+        (["step", "--model", "timm:resnet18", "--method", "vera-r4"], "in_proj_weight"),
+        (["step", "--model", "open_clip:RN50", "--method", "vera-r4"], "image tower"),
+        (["step", "--model", "perceiver:language-bytes"], "forward"),
+        (["step", "--model", "open_clip:coca_ViT-B-32", "--batch-size", "2"], "captioning"),
+        (["step", "--model", "open_clip:ViT-B-16", "--batch-size", "0"], "at least 1"),
+        (["table", "--model", "open_clip:ViT-B-16", "--batch-size", "-3"], "at least 1"),
+        (["table", "--model", "open_clip:ViT-B-16", "--budget", "0"], "positive"),
+        (["table", "--model", "open_clip:ViT-B-16", "--budget", "nan"], "positive"),
+        (["table", "--model", "open_clip:ViT-B-16", "--accounting", "once"], "per-task-once"),
+    ],
+)
+def test_one_line_errors_with_near_names(arguments, near):
+    assert near in error(*arguments)
