@@ -25,18 +25,19 @@ study = continual.load(tables)
 # %% [markdown]
 # # What each method gains and loses
 #
-# $A_{KA}$ is the mean accuracy over the adaptation sets, whose classes stream in (knowledge accumulation). $A_{ZS}$ is
-# the mean over the evaluation sets, which never do (zero-shot retention). Retrieval sets enter both with recall at 5.
-# $\mathrm{GM} = \sqrt{A_{KA} \cdot A_{ZS}}$ is their geometric mean. A path to the right learns; a path that falls
-# forgets.
+# $A_\mathrm{KA}$ is the mean accuracy over the adaptation sets, whose classes stream in (knowledge accumulation);
+# $A_\mathrm{ZS}$ is the mean over the evaluation sets, which never do (zero-shot retention). Retrieval sets enter both
+# with recall at 5. $\mathrm{GM} = \sqrt{A_\mathrm{KA} \cdot A_\mathrm{ZS}}$ is their geometric mean. A path to the
+# right learns; a path that falls forgets. While streaming, each test set is scored on the part that the protocol draws
+# from it; final values are scores on whole test sets.
 
 # %%
 drawn = continual.trajectories(study)
 show.figure(
     drawn.figure, figures, "continual_trajectories", drawn.data,
-    caption="Change of $A_{KA}$ and $A_{ZS}$ from the zero-shot point (open circle), one marker per update step. "
-    "Crosses at the last step and at the oracle are intervals of each coordinate. Above the dotted line the geometric "
-    "mean is higher than that of the zero-shot model. " + drawn.note,
+    caption=r"Change of $A_\mathrm{KA}$ and $A_\mathrm{ZS}$ from the zero-shot point (open circle), a marker per "
+    "update step. Crosses at the last step and at the oracle are intervals of each coordinate, cut where they leave "
+    "the panel. Above the dotted line the geometric mean is higher than that of the zero-shot model. " + drawn.note,
     alt="Paths of the methods in the plane of accumulation gain (across) and zero-shot change (up), a panel per data "
     "mixture; the numbers are in continual_trajectories.csv.",
 )  # fmt: skip
@@ -49,7 +50,7 @@ drawn = continual.over_time(study)
 show.figure(
     drawn.figure, figures, "continual_over_time", drawn.data,
     caption="The three aggregates after each update step; step 0 is the zero-shot model, whose value the dotted line "
-    "carries on. Bands are intervals. " + drawn.note,
+    "carries on. Bands are intervals, cut where they leave the panel. " + drawn.note,
     alt="Line charts of accumulation, zero-shot retention and their geometric mean against the update step, a line per "
     "method and a row per data mixture; the numbers are in continual_over_time.csv.",
 )  # fmt: skip
@@ -64,8 +65,9 @@ show.figure(
 drawn = continual.final(study)
 show.figure(
     drawn.figure, figures, "continual_final", drawn.data,
-    caption="Aggregates after the last update step, for each method and data mixture. Bars are intervals, hollow "
-    "markers runs without replay, the dotted line the zero-shot model. " + drawn.note,
+    caption="Aggregates after the last update step, for each method and data mixture. Bars are intervals, cut "
+    "where they leave the panel, hollow markers runs without replay, the dotted line the zero-shot model. "
+    + drawn.note,
     alt="Dot chart of the final aggregates with intervals, a row per method and mixture; the numbers are in "
     "continual_final.csv.",
 )  # fmt: skip
@@ -73,8 +75,8 @@ show.figure(
 # %%
 show.table(
     continual_tables.final_values(study), figures, "continual_final_values",
-    caption="Final values of every point of the grid in percent and percentage points: mean ± half the 95 % t-interval "
-    "over seeds. Diverged runs are counted and left out.",
+    caption="Change of the aggregates from zero-shot to the end of the stream at every point of the grid, in "
+    "percentage points: mean ± half the 95 % t-interval over seeds. Diverged runs are counted and left out.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -85,7 +87,7 @@ drawn = continual.effects(study)
 show.figure(
     drawn.figure, figures, "continual_effects", drawn.data,
     caption="Final aggregates when one axis varies and all else stays at the setting. Dotted ticks are the zero-shot "
-    "model, bars intervals. Methods stand side by side at each value. " + drawn.note,
+    "model, bars intervals, cut where they leave the panel. Methods stand side by side at each value. " + drawn.note,
     alt="Grid of nine charts: three aggregates against stream order, budget and model scale, a colour per method; the "
     "numbers are in continual_effects.csv.",
 )  # fmt: skip
@@ -106,7 +108,7 @@ show.figure(
 # %% [markdown]
 # # What the budget buys
 #
-# All methods get the same budget of memory-adjusted FLOPs; a cheaper step means more of them.
+# All methods get the same budget; where a step is cheaper, more of them fit. The oracle has a single task.
 
 # %%
 show.table(

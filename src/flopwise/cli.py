@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.cost.commands import app as cost_app
 from flopwise.data.commands import app as data_app
 from flopwise.report.commands import app as report_app
 from flopwise.studies.continual.commands import app as continual_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(cost_app, name="cost", help="FLOPs, memory and memory-adjusted FLOPs of models and methods.")
 app.add_typer(data_app, name="data", help="The data sets: make one, list and describe them.")
 app.add_typer(continual_app, name="continual", help="The verbs of the continual study, one per rule.")
 app.add_typer(report_app, name="report", help="Notebooks, figures and the report page.")
@@ -22,7 +24,9 @@ app.add_typer(report_app, name="report", help="Notebooks, figures and the report
 @app.callback()
 def options(
     context: typer.Context,
-    scale: Annotated[str | None, typer.Option(help="Preset in config/scales/; default: the one in config.yaml.")] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="Preset in config/scales/; default: the one in config.yaml.")
+    ] = None,
     results: Annotated[str | None, typer.Option(help="Folder of everything that is generated.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file; default: config/config.yaml.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of torch.")] = 1,
@@ -69,7 +73,9 @@ def audit(
 
 
 @app.command("config")
-def config_files(check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 if they differ.")] = False) -> None:
+def config_files(
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 if they differ.")] = False,
+) -> None:
     """Write the generated files: config/config.schema.json, config/README.md and the claims' lock."""
     from flopwise.config.generate import write_generated
 

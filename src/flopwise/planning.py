@@ -1,6 +1,10 @@
 """`flopwise plan`: what a scale will run and cost, before anything runs."""
 
-from flopwise.config import Settings
+from pathlib import Path
+
+from flopwise.config import Settings, load
+from flopwise.config.models import SCALES
+from flopwise.core.io import write_table
 
 
 def plan_of(settings: Settings) -> dict:
@@ -14,12 +18,14 @@ def plan_of(settings: Settings) -> dict:
     pretraining = pretraining_gflops(settings)
     data = settings.preset.data
     by_rule = {
-        "data_set": len(data.adaptation) + len(data.evaluation) + 1, **jobs(settings, plan),
-        "notebook": len(NOTEBOOKS), "report": 1,
+        "data_pool": 1, "data_set": len(data.adaptation) + len(data.evaluation), **jobs(settings, plan),
+        "cost_tables": 1, "figures": len(NOTEBOOKS), "report": 1,
     }  # fmt: skip
     gflops = {"pretraining": sum(pretraining.values()), "training": float(table["planned_gflops"].sum())}
     return {
-        "scale": settings.config.scale, "title": settings.preset.title, "jobs": {**by_rule, "total": sum(by_rule.values())},
+        "scale": settings.config.scale, "title": settings.preset.title,
+        "price": price_of(settings, sum(gflops.values())), "disk": disk_of(settings, table),
+        "jobs": {**by_rule, "total": sum(by_rule.values())},
         "studies": {
             "continual": {
                 "cells": len(table), "models": plan.models, "gflops": {**gflops, "total": sum(gflops.values())},
@@ -29,6 +35,51 @@ def plan_of(settings: Settings) -> dict:
     }  # fmt: skip
 
 
+def price_of(settings: Settings, gflops: float) -> dict:
+    """Device hours, energy and CO2-equivalents of `gflops` on the scale's device, and what the figures assume."""
+    from flopwise.cost.devices import price
+
+    chosen = settings.preset.cost
+    cost = price(gflops * 1e9, chosen.device, chosen.utilisation)
+    return {
+        "device": chosen.device, "device_hours": cost.device_hours, "kwh": cost.kwh, "kg_co2e": cost.kg_co2e,
+        "assumptions": cost.assumptions,
+    }  # fmt: skip
+
+
+def disk_of(settings: Settings, table) -> dict:
+    """GB that the scale will keep: checkpoints (float32, one per cell and one initial per model) and embedded data."""
+    import torch
+
+    from flopwise.models import clip
+
+    bytes_of = {model: 4 * _parameters(clip, torch, model) for model in set(table["model"])}
+    checkpoints = sum(bytes_of.values()) + sum(bytes_of[model] for model in table["model"])
+    data = settings.preset.data
+    pool = data.pool_samples * 32 * 32 * 3 if data.kind == "embedded" else 0
+    return {"checkpoints_gb": checkpoints / 1e9, "pool_gb": pool / 1e9}
+
+
+def _parameters(clip, torch, model: str) -> int:
+    return sum(p.numel() for p in clip.create(model, device="meta").parameters())
+
+
+def write_price_list(out: Path) -> None:
+    """One row per scale: cells, jobs, PFLOPs, device hours, kWh, kg CO2e and disk, all before anything runs."""
+    import pandas
+
+    rows = []
+    for scale in SCALES:
+        plan = plan_of(load(scale=scale))
+        study = plan["studies"]["continual"]
+        price = {key: plan["price"][key] for key in ("device", "device_hours", "kwh", "kg_co2e")}
+        rows.append(
+            {"scale": scale, "cells": study["cells"], "jobs": plan["jobs"]["total"], "pflops": study["gflops"]["total"] / 1e6,
+             **price, **plan["disk"]}
+        )  # fmt: skip
+    write_table(out, pandas.DataFrame(rows))
+
+
 def plan_text(facts: dict) -> str:
     """The plan for a reader."""
     lines = [f"scale {facts['scale']}: {facts['title']}", f"{facts['jobs']['total']} jobs"]
@@ -36,5 +87,13 @@ def plan_text(facts: dict) -> str:
     for name, study in facts["studies"].items():
         total = study["gflops"]
         lines.append(f"{name}: {study['cells']} cells on {', '.join(study['models'])}")
-        lines.append(f"  {total['pretraining'] / 1e6:.4g} PFLOPs of pre-training, {total['training'] / 1e6:.4g} PFLOPs of updates")
+        lines.append(
+            f"  {total['pretraining'] / 1e6:.4g} PFLOPs of pre-training, {total['training'] / 1e6:.4g} PFLOPs of updates"
+        )
+    price, disk = facts["price"], facts["disk"]
+    lines.append(
+        f"on {price['device']} at {price['assumptions']['utilisation']:.0%} of its peak: "
+        f"{price['device_hours']:,.3g} device hours, {price['kwh']:,.3g} kWh, {price['kg_co2e']:,.3g} kg CO2e; "
+        f"disk {sum(disk.values()):.3g} GB"
+    )
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from flopwise.studies.continual import commands
 from flopwise.studies.continual.plan import grid
 
 NOTEBOOKS = notebooks()
+COST_TABLES = ("methods", "steps", "open_clip", "timm", "perceiver", "objectives", "scales")
 ALLOWED = ("scale", "results")  # what --config may set
 
 
@@ -23,7 +24,9 @@ def load_or_exit(config: dict) -> "Flow":
     try:
         for key in config:
             if key not in ALLOWED:
-                raise UserError(f"--config {key}: unknown key; allowed are {', '.join(ALLOWED)}; edit config/config.yaml for others")
+                raise UserError(
+                    f"--config {key}: unknown key; allowed are {', '.join(ALLOWED)}; edit config/config.yaml for others"
+                )
         return Flow(load(**config))
     except (UserError, RunFailure) as error:
         print(f"flopwise: {error}", file=sys.stderr, flush=True)
@@ -43,16 +46,18 @@ class Flow:
 
     @cached_property
     def command(self) -> str:
-        """How rules call the package: with the same scale and results folder."""
+        """How rules call the package: with the same scale and results folder. The interpreter comes from the environment,
+        so that calling Snakemake by another name of the same interpreter re-runs nothing."""
+        os.environ["FLOPWISE_PYTHON"] = sys.executable
         config = self.settings.config
-        return f"{sys.executable} -m flopwise --scale {config.scale} --results {config.results}"
+        return f"$FLOPWISE_PYTHON -m flopwise --scale {config.scale} --results {config.results}"
 
     # names that may stand in paths -------------------------------------------------------------------------------
 
     @cached_property
     def datasets(self) -> list[str]:
         data = self.settings.preset.data
-        return [*data.adaptation, *data.evaluation, "pool"]
+        return [*data.adaptation, *data.evaluation]
 
     @property
     def models(self) -> list[str]:
@@ -79,12 +84,35 @@ class Flow:
     def page_sources(self) -> list[str]:
         """Code, template, style sheet, chapter order and checklists of the report."""
         folder = ROOT / "report"
-        files = [folder / "chapters.yaml", folder / "page.html.j2", folder / "page.css", *sorted(folder.glob("checklists/*.yaml"))]
+        files = [
+            folder / "chapters.yaml",
+            folder / "page.html.j2",
+            folder / "page.css",
+            *sorted(folder.glob("checklists/*.yaml")),
+        ]
         return [*map(os.path.relpath, files), *self._files(("flopwise.report.assemble",))]
 
     def figures(self, name: str) -> list[str]:
         """Everything that a notebook writes beside itself."""
         return [f"{self.results}/{name.split('_')[0]}/figures/{file}" for file in notebook(name).files]
+
+    def drawn(self, name: str) -> list[str]:
+        """The same as outputs: figures and tables carry the caption that Snakemake's own report shows."""
+        from snakemake.io import report
+
+        shown = {f"{n}.svg": n for n in notebook(name).figures} | {f"{n}.csv": n for n in notebook(name).tables}
+        folder = ROOT / "workflow" / "report"
+        return [
+            report(
+                path,
+                caption=str(folder / f"{shown[file]}.rst"),
+                category=name.split("_")[0],
+                labels={"name": shown[file]},
+            )
+            if (file := Path(path).name) in shown
+            else path
+            for path in self.figures(name)
+        ]
 
     def _files(self, modules: tuple[str, ...]) -> list[str]:
         return [os.path.relpath(path) for path in closure(*modules)]
@@ -92,9 +120,15 @@ class Flow:
     # digests: settings enter a rule as a parameter, so that a changed value re-runs what depends on it ---------------
 
     def data_digest(self, wildcards) -> str:
-        data = self.settings.preset.data.model_dump(exclude={"adaptation", "evaluation"})
-        own = ("kind", "pool_samples", "caption_noise") if wildcards.dataset == "pool" else ("kind", "train_per_class", "test_per_class")
-        return sha256_json({key: data[key] for key in own})[:16]
+        return self._data_digest("kind", "train_per_class", "test_per_class")
+
+    @cached_property
+    def pool_digest(self) -> str:
+        return self._data_digest("kind", "pool_samples", "caption_noise")
+
+    def _data_digest(self, *keys: str) -> str:
+        data = self.settings.preset.data.model_dump()
+        return sha256_json({key: data[key] for key in keys})[:16]
 
     def grid_digest(self, wildcards) -> str:
         return sha256_json(self.settings.preset.continual.model_dump())[:16]
@@ -116,7 +150,7 @@ class Flow:
     @cached_property
     def sets(self) -> list[str]:
         """Folders of all data sets but the pool."""
-        return [f"{self.results}/data/{name}" for name in self.datasets if name != "pool"]
+        return [f"{self.results}/data/{name}" for name in self.datasets]
 
     @cached_property
     def pool(self) -> str:
@@ -138,6 +172,24 @@ class Flow:
         folder = f"{self.results}/continual"
         per_job = [f"{folder}/{kind}/{job}.{end}" for job in self.grid.jobs for kind, end in _JOB_FILES]
         return [*per_job, *(f"{folder}/start/{model}/zero_shot.csv" for model in self.models)]
+
+    @cached_property
+    def claim_rules(self) -> str:
+        """The claims and their rules."""
+        return os.path.relpath(ROOT / "config" / "claims" / "continual.yaml")
+
+    @cached_property
+    def cost_tables(self) -> list[str]:
+        return [f"{self.results}/cost/tables/{name}.csv" for name in COST_TABLES]
+
+    @cached_property
+    def published(self) -> list[str]:
+        """Published figures that others are held against."""
+        return [os.path.relpath(path) for path in sorted((ROOT / "config" / "published").glob("*.csv"))]
+
+    @cached_property
+    def presets(self) -> list[str]:
+        return [os.path.relpath(path) for path in sorted((ROOT / "config" / "scales").glob("*.yaml"))]
 
     @cached_property
     def tables(self) -> list[str]:

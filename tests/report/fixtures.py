@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from flopwise.data import store
+
 SETS = {
     "digits": "adaptation", "letters": "adaptation", "icons": "adaptation", "textures": "adaptation",
     "brand-icons": "adaptation", "relief": "adaptation", "sketches": "adaptation", "signs": "adaptation",
@@ -115,32 +117,23 @@ def _zero_shot(generator, models: list[str]) -> pd.DataFrame:
 
 
 def write_sets(folder: Path) -> Path:
-    """Small data sets in the layout of the store: coloured shapes, one per class."""
+    """Small data sets as the store writes them: coloured shapes, one per class; retrieval sets have a caption each."""
     for index, (name, role) in enumerate(SETS.items()):
-        target = folder / name
-        target.mkdir(parents=True, exist_ok=True)
         retrieval = name in ("captions", "sketches")
-        count = 24 if retrieval else 4 + 3 * (index % 4)
-        classes = [f"a {name} drawing, number {k}" if retrieval else f"{name} class {k}" for k in range(count)]
-        images, targets = [], []
-        for k in range(count):
-            for copy in range(1 if retrieval else 4):
-                images.append(_image(index, k, copy))
-                targets.append(k)
-        np.save(target / "test_images.npy", np.stack(images))
-        np.save(target / "test_targets.npy", np.array(targets, dtype=np.int64))
-        (target / "classes.json").write_text(json.dumps(classes))
-        (target / "card.json").write_text(json.dumps(card(name, role, count, len(images), retrieval)))
+        count, copies = (24, 1) if retrieval else (4 + 3 * (index % 4), 4)
+        targets = np.repeat(np.arange(count), copies)
+        images = np.stack([_image(index, target, i % copies) for i, target in enumerate(targets)])
+        captions = [f"a {name} drawing, number {target}, with a long caption" for target in targets]
+        names = [] if retrieval else [f"{name} class {target}" for target in range(count)]
+        split = store.Split(images, targets, captions)
+        facts = {
+            "name": name, "title": name.replace("-", " ").capitalize(), "role": role,
+            "task": "retrieval" if retrieval else "classification", "material": "procedural", "source": "made here",
+            "licence": "Apache-2.0", "split": "held-out poses",
+        }  # fmt: skip
+        train = split if role == "adaptation" else None
+        store.write_set(folder / name, store.BuiltSet(train, split, names), facts)
     return folder
-
-
-def card(name: str, role: str, classes: int, images: int, retrieval: bool) -> dict:
-    return {
-        "name": name, "title": name.replace("-", " ").capitalize(), "role": role,
-        "task": "retrieval" if retrieval else "classification", "material": "procedural", "source": "made here",
-        "licence": "Apache-2.0", "split": "held-out poses", "chance": 100 / classes,
-        "counts": {"classes": classes, "train": 40 * classes, "test": images},
-    }  # fmt: skip
 
 
 def _image(family: int, number: int, copy: int) -> np.ndarray:

@@ -3,10 +3,11 @@ import json
 import numpy as np
 import pandas
 import pytest
+from scipy import stats
+
 from flopwise.config import ROOT
 from flopwise.core.claims import Claim, false_positive_rate, judge, smallest_detectable, verdict
 from flopwise.studies.continual.claims import claims_file, read_claims
-from scipy import stats
 
 RULE = {"table": "final", "metric": "gm", "column": "value", "a": {"method": "ema-merge"}, "b": {"method": "full-ft"}}
 
@@ -53,7 +54,9 @@ def test_only_seeds_with_both_runs_count_and_diverged_runs_do_not():
 
 
 def test_a_scale_that_is_not_listed_is_not_tested():
-    assert judge(claim(), "paper", {"final": table([1, 2, 3], [0, 0, 0])}, {})["verdict"] == "not testable at this scale"
+    assert (
+        judge(claim(), "paper", {"final": table([1, 2, 3], [0, 0, 0])}, {})["verdict"] == "not testable at this scale"
+    )
 
 
 def test_smallest_detectable_effect_is_found_about_four_times_in_five():

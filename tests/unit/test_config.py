@@ -2,6 +2,7 @@ import json
 
 import pytest
 import yaml
+
 from flopwise.config import ROOT, load
 from flopwise.config.generate import write_generated
 from flopwise.config.models import SCALES
@@ -47,8 +48,14 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
         ({"results": 7}, r"results is 7; allowed: .*string"),
         ({"overrides": {"continual": {"taks": 3}}}, r"unknown key 'continual.taks' \(did you mean 'tasks'\?\)"),
         ({"overrides": {"continual": {"tasks": "many"}}}, r"continual.tasks is 'many'; allowed: .*integer"),
-        ({"overrides": {"continual": {"budget_gflops": -5}}}, r"continual.budget_gflops is -5; allowed: .*greater than 0"),
-        ({"overrides": {"continual": {"budgets": {"f1": -1}}}}, r"budget 'f1' is -1 times F; allowed are numbers above 0"),
+        (
+            {"overrides": {"continual": {"budget_gflops": -5}}},
+            r"continual.budget_gflops is -5; allowed: .*greater than 0",
+        ),
+        (
+            {"overrides": {"continual": {"budgets": {"f1": -1}}}},
+            r"budget 'f1' is -1 times F; allowed are numbers above 0",
+        ),
         (
             {"overrides": {"continual": {"mixtures": {"uniform": [0.5, 0.5, 0.5]}}}},
             r"mixture 'uniform' is \[0.5, 0.5, 0.5\], sum 1.5; allowed are shares >= 0 that sum to 1",

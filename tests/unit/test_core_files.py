@@ -5,6 +5,7 @@ import os
 
 import pytest
 import torch
+
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.errors import RunFailure
 from flopwise.core.io import atomic_path, read_json, read_table, write_json

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from flopwise.provenance.sources import PACKAGE, _imports
 
 ORDER = {"core": 0, "data": 1, "models": 1, "cost": 1, "methods": 2, "studies": 3}  # who may import whom: never upwards

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
+
 from flopwise.core.metrics import (
     evaluation_subset,
     geometric_mean,
@@ -10,7 +12,6 @@ from flopwise.core.metrics import (
     top1,
     wilson_interval,
 )
-from scipy.stats import binomtest
 
 
 def test_top1_ignores_the_length_of_image_features():

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from flopwise.core.errors import UserError
 from flopwise.data.mixtures import composition, sample_order
 

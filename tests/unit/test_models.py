@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.seeds import torch_generator
 from flopwise.methods.continual import families, load, module_name

@@ -1,4 +1,5 @@
 import pytest
+
 from flopwise.core.errors import UserError
 from flopwise.core.schedules import SCHEDULES, learning_rate
 

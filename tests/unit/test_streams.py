@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from flopwise.core.errors import UserError
 from flopwise.data.streams import chunks, entry, random_stream, read_stream, similarity_stream, write_stream
 

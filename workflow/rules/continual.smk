@@ -5,19 +5,20 @@ rule continual_plan:
     output:
         cells="<results>/continual/cells.tsv",
         lineage="<results>/lineage/continual_plan.json",
-    params:
-        flopwise=flow.command,
-        digest=flow.grid_digest,
     log:
         "<results>/logs/continual_plan.log",
     benchmark:
         "<results>/benchmarks/continual_plan.jsonl"
+    priority: 30
     conda:
         "../envs/flopwise.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        flopwise=flow.command,
+        digest=flow.grid_digest,
     shell:
         "{params.flopwise} continual plan {output.cells} --lineage {output.lineage} > {log} 2>&1"
 
@@ -30,20 +31,20 @@ rule continual_pretrain:
     output:
         base=directory("<results>/continual/base/{model}"),
         lineage="<results>/lineage/continual_pretrain/{model}.json",
-    params:
-        flopwise=flow.command,
-        digest=flow.model_digest,
     log:
         "<results>/logs/continual_pretrain/{model}.log",
     benchmark:
         "<results>/benchmarks/continual_pretrain/{model}.jsonl"
+    priority: 10
     conda:
         "../envs/flopwise.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=120,
-    priority: 10
+    params:
+        flopwise=flow.command,
+        digest=flow.model_digest,
     shell:
         "{params.flopwise} --threads {threads} continual pretrain {output.base}"
         " --model {wildcards.model} --lineage {output.lineage} > {log} 2>&1"
@@ -59,9 +60,6 @@ rule continual_start:
         flow.streams,
         scores="<results>/continual/start/{model}/zero_shot.csv",
         lineage="<results>/lineage/continual_start/{model}.json",
-    params:
-        flopwise=flow.command,
-        digest=flow.streams_digest,
     log:
         "<results>/logs/continual_start/{model}.log",
     benchmark:
@@ -72,6 +70,9 @@ rule continual_start:
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=120,
+    params:
+        flopwise=flow.command,
+        digest=flow.streams_digest,
     shell:
         "{params.flopwise} --threads {threads} continual start {input.base} {output.scores}"
         " --model {wildcards.model} --lineage {output.lineage} > {log} 2>&1"
@@ -84,28 +85,29 @@ rule continual_train:
         flow.pool,
         flow.train_sources,
         flow.streams_of_job,
-        cells=ancient("<results>/continual/cells.tsv"),
         base="<results>/continual/base/{model}",
     output:
         metrics="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.csv",
         runs="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.json",
-        checkpoints=directory("<results>/continual/checkpoints/{model}/{budget}/{mixture}/{method}/{part}"),
+        checkpoints=directory(
+            "<results>/continual/checkpoints/{model}/{budget}/{mixture}/{method}/{part}"
+        ),
         lineage="<results>/lineage/continual_train/{model}/{budget}/{mixture}/{method}/{part}.json",
-    params:
-        flopwise=flow.command,
-        digest=flow.job_digest,
-        job="{model}/{budget}/{mixture}/{method}/{part}",
     log:
         "<results>/logs/continual_train/{model}/{budget}/{mixture}/{method}/{part}.log",
     benchmark:
         "<results>/benchmarks/continual_train/{model}/{budget}/{mixture}/{method}/{part}.jsonl"
+    priority: 5
     conda:
         "../envs/flopwise.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
-    priority: 5
+    params:
+        flopwise=flow.command,
+        digest=flow.job_digest,
+        job="{model}/{budget}/{mixture}/{method}/{part}",
     shell:
         "{params.flopwise} --threads {threads} continual train {output.metrics} {output.checkpoints}"
         " --job {params.job} --lineage {output.lineage} > {log} 2>&1"
@@ -120,9 +122,6 @@ rule continual_evaluate:
     output:
         metrics="<results>/continual/metrics/{model}/{budget}/{mixture}/{method}/{part}.csv",
         lineage="<results>/lineage/continual_evaluate/{model}/{budget}/{mixture}/{method}/{part}.json",
-    params:
-        flopwise=flow.command,
-        job="{model}/{budget}/{mixture}/{method}/{part}",
     log:
         "<results>/logs/continual_evaluate/{model}/{budget}/{mixture}/{method}/{part}.log",
     benchmark:
@@ -133,6 +132,9 @@ rule continual_evaluate:
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=120,
+    params:
+        flopwise=flow.command,
+        job="{model}/{budget}/{mixture}/{method}/{part}",
     shell:
         "{params.flopwise} --threads {threads} continual evaluate {input.checkpoints} {output.metrics}"
         " --job {params.job} --lineage {output.lineage} > {log} 2>&1"
@@ -147,17 +149,17 @@ rule continual_collect:
     output:
         flow.tables,
         lineage="<results>/lineage/continual_collect.json",
-    params:
-        flopwise=flow.command,
-        digest=flow.grid_digest,
     log:
         "<results>/logs/continual_collect.log",
     benchmark:
         "<results>/benchmarks/continual_collect.jsonl"
+    localrule: True
     conda:
         "../envs/flopwise.yaml"
-    localrule: True
     threads: 1
+    params:
+        flopwise=flow.command,
+        digest=flow.grid_digest,
     shell:
         "{params.flopwise} continual collect --lineage {output.lineage} > {log} 2>&1"
 
@@ -167,19 +169,19 @@ rule continual_claims:
     input:
         flow.sources("claims"),
         tables=flow.tables,
-        rules="config/claims/continual.yaml",
+        rules=flow.claim_rules,
     output:
         claims="<results>/continual/tables/claims.json",
         lineage="<results>/lineage/continual_claims.json",
-    params:
-        flopwise=flow.command,
     log:
         "<results>/logs/continual_claims.log",
     benchmark:
         "<results>/benchmarks/continual_claims.jsonl"
+    localrule: True
     conda:
         "../envs/flopwise.yaml"
-    localrule: True
     threads: 1
+    params:
+        flopwise=flow.command,
     shell:
         "{params.flopwise} continual claims {output.claims} --lineage {output.lineage} > {log} 2>&1"

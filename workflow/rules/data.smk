@@ -1,13 +1,10 @@
 rule data_set:
-    """Make one data set of the scale, or the pre-training pool, with its card."""
+    """Make one data set of the scale, with its card."""
     input:
         flow.sources("flopwise.data.build"),
     output:
         folder=directory("<results>/data/{dataset}"),
         lineage="<results>/lineage/data_set/{dataset}.json",
-    params:
-        flopwise=flow.command,
-        digest=flow.data_digest,
     log:
         "<results>/logs/data_set/{dataset}.log",
     benchmark:
@@ -18,5 +15,33 @@ rule data_set:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        flopwise=flow.command,
+        digest=flow.data_digest,
     shell:
         "{params.flopwise} data build {wildcards.dataset} {output.folder} --lineage {output.lineage} > {log} 2>&1"
+
+
+rule data_pool:
+    """Make the pre-training pool; first of all, because every initial model waits for it."""
+    input:
+        flow.sources("flopwise.data.build"),
+    output:
+        folder=directory("<results>/data/pool"),
+        lineage="<results>/lineage/data_pool.json",
+    log:
+        "<results>/logs/data_pool.log",
+    benchmark:
+        "<results>/benchmarks/data_pool.jsonl"
+    priority: 20
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        flopwise=flow.command,
+        digest=flow.pool_digest,
+    shell:
+        "{params.flopwise} data build pool {output.folder} --lineage {output.lineage} > {log} 2>&1"

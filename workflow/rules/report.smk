@@ -5,11 +5,9 @@ rule world_figures:
         flow.sets,
         tables="<results>/continual/tables/zero_shot.csv",
     output:
-        flow.figures("world"),
+        flow.drawn("world"),
         notebook="<results>/world/figures/world.ipynb",
         lineage="<results>/lineage/world_figures.json",
-    params:
-        flopwise=flow.command,
     log:
         "<results>/logs/world_figures.log",
     benchmark:
@@ -17,6 +15,8 @@ rule world_figures:
     conda:
         "../envs/flopwise.yaml"
     threads: 1
+    params:
+        flopwise=flow.command,
     shell:
         "{params.flopwise} report figures world {output.notebook} --lineage {output.lineage} > {log} 2>&1"
 
@@ -27,11 +27,9 @@ rule continual_figures:
         flow.notebook_sources("continual_trajectories"),
         tables=flow.tables,
     output:
-        flow.figures("continual_trajectories"),
+        flow.drawn("continual_trajectories"),
         notebook="<results>/continual/figures/continual_trajectories.ipynb",
         lineage="<results>/lineage/continual_figures.json",
-    params:
-        flopwise=flow.command,
     log:
         "<results>/logs/continual_figures.log",
     benchmark:
@@ -39,6 +37,8 @@ rule continual_figures:
     conda:
         "../envs/flopwise.yaml"
     threads: 1
+    params:
+        flopwise=flow.command,
     shell:
         "{params.flopwise} report figures continual_trajectories {output.notebook} --lineage {output.lineage}"
         " > {log} 2>&1"
@@ -50,6 +50,8 @@ rule report:
         flow.page_sources,
         flow.figures("world"),
         flow.figures("continual_trajectories"),
+        flow.figures("cost"),
+        cost="<results>/cost/figures/cost.ipynb",
         world="<results>/world/figures/world.ipynb",
         continual="<results>/continual/figures/continual_trajectories.ipynb",
         claims="<results>/continual/tables/claims.json",
@@ -57,15 +59,15 @@ rule report:
     output:
         page="<results>/report/report.html",
         lineage="<results>/lineage/report.json",
-    params:
-        flopwise=flow.command,
     log:
         "<results>/logs/report.log",
     benchmark:
         "<results>/benchmarks/report.jsonl"
+    localrule: True
     conda:
         "../envs/flopwise.yaml"
-    localrule: True
     threads: 1
+    params:
+        flopwise=flow.command,
     shell:
         "{params.flopwise} report page {output.page} --lineage {output.lineage} > {log} 2>&1"

@@ -45,7 +45,15 @@ def readme_text() -> str:
         "the presets (model `Scale`). `overrides` in `config.yaml` replaces values of the preset, in the preset's nesting.",
     ]  # fmt: skip
     for name, model in seen.items():
-        lines += ["", f"## {name}", "", (model.__doc__ or "").strip(), "", "| key | default | meaning | source |", "|---|---|---|---|"]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            (model.__doc__ or "").strip(),
+            "",
+            "| key | default | meaning | source |",
+            "|---|---|---|---|",
+        ]
         for key, field in model.model_fields.items():
             default = "required" if field.is_required() else f"`{_plain(field.default)}`"
             source = (field.json_schema_extra or {}).get("source", "")
@@ -75,7 +83,9 @@ def generated() -> dict[Path, str]:
 
 def write_generated(*, check: bool = False) -> list[Path]:
     """Write the generated files; with `check`, only say which differ. Returns those, relative to the root."""
-    stale = [path for path, text in generated().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    stale = [
+        path for path, text in generated().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     if not check:
         for path in stale:
             write_text(path, generated()[path])

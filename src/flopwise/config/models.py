@@ -17,12 +17,32 @@ class DataConfig(Strict):
     kind: Literal["embedded", "catalogue"] = setting(
         "embedded", "made here (`embedded`) or read from a user's copies (`catalogue`)", "our choice"
     )
-    adaptation: tuple[str, ...] = setting(..., "names of the data sets that stream in", "paper appendix A", min_length=1)
-    evaluation: tuple[str, ...] = setting(..., "names of the data sets only evaluated on", "paper appendix A", min_length=1)
+    adaptation: tuple[str, ...] = setting(
+        ..., "names of the data sets that stream in", "paper appendix A", min_length=1
+    )
+    evaluation: tuple[str, ...] = setting(
+        ..., "names of the data sets only evaluated on", "paper appendix A", min_length=1
+    )
     train_per_class: int = setting(40, "training images per class (embedded)", "our choice", ge=2, le=10_000)
     test_per_class: int = setting(20, "test images per class (embedded)", "our choice", ge=2, le=10_000)
-    pool_samples: int = setting(24_000, "images in the pre-training pool (embedded)", "our choice", ge=64, le=10_000_000)
-    caption_noise: float = setting(0.2, "share of the pool's captions that are wrong or damaged", "our choice", ge=0, le=1)
+    pool_samples: int = setting(
+        24_000, "images in the pre-training pool (embedded)", "our choice", ge=64, le=10_000_000
+    )
+    caption_noise: float = setting(
+        0.2, "share of the pool's captions that are wrong or damaged", "our choice", ge=0, le=1
+    )
+
+    @model_validator(mode="after")
+    def _sets_exist(self):
+        from flopwise.data.world import WORLD
+
+        for name in (*self.adaptation, *self.evaluation) if self.kind == "embedded" else ():
+            if name not in WORLD:
+                raise ValueError(f"data set {name!r} is not part of the embedded world; allowed are {', '.join(WORLD)}")
+        twice = [name for name in self.adaptation if name in self.evaluation or self.adaptation.count(name) > 1]
+        if twice:
+            raise ValueError(f"data set {twice[0]!r} is listed twice; a set is for adaptation or for evaluation, once")
+        return self
 
 
 class BaseModelConfig(Strict):
@@ -87,7 +107,9 @@ class ContinualConfig(Strict):
     tasks: int = setting(20, "update steps T of a stream", "official code", ge=1, le=1000)
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
-    weight_decay: float = setting(0.2, "AdamW's decoupled weight decay, on all trained parameters", "official code", ge=0)
+    weight_decay: float = setting(
+        0.2, "AdamW's decoupled weight decay, on all trained parameters", "official code", ge=0
+    )
     clip_norm: float = setting(1.0, "global gradient norm is clipped to this", "official code", gt=0)
     evaluation: EvaluationConfig = setting(EvaluationConfig(), "evaluation while streaming", "official code")
     experiments: dict[Slug, Experiment] = setting(..., "the grids", "paper section 4", min_length=1)
@@ -107,7 +129,9 @@ class ContinualConfig(Strict):
     def _sum_to_one(cls, mixtures):
         for name, shares in mixtures.items():
             if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-                raise ValueError(f"mixture {name!r} is {list(shares)}, sum {sum(shares):g}; allowed are shares >= 0 that sum to 1")
+                raise ValueError(
+                    f"mixture {name!r} is {list(shares)}, sum {sum(shares):g}; allowed are shares >= 0 that sum to 1"
+                )
         return mixtures
 
     @model_validator(mode="after")
@@ -134,6 +158,25 @@ class ContinualConfig(Strict):
 STREAMS = ("random", "similarity")
 
 
+class CostConfig(Strict):
+    """How a scale is priced, and how much of the published figures is checked."""
+
+    device: str = setting("laptop-2-cores", "device that prices are for, one of flopwise.cost.devices", "our choice")
+    utilisation: float = setting(0.4, "share of the device's peak that training reaches", "our choice", gt=0, le=1)
+    checked_models: int = setting(
+        12, "models per library whose published profile is checked", "our choice", ge=1, le=75
+    )
+
+    @field_validator("device")
+    @classmethod
+    def _known(cls, device):
+        from flopwise.cost.devices import DEVICES
+
+        if device not in DEVICES:
+            raise ValueError(f"device {device!r} is not known; allowed are {', '.join(DEVICES)}")
+        return device
+
+
 class Ledger(Strict):
     """Core-seconds that a scale may spend, by study; what was used is printed beside it."""
 
@@ -148,6 +191,7 @@ class Scale(Strict):
     max_core_seconds: Ledger = setting(..., "what the scale may spend", "our choice")
     data: DataConfig = setting(..., "data sets", "paper section 3.1")
     continual: ContinualConfig = setting(..., "the continual study", "arXiv 2408.14471")
+    cost: CostConfig = setting(CostConfig(), "prices", "our choice")
 
 
 class Config(Strict):

@@ -6,24 +6,21 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(no_args_is_help=True)
-POOL = "pool"
 
 
 @app.command()
 def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
     """Make one data set of the scale, or its pre-training pool (`pool`), and its card."""
-    import time
-
     from flopwise.data.build import build_to
     from flopwise.provenance.lineage import write
 
     settings = context.obj()
     build_to(settings.preset.data, name, out)
+    rule = "data_pool" if name == "pool" else "data_set"
     write(
-        lineage, rule="data_set", job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",),
-        cost={"cpu_seconds": time.process_time()},
+        lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",),
+       
     )  # fmt: skip
-
 
     build_to(settings.preset.data, name, out)
 

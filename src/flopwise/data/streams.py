@@ -43,7 +43,9 @@ def similarity_stream(entries: list[str], embeddings: np.ndarray, seed: int) -> 
 def chunks(stream: list[str], tasks: int) -> list[list[str]]:
     """Cut a stream of K entries into `tasks` contiguous chunks of floor(K / T) entries; the first K mod T get one more."""
     if not 1 <= tasks <= len(stream):
-        raise UserError(f"a stream of {len(stream)} entries cannot be cut into {tasks} tasks; allowed are 1 to {len(stream)}")
+        raise UserError(
+            f"a stream of {len(stream)} entries cannot be cut into {tasks} tasks; allowed are 1 to {len(stream)}"
+        )
     quotient, larger = divmod(len(stream), tasks)
     bounds = [t * quotient + min(t, larger) for t in range(tasks + 1)]
     return [stream[a:b] for a, b in zip(bounds, bounds[1:])]

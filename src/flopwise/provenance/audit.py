@@ -83,7 +83,7 @@ def _rerun(path: Path, record: dict) -> dict:
 
     from flopwise.report.commands import rerun_notebook
 
-    if record["rule"] != "notebook":
+    if not record["rule"].endswith("_figures"):
         raise UserError(f"--rerun compares what notebooks draw; to re-make {path} run `snakemake --force {path}`")
     with tempfile.TemporaryDirectory() as folder:
         again = rerun_notebook(record["job"], path, Path(folder))

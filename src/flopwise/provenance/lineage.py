@@ -1,5 +1,6 @@
 """Lineage: one small record per job, saying what it read, with which code, and what it wrote."""
 
+import os
 import platform
 import subprocess
 from functools import cache
@@ -69,17 +70,24 @@ def write(
 ) -> None:
     """Write the record of one finished job to `target`.
 
-    `modules`: where the job's code starts; every file they import counts as its source. `cost`: gflops, cpu_seconds."""
+    `modules`: where the job's code starts; every file they import counts as its source. `cost`: what the job knows of its
+    cost (gflops ...); the CPU seconds of the process are added."""
     sources = [*closure(*modules), *extra_sources]
     record = {
         "rule": rule, "job": job,
         "inputs": {str(path): hash_path(path) for path in inputs},
         "outputs": {str(path): hash_path(path) for path in outputs},
         "sources": {str(path.relative_to(ROOT)): sha256_file(path) for path in sources},
-        "cells": list(cells), "seeds": list(seeds), "cost": cost or {},
+        "cells": list(cells), "seeds": list(seeds), "cost": {**(cost or {}), "cpu_seconds": cpu_seconds()},
         "code": code_version(), "versions": versions(), "machine": platform.machine(),
     }  # fmt: skip
     write_json(target, record)
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process so far, its finished child processes (a notebook's kernel) included."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def records(settings: Settings) -> list[tuple[Path, dict]]:

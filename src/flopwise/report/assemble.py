@@ -1,6 +1,5 @@
 """Put the report of a run together: chapters from executed notebooks, claims, cost, provenance, from files alone."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -9,8 +8,6 @@ from flopwise.core.io import atomic_path, read_json, read_table, sha256_json
 from flopwise.provenance.lineage import code_version, records, versions
 from flopwise.report import page
 from flopwise.report.chapters import notebook
-
-FOLDERS = {"world": "world"}  # chapter -> folder of its figures below results/<scale>; else the chapter's own name
 
 
 def figures_folder(settings: Settings, name: str) -> Path:
@@ -29,7 +26,8 @@ def page_inputs(settings: Settings) -> list[Path]:
 
 
 def assemble(settings: Settings, out: Path) -> None:
-    """Write the page to `out` and a copy to report/report.html, where a reader looks first."""
+    """Write the page to `out` and, when run from the repository's root, a copy to report/report.html, where a reader
+    looks first."""
     tables = settings.results / "continual" / "tables"
     cells = read_table(tables / "cells.csv")
     made = _made(settings)
@@ -45,6 +43,8 @@ def assemble(settings: Settings, out: Path) -> None:
         problems=_problems(cells),
         sources=ROOT / "report",
     )
+    if Path.cwd() != ROOT:
+        return
     with atomic_path(ROOT / "report" / "report.html") as temporary:
         shutil.copyfile(out, temporary)
 
@@ -84,7 +84,7 @@ def _facts(settings: Settings, cells) -> dict:
     core = _core_seconds(settings)
     version = code_version()
     return {
-        "title": settings.preset.title, "version": version["flopwise"], "commit": version["commit"],
+        "hardware": settings.preset.title, "version": version["flopwise"], "commit": version["commit"],
         "command": f"snakemake --cores 2 --config scale={settings.config.scale}", "runs": len(cells),
         "diverged": int((cells["status"] == "diverged").sum()), "seeds": int(cells["seed"].nunique()),
         "core_seconds": sum(seconds for seconds, _ in core.values()),
@@ -92,14 +92,11 @@ def _facts(settings: Settings, cells) -> dict:
 
 
 def _core_seconds(settings: Settings) -> dict[str, tuple[float, int]]:
-    """CPU seconds and jobs by rule, from Snakemake's benchmark files (user and system time of the whole process)."""
+    """CPU seconds and number of jobs by rule, as each job's own process measured them."""
     found: dict[str, tuple[float, int]] = {}
-    folder = settings.results / "benchmarks"
-    for path in sorted(folder.rglob("*.jsonl")):
-        rule = path.relative_to(folder).parts[0].removesuffix(".jsonl")
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-        seconds, jobs = found.get(rule, (0.0, 0))
-        found[rule] = (seconds + sum(float(line.get("cpu_time") or 0) for line in lines), jobs + 1)
+    for _, record in records(settings):
+        seconds, jobs = found.get(record["rule"], (0.0, 0))
+        found[record["rule"]] = (seconds + record["cost"].get("cpu_seconds", 0.0), jobs + 1)
     return found
 
 
@@ -127,11 +124,11 @@ def _costs(settings: Settings, cells) -> list[dict]:
 def _provenance(settings: Settings) -> dict:
     code = code_version()
     return {
-        "code": f"flopwise {code['flopwise']}, commit {code['commit'] or 'unknown'}" + (", with changes" if code["changed"] else ""),
+        "code": f"flopwise {code['flopwise']}, commit {code['commit'] or 'unknown'}{', with changes' * bool(code['changed'])}",
         "versions": [f"{name} {value}" for name, value in versions().items()],
         "settings": sha256_json(settings.preset.model_dump())[:16],
         "audit": f"flopwise audit {settings.results}/continual/figures/continual_trajectories.svg",
-        "ledger": [f"{name}: at most {seconds:g} core-seconds" for name, seconds in settings.preset.max_core_seconds.model_dump().items()],
+        "ledger": [f"{name}: at most {seconds:g} core-seconds" for name, seconds in settings.preset.max_core_seconds],
     }  # fmt: skip
 
 
@@ -160,6 +157,7 @@ def _made(settings: Settings) -> dict[str, page.Made]:
             found[name] = page.Made(
                 rule=record["rule"], command=f"snakemake --cores 1 --force {files[0]}", inputs=len(record["inputs"]),
                 code_version=f"{code['flopwise']}, commit {(code['commit'] or 'unknown')[:12]}", lineage=digest[:16],
-                files=tuple(f"../{file.relative_to(settings.results)}" for file in files), note=f"flopwise audit {files[0]}; record {path.name}",
+                files=tuple(f"../{file.relative_to(settings.results)}" for file in files),
+                note=f"flopwise audit {files[0]}; record {path.name}",
             )  # fmt: skip
     return found

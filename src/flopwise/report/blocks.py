@@ -8,7 +8,7 @@ from pathlib import Path
 from flopwise.core.errors import RunFailure
 from flopwise.report import notebook, show, words
 
-HEAVY = 400_000  # bytes above which a vector figure goes in as PNG if that is smaller
+HEAVY = 400_000  # bytes above which a vector figure goes in as PNG if that is clearly smaller
 
 
 class Counter:
@@ -76,7 +76,7 @@ def picture(svg: Path, png: Path) -> tuple[str, int, int]:
     if raster[:8] != b"\x89PNG\r\n\x1a\n":
         raise RunFailure(f"{png} is damaged (not PNG); delete it and run again")
     width, height = (round(size * 96 / 150) for size in struct.unpack(">II", raster[16:24]))
-    as_png = len(vector) > HEAVY and len(raster) < len(vector)
+    as_png = len(vector) > HEAVY and len(raster) < 0.7 * len(vector)
     kind, data = ("image/png", raster) if as_png else ("image/svg+xml", vector)
     return f"data:{kind};base64,{base64.b64encode(data).decode()}", width, height
 

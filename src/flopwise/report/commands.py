@@ -12,25 +12,24 @@ Lineage = Annotated[Path, typer.Option(help="Where the lineage record goes.")]
 @app.command()
 def figures(context: typer.Context, notebook: str, out: Path, lineage: Lineage) -> None:
     """Run a notebook: write its figures and tables beside the executed notebook `out`."""
-    import time
-
     from flopwise.provenance.lineage import write
     from flopwise.report.chapters import notebook as find
     from flopwise.report.notebook import execute
 
     settings = context.obj()
     found, inputs = find(notebook), notebook_inputs(settings, notebook)
-    execute(found.source, out, _parameters(settings, out.parent))
+    execute(found.source, out, _parameters(settings, notebook, out.parent))
     write(
         lineage, rule=f"{notebook.split('_')[0]}_figures", job=notebook, inputs=inputs,
         outputs=[out, *(out.parent / name for name in found.files)], modules=notebook_modules(notebook),
-        extra_sources=(found.source,), cost={"cpu_seconds": time.process_time()},
+        extra_sources=(found.source,),
     )  # fmt: skip
 
 
-def _parameters(settings, folder: Path) -> dict:
+def _parameters(settings, name: str, folder: Path) -> dict:
+    data = "cost/tables" if name == "cost" else "data"
     return {
-        "tables": str(settings.results / "continual" / "tables"), "data": str(settings.results / "data"),
+        "tables": str(settings.results / "continual" / "tables"), "data": str(settings.results / data),
         "figures": str(folder), "scale": settings.config.scale,
     }  # fmt: skip
 
@@ -40,6 +39,10 @@ def notebook_inputs(settings, name: str) -> list[Path]:
     from flopwise.studies.continual.tables import NAMES
 
     tables = settings.results / "continual" / "tables"
+    if name == "cost":
+        from flopwise.workflow import COST_TABLES
+
+        return [*(settings.results / "cost" / "tables" / f"{table}.csv" for table in COST_TABLES), tables / "cells.csv"]
     if name != "world":
         return [tables / f"{table}.csv" for table in NAMES]
     data = settings.preset.data
@@ -72,7 +75,7 @@ def rerun_notebook(name: str, path: Path, folder: Path) -> Path:
 
     results = path.parents[2]
     settings = load(scale=results.name, results=str(results.parent))
-    execute(notebook(name).source, folder / f"{name}.ipynb", _parameters(settings, folder))
+    execute(notebook(name).source, folder / f"{name}.ipynb", _parameters(settings, name, folder))
     return folder / path.name
 
 

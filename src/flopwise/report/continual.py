@@ -69,7 +69,7 @@ def lost_words(rows: pd.DataFrame) -> str:
     if not len(lost):
         return ""
     parts = [f"{theme.style(method).label} ({len(group)})" for method, group in lost.groupby("method", sort=False)]
-    return f"Diverged runs are marked ✕ and left out of all means: {', '.join(parts)}."
+    return f"Diverged runs, left out of all means: {', '.join(parts)}."
 
 
 def trajectories(study: Study) -> Drawn:
@@ -90,17 +90,30 @@ def trajectories(study: Study) -> Drawn:
     drawn = [
         plots.trajectories(axes, paths[paths["mixture"] == m], best, lost[lost["mixture"] == m]) for axes, m in panels
     ]
+    _plane_limits(grid[0, 0], paths, best, lost)
     for (axes, mixture), (ends, crowd) in zip(panels, drawn):
         axes.set_title(theme.label(mixture, theme.MIXTURES))
-        axes.set_xlabel("Δ$A_{KA}$, adaptation sets (percentage points)")
+        axes.set_xlabel(f"Δ{theme.METRICS['a_ka']}, adaptation sets (percentage points)")
         plots.finish_plane(axes, (zero["a_ka"], zero["a_zs"]), ends, crowd)
     for axes in grid[:, 0]:
-        axes.set_ylabel("Δ$A_{ZS}$, evaluation sets (percentage points)")
+        axes.set_ylabel(f"Δ{theme.METRICS['a_zs']}, evaluation sets (percentage points)")
     for axes in list(grid.flat)[len(mixtures) :]:
         axes.set_visible(False)
     data = paths if best is None else pd.concat([paths, pd.DataFrame([best])], ignore_index=True)
     note = [setting_words(study, but=("mixture",)), frames.seeds_note(paths["seeds"]), lost_words(rows)]
+    note += ["A ✕ stands where such a run was last seen."] if len(lost) else []
     return Drawn(figure, data, " ".join(filter(None, note)))
+
+
+def _plane_limits(axes, paths: pd.DataFrame, best: dict | None, lost: pd.DataFrame) -> None:
+    """Limits that all panels share: all points, and intervals as far as there is room."""
+    for name, set_limits in (("x", axes.set_xlim), ("y", axes.set_ylim)):
+        points = [0.0, *paths[name], *lost[name]]
+        ends = [*paths[f"{name}_lower"], *paths[f"{name}_upper"]]
+        if best:
+            points.append(best[name])
+            ends += [best[f"{name}_lower"], best[f"{name}_upper"]]
+        set_limits(frames.limits(points, ends, pad=0.12))
 
 
 def _oracle_point(study: Study) -> dict | None:
@@ -136,7 +149,9 @@ def over_time(study: Study) -> Drawn:
     figure.get_layout_engine().set(wspace=0.04)
     for line, mixture in zip(grid, mixtures):
         for axes, metric in zip(line, METRICS):
-            chosen = means[(means["mixture"] == mixture) & (means["metric"] == metric)]
+            every = means[means["metric"] == metric]
+            axes.set_ylim(frames.limits([*every["mean"], zero[metric]], [*every["lower"], *every["upper"]]))
+            chosen = every[every["mixture"] == mixture]
             plots.over_time(axes, chosen, zero[metric], named=metric == METRICS[-1])
             axes.set_title(f"{theme.TITLES[metric]}, {theme.label(mixture, theme.MIXTURES)}")
         line[0].set_ylabel("percent")
@@ -182,7 +197,7 @@ def _with_lost(rows: pd.DataFrame, by: list[str], value: str = "value") -> pd.Da
     keys = rows[by].drop_duplicates()
     lost = rows[rows["status"] == "diverged"].groupby(by, sort=False)["cell"].nunique().rename("diverged").reset_index()
     means = keys.merge(frames.summarise(rows, by, value), how="left", on=by).merge(lost, how="left", on=by)
-    return means.assign(diverged=means["diverged"].fillna(0).astype(int), seeds=means["seeds"].fillna(0).astype(int))
+    return means.assign(**{name: pd.to_numeric(means[name]).fillna(0).astype(int) for name in ("diverged", "seeds")})
 
 
 def effects(study: Study) -> Drawn:
@@ -206,6 +221,10 @@ def effects(study: Study) -> Drawn:
     for axes, metric in zip(grid[:, 0], METRICS):
         axes.set_ylabel(f"{theme.METRICS[metric]} (percent)")
     data = pd.concat(parts)[columns]
+    for axes, metric in zip(grid[:, 0], METRICS):
+        rows = data[data["metric"] == metric]
+        starts = study.final.loc[study.final["metric"] == metric, "zero_shot"]
+        axes.set_ylim(frames.limits([*rows["mean"], *starts], [*rows["lower"], *rows["upper"]]))
     plots.method_key(figure, data["method"])
     words = [setting_words(study), frames.seeds_note(data["seeds"]), lost_words(pd.concat(varied.values())), *note]
     return Drawn(figure, data, " ".join(filter(None, words)))

@@ -7,19 +7,17 @@ from flopwise.report.continual import Study
 
 
 def final_values(study: Study) -> pd.DataFrame:
-    """One row per point of the grid: final aggregates and their changes as mean ± half the 95 % interval."""
+    """One row per point of the grid: changes of the aggregates from zero-shot as mean ± half the 95 % interval."""
     axes = list(frames.AXES)
     status = study.final.drop_duplicates("cell")
     counts = status.groupby(axes, sort=False)["status"].value_counts().unstack(fill_value=0)
     parts = {}
-    for column, value, metric in (
-        ("ΔA_KA", "delta", "a_ka"), ("ΔA_ZS", "delta", "a_zs"), ("ΔGM", "delta", "gm"), ("GM", "value", "gm"),
-    ):  # fmt: skip
-        means = frames.summarise(study.final[study.final["metric"] == metric], axes, value).set_index(axes)
-        parts[column] = means.apply(lambda row, signed=value == "delta": _mean(row, signed), axis=1)
+    for column, metric in (("ΔA_KA", "a_ka"), ("ΔA_ZS", "a_zs"), ("ΔGM", "gm")):
+        means = frames.summarise(study.final[study.final["metric"] == metric], axes, "delta").set_index(axes)
+        parts[column] = pd.Series([_mean(row) for _, row in means.iterrows()], index=means.index, dtype=object)
     table = pd.DataFrame(parts).reindex(counts.index).fillna("–").reset_index()
-    table["Seeds"] = counts.get("done", pd.Series(0, counts.index)).to_numpy()
-    table["Diverged"] = counts.get("diverged", pd.Series(0, counts.index)).to_numpy()
+    done, lost = (counts.get(name, pd.Series(0, counts.index)) for name in ("done", "diverged"))
+    table["Runs"] = [f"{a}" if not b else f"{a}, and {b} diverged" for a, b in zip(done, lost)]
     return _words(table, axes).reset_index(drop=True)
 
 
@@ -42,10 +40,9 @@ def _numbers(values: pd.Series, digits: int) -> list[str]:
     return ["–" if value != value else f"{value:,.{digits}f}" for value in values]
 
 
-def _mean(row: pd.Series, signed: bool) -> str:
-    mean = f"{row['mean']:+.1f}" if signed else f"{row['mean']:.1f}"
+def _mean(row: pd.Series) -> str:
     half = f" ± {row['upper'] - row['mean']:.1f}" if row["seeds"] > 1 else ""
-    return (mean + half).replace("-", "−")
+    return f"{row['mean']:+.1f}{half}".replace("-0.0", "0.0").replace("+0.0", "0.0").replace("-", "−")
 
 
 def _words(table: pd.DataFrame, axes: list[str]) -> pd.DataFrame:

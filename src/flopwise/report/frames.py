@@ -34,14 +34,34 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "value") -> pd.Da
     return pd.DataFrame(rows, columns=[*by, "mean", "lower", "upper", "seeds"])
 
 
+def limits(points, ends=(), room: float = 0.6, pad: float = 0.08) -> tuple[float, float]:
+    """Limits of an axis that show all `points`, and the `ends` of intervals as far as these leave the points readable:
+    at most `room` times the points' own span beyond them on either side, then `pad` of the whole."""
+    points, ends = (np.asarray(list(values), dtype=float) for values in (points, ends))
+    points, ends = points[np.isfinite(points)], ends[np.isfinite(ends)]
+    if not len(points):
+        return 0.0, 1.0
+    low, high = points.min(), points.max()
+    span = max(high - low, 1.0)
+    low = max(min([low, *ends]), low - room * span)
+    high = min(max([high, *ends]), high + room * span)
+    edge = pad * max(high - low, 1.0)
+    return float(low - edge), float(high + edge)
+
+
 def reference(cells: pd.DataFrame) -> dict:
-    """The setting (model, budget, mixture, stream, schedule) at which most methods were run, then most runs, then the
-    first in the table: the one that a figure of all methods shows."""
+    """The setting (model, budget, mixture, stream, schedule) at which most methods were run; among equals the one from
+    which most runs differ in at most one axis, then the first in the table. A figure of all methods shows it."""
     runs = cells[cells["method"] != "oracle"]
     runs = runs if len(runs) else cells
-    groups = runs.groupby(list(SETTING), sort=False)
-    size = pd.DataFrame({"methods": groups["method"].nunique(), "runs": groups.size()})
-    return dict(zip(SETTING, size.sort_values(["methods", "runs"], ascending=False, kind="stable").index[0]))
+    methods = runs.groupby(list(SETTING), sort=False)["method"].nunique()
+    settings = runs[list(SETTING)].to_numpy(dtype=object)
+
+    def near(setting) -> int:
+        return int(((settings == np.array(setting, dtype=object)).sum(axis=1) >= len(SETTING) - 1).sum())
+
+    best = [setting for setting, count in methods.items() if count == methods.max()]
+    return dict(zip(SETTING, max(best, key=near)))
 
 
 def at(frame: pd.DataFrame, setting: dict, free: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -66,7 +86,8 @@ def values(frame: pd.DataFrame, axis: str, first=None, cells: pd.DataFrame | Non
     if axis == "budget":
         return sorted(found)
     if axis == "model" and cells is not None:
-        step = (cells["planned_gflops"] / cells["steps_per_task"]).groupby(cells["model"]).median()
+        runs = cells[cells["method"] != "oracle"]  # which has one task, and so more steps in it
+        step = (runs["planned_gflops"] / runs["steps_per_task"]).groupby(runs["model"]).median()
         return sorted(found, key=lambda model: step.get(model, 0.0))
     return sorted(found, key=lambda value: value != first)
 

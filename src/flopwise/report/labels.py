@@ -42,7 +42,7 @@ def at_line_ends(axes: Axes, labels: list[Label], size: float = 8.0) -> None:
     left, points = axes.bbox.x1, 72 / figure.dpi
     for label, (x, y), height in zip(labels, to_pixels, heights):
         axes.annotate(
-            label.text, (label.x, label.y), xytext=((left + 9 - x) * points, (height - y) * points),
+            label.text, (label.x, label.y), xytext=((left + 14 - x) * points, (height - y) * points),
             textcoords="offset points",
             color=label.colour, fontsize=size, va="center", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": label.colour, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3},

@@ -33,7 +33,7 @@ def execute(source: Path | str, out_ipynb: Path | str, parameters: dict) -> None
         nbformat.write(notebook, given)
         try:
             papermill.execute_notebook(
-                str(given), str(done), parameters=parameters, kernel_name="python3",
+                str(given), str(done), parameters=parameters, kernel_name="python3", language="python",
                 kernel_manager_class=_manager(folder), progress_bar=False, log_output=False,
                 request_save_on_cell_execute=False, start_timeout=300,
             )  # fmt: skip

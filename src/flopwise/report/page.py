@@ -167,7 +167,7 @@ def _tally(claims: Sequence[Mapping]) -> list[tuple[str, str, int]]:
 
 
 def _chapter(chapter: Chapter, claims: Sequence[Mapping], counter: blocks.Counter) -> dict:
-    parts = []
+    parts, own = [], [claim for claim in claims if claim.get("study") == chapter.id]
     for path in chapter.notebooks:
         parts += blocks.from_notebook(path, Path(chapter.figures), chapter.made, counter)
     return {
@@ -177,7 +177,8 @@ def _chapter(chapter: Chapter, claims: Sequence[Mapping], counter: blocks.Counte
         "question": chapter.question,
         "setup": blocks.table(chapter.setup),
         "deviations": list(chapter.deviations),
-        "claims": [_claim(claim) for claim in claims if claim.get("study") == chapter.id],
+        "claims": own,
+        "tally": _tally(own),
         "parts": parts,
         "headings": [heading for part in parts for heading in part.get("headings", [])],
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from flopwise.report import labels, theme
+from flopwise.report import frames, labels, theme
 from flopwise.report.labels import Label
 
 METRICS = ("a_ka", "a_zs", "gm")
@@ -35,7 +35,6 @@ def trajectories(axes: Axes, paths: pd.DataFrame, oracle: dict | None, lost: pd.
         ends.append(_end(axes, oracle, theme.style("oracle"), 10))
         crowd += _cross_points(oracle)
     axes.plot(0, 0, "o", color="white", mec=theme.INK, ms=7, mew=1.3, zorder=6)
-    axes.margins(0.14)
     return [*ends, Label(0.0, 0.0, "zero-shot", theme.INK)], crowd
 
 
@@ -101,7 +100,9 @@ def over_time(axes: Axes, rows: pd.DataFrame, zero_shot: float, *, named: bool =
     for method in theme.order(rows["method"]):
         line = rows[rows["method"] == method].sort_values("task")
         style = theme.style(method)
-        axes.fill_between(line["task"], line["lower"], line["upper"], color=style.colour, alpha=0.14, lw=0)
+        axes.fill_between(line["task"], line["lower"], line["upper"], color=style.colour, alpha=0.09, lw=0)
+        for end in ("lower", "upper"):
+            axes.plot(line["task"], line[end], color=style.colour, lw=0.7, alpha=0.45)
         axes.plot(line["task"], line["mean"], style.line, color=style.colour, marker=style.marker, ms=3.5, mew=0)
         ends.append(Label(line["task"].iloc[-1], line["mean"].iloc[-1], style.label, style.colour))
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -124,7 +125,7 @@ def final_points(axes: Axes, rows: pd.DataFrame, groups: list[tuple], zero_shot:
             axes.plot(row.mean, y, style.marker, color=style.colour, ms=9 if row.method == "oracle" else 6, **hollow)
     axes.set_ylim(-len(groups) + 0.4, 0.6)
     axes.grid(axis="y", visible=False)
-    axes.margins(x=0.12)
+    axes.set_xlim(frames.limits([*rows["mean"], zero_shot], [*rows["lower"], *rows["upper"]]))
 
 
 def effect(axes: Axes, rows: pd.DataFrame, axis: str, values: list, names: dict, zero_shot: dict) -> None:

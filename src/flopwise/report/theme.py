@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 from flopwise.core.io import atomic_path, write_table, write_text
@@ -80,14 +81,14 @@ METHODS = {
     "locked-image": Style("locked image tower", "#882255", "H", "--"),
     "ewc": Style("EWC", "#7a5195", "p"),
     "si": Style("SI", "#555b8f", "8", "--"),
-    "oracle": Style("oracle (all data at once)", "#3c3c3c", "*"),
+    "oracle": Style("oracle (all data)", "#3c3c3c", "*"),
 }
 SPARE_COLOURS = ("#9c3848", "#4a6fa5", "#5b7f3a", "#8a5a9e", "#7d6b4f", "#2f7f86")
 SPARE_MARKERS = ("o", "s", "^", "D", "v", "P")
 MODEL_COLOURS = ("#86b5d6", "#2f7fb8", "#0b3f66", "#c98a3c", "#7a4a12")
-METRICS = {"a_ka": "$A_{KA}$", "a_zs": "$A_{ZS}$", "gm": "GM"}
+METRICS = {"a_ka": "$A_\\mathrm{KA}$", "a_zs": "$A_\\mathrm{ZS}$", "gm": "GM"}
 TITLES = {"a_ka": "$\\mathbf{A_{KA}}$", "a_zs": "$\\mathbf{A_{ZS}}$", "gm": "GM"}  # the same in bold
-MIXTURES = {"uniform": "with replay", "no-replay": "no replay"}
+MIXTURES = {"uniform": "with replay", "no-replay": "no replay", "oracle": "all at once"}
 STREAMS = {"random": "random", "similarity": "similarity"}
 
 
@@ -147,7 +148,7 @@ def save_table(frame, folder: Path | str, name: str, caption: str) -> list[Path]
 
 
 def texts(frame) -> list[list[str]]:
-    """The table's cells as people read them: floats with two digits after the point, missing ones as a dash."""
+    """The table's cells as people read them: two digits after the point, none in large numbers, a dash for missing."""
     return [[_text(value) for value in row] for row in frame.itertuples(index=False)]
 
 
@@ -159,18 +160,18 @@ def column_kinds(frame) -> list[str]:
     def kind(column) -> str:
         if all(number.match(text) for text in column):
             return "number"
-        return "long" if max(map(len, column)) > 24 else "text"
+        return "long" if max(map(len, column)) > 28 else "text"
 
     return [kind(column) for column in zip(*texts(frame))] or ["text"] * frame.shape[1]
 
 
 def _text(value) -> str:
-    if value is None or value != value:
+    if pd.isna(value):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.2f}".replace("-", "−")
+        return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}").replace("-", "−")
     return str(value)
 
 

@@ -9,7 +9,7 @@ __all__ = ["Markup", "count", "duration", "markdown", "plain", "prose", "section
 
 def prose(text) -> Markup:
     """Escaped text in which A_KA is set with a real subscript."""
-    return Markup(re.sub(r"\b([A-Z])_([A-Z]{2})\b", r"\1<sub>\2</sub>", str(escape(text))))
+    return Markup(re.sub(r"(?<![A-Za-z0-9_])([A-Z])_([A-Z]{2})\b", r"\1<sub>\2</sub>", str(escape(text))))
 
 
 def markdown(text: str, *, inline: bool = False) -> Markup:

@@ -3,40 +3,21 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from flopwise.core.errors import RunFailure
-from flopwise.core.io import read_json
+from flopwise.data.store import Split, StoredSet, open_set
 from flopwise.report import theme
 
 COLUMNS, ROWS = 10, 2  # classes beside each other on a contact sheet, images of each below each other
 
 
-class StoredSet(NamedTuple):
-    """What the report needs of a stored data set."""
-
-    card: dict
-    images: np.ndarray  # (N, 32, 32, 3) uint8
-    targets: np.ndarray  # (N,)
-    classes: list[str]
-
-
 def open_sets(folder: Path | str, names) -> list[StoredSet]:
     """The data sets called `names` that are stored below `folder`, adaptation sets first, then by title."""
-    sets = [_open(Path(folder) / name) for name in sorted(set(names))]
+    sets = [open_set(Path(folder) / name) for name in sorted(set(names))]
     return sorted(sets, key=lambda one: (one.card["role"] != "adaptation", one.card["title"].lower()))
-
-
-def _open(folder: Path) -> StoredSet:
-    try:
-        images, targets = (np.load(folder / f"test_{kind}.npy", mmap_mode="r") for kind in ("images", "targets"))
-    except (OSError, ValueError) as error:
-        raise RunFailure(f"data set {folder} is damaged ({error}); delete it and run again") from error
-    return StoredSet(read_json(folder / "card.json"), images, targets, read_json(folder / "classes.json"))
 
 
 def contact_sheet(sets: Sequence[StoredSet]) -> tuple[Figure, pd.DataFrame]:
@@ -51,7 +32,7 @@ def contact_sheet(sets: Sequence[StoredSet]) -> tuple[Figure, pd.DataFrame]:
     records = []
     for number, one in enumerate(sets):
         block = grid[ROWS * number : ROWS * (number + 1)]
-        _place(figure, block, number, len(sets), one.card)
+        _place(figure, block, number, len(sets), one)
         chosen = _choose(one)
         for column in range(COLUMNS):
             for row in range(ROWS):
@@ -61,7 +42,7 @@ def contact_sheet(sets: Sequence[StoredSet]) -> tuple[Figure, pd.DataFrame]:
     return figure, pd.DataFrame(records, columns=["dataset", "class", "test_image"])
 
 
-def _place(figure: Figure, block, number: int, total: int, card: dict) -> None:
+def _place(figure: Figure, block, number: int, total: int, one: StoredSet) -> None:
     """Put the two rows of a block at a fixed place and its title above them."""
     height = 1 / total
     top = 1 - number * height
@@ -71,37 +52,51 @@ def _place(figure: Figure, block, number: int, total: int, card: dict) -> None:
         for column in range(COLUMNS):
             y = top - 0.15 * height - (row + 1) * tall
             block[row, column].set_position([0.01 + column * size, y, 0.92 * size, 0.92 * tall])
-    figure.text(0.01, top - 0.06 * height, card["title"], fontsize=9, fontweight="bold", va="center")
-    figure.text(0.99, top - 0.06 * height, _facts(card), fontsize=7.5, color=theme.QUIET, va="center", ha="right")
+    figure.text(0.01, top - 0.06 * height, one.card["title"], fontsize=9, fontweight="bold", va="center")
+    figure.text(0.99, top - 0.06 * height, _facts(one), fontsize=7.5, color=theme.QUIET, va="center", ha="right")
 
 
-def _facts(card: dict) -> str:
-    counts = card.get("counts") or {}
-    sizes = [f"{int(count):,} {name.replace('_', ' ')}" for name, count in counts.items() if isinstance(count, int)]
-    return " · ".join([card["task"], *sizes, f"chance {card['chance']:.1f} %"])
+def _facts(one: StoredSet) -> str:
+    sizes = {"classes": _classes(one), "training images": _size(one.train), "test images": _size(one.test)}
+    known = [f"{count:,} {what}" for what, count in sizes.items() if count is not None]
+    return " · ".join([one.card["task"], *known, f"chance {one.card['chance']:.1f} %"])
+
+
+def _classes(one: StoredSet) -> int | None:
+    return None if one.card["task"] == "retrieval" else len(one.class_names)
+
+
+def _size(split: Split | None) -> int | None:
+    return None if split is None else len(split.targets)
 
 
 def _choose(one: StoredSet) -> list[tuple[str, np.ndarray, bool]]:
     """Columns to show: class, its test images, whether the name is written below. Classes are evenly spread over those
     that occur; few classes take several columns each."""
-    targets = np.asarray(one.targets)
-    occurring = np.unique(targets)
-    picked = occurring[np.unique(np.linspace(0, len(occurring) - 1, COLUMNS).round().astype(int))]
+    targets = np.asarray(one.test.targets)
+    if one.card["task"] == "retrieval":
+        return [(one.test.captions[image], np.array([image]), True) for image in _evenly(np.arange(len(targets)))]
+    picked = _evenly(np.unique(targets))
     wide = COLUMNS // len(picked)
     columns = []
     for target in picked:
         members = np.flatnonzero(targets == target)[: ROWS * wide]
         parts = [members[start : start + ROWS] for start in range(0, len(members), ROWS)]
-        columns += [(str(one.classes[target]), part, first) for part, first in zip(parts, [True] + [False] * wide)]
+        columns += [(one.class_names[target], part, first) for part, first in zip(parts, [True] + [False] * wide)]
     return columns
+
+
+def _evenly(values: np.ndarray) -> np.ndarray:
+    """At most as many of the values as there are columns, evenly spread."""
+    return values[np.unique(np.linspace(0, len(values) - 1, COLUMNS).round().astype(int))]
 
 
 def _column(axes, one: StoredSet, name: str, members: np.ndarray, named: bool) -> list[dict]:
     for panel, member in zip(axes, members):
-        panel.imshow(one.images[member], interpolation="nearest")
+        panel.imshow(one.test.images[member], interpolation="none")
     lowest = axes[len(members) - 1]
-    lines = 2 if len(members) == ROWS else 7  # a caption may fill the place of a second image
-    words = textwrap.wrap(name.replace("_", " "), 12, max_lines=lines, placeholder=" …") if named else []
+    lines = 3 if len(members) == ROWS else 7  # a caption may fill the place of a second image
+    words = textwrap.wrap(name.replace("_", " "), 11, max_lines=lines, placeholder=" …") if named else []
     lowest.text(0, -0.06, "\n".join(words), transform=lowest.transAxes, fontsize=6.5, va="top", linespacing=1.05)
     return [{"dataset": one.card["name"], "class": name, "test_image": int(member)} for member in members]
 
@@ -110,11 +105,12 @@ def cards(sets: Sequence[StoredSet]) -> pd.DataFrame:
     """The data cards as a table."""
     rows = []
     for one in sets:
-        counts = {key.replace("_", " ").capitalize(): value for key, value in (one.card.get("counts") or {}).items()}
-        about = {"Data set": one.card["title"], "Role": one.card["role"], "Task": one.card["task"]}
-        origin = {key.capitalize(): one.card[key] for key in ("material", "source", "licence", "split")}
-        rows.append({**about, **counts, "Chance %": f"{one.card['chance']:.1f}", **origin})
-    return pd.DataFrame(rows)
+        counts = {"Classes": _classes(one), "Train": _size(one.train), "Test": _size(one.test)}
+        about = {"Data set": one.card["title"], "Role": one.card["role"], "Material": one.card["material"]}
+        names = {"How test and training differ": "split", "Source": "source", "Licence": "licence"}
+        rows.append({**about, **counts, **{name: one.card[key] for name, key in names.items()}})
+    whole = {name: "Int64" for name in ("Classes", "Train", "Test")}
+    return pd.DataFrame(rows).astype(whole)
 
 
 def zero_shot(frame: pd.DataFrame) -> Figure:

@@ -1,7 +1,6 @@
 """The verbs of the continual study, one per rule of workflow/rules/continual.smk. Each calls one function, then writes
 the lineage record of what it did."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +68,7 @@ def pretrain(context: typer.Context, model: Model, out: Path, lineage: Lineage) 
     inputs = [settings.results / "data" / "pool" / "card.json"]
     write(
         lineage, rule="continual_pretrain", job=model, inputs=inputs, outputs=[out], modules=modules("pretrain"),
-        cost=_cpu(cost),
+        cost=cost,
     )  # fmt: skip
 
 
@@ -90,7 +89,7 @@ def start(context: typer.Context, model: Model, base: Path, out: Path, lineage: 
     write_table(out, pandas.DataFrame(zero_shot_rows(settings, model, base)))
     write(
         lineage, rule="continual_start", job=model, inputs=[base, *_data(settings)], outputs=[out, *wanted.values()],
-        modules=modules("start"), cost=_cpu({}),
+        modules=modules("start"),
     )  # fmt: skip
 
 
@@ -111,7 +110,7 @@ def train(context: typer.Context, out: Path, checkpoints: Path, job: Job, lineag
         lineage, rule="continual_train", job=job,
         inputs=[base_folder(settings, cells[0].model), *sorted(streams), *_data(settings, "pool")],
         outputs=[out, out.with_suffix(".json"), checkpoints], modules=modules("train", job),
-        cells=tuple(cell.slug for cell in cells), seeds=tuple(sorted({cell.seed for cell in cells})), cost=_cpu(cost),
+        cells=tuple(cell.slug for cell in cells), seeds=tuple(sorted({cell.seed for cell in cells})), cost=cost,
     )  # fmt: skip
 
 
@@ -128,7 +127,7 @@ def evaluate(context: typer.Context, checkpoints: Path, out: Path, job: Job, lin
     write(
         lineage, rule="continual_evaluate", job=job, inputs=[checkpoints, *_data(settings)], outputs=[out],
         modules=modules("evaluate"), cells=tuple(cell.slug for cell in cells),
-        seeds=tuple(sorted({cell.seed for cell in cells})), cost=_cpu(cost),
+        seeds=tuple(sorted({cell.seed for cell in cells})), cost=cost,
     )  # fmt: skip
 
 
@@ -171,8 +170,3 @@ def claims(context: typer.Context, out: Path, lineage: Lineage) -> None:
 def _state(settings, verb: str, job: str) -> Path:
     """Where an interrupted job finds what it had done; no rule declares it, so nothing removes it."""
     return settings.results / "state" / verb / job
-
-
-def _cpu(cost: dict) -> dict:
-    """Cost of the job with the CPU seconds of the whole process so far."""
-    return {**cost, "cpu_seconds": time.process_time()}

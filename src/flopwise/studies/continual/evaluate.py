@@ -31,7 +31,8 @@ class Evaluator:
     def __init__(self, settings: Settings, model: str, seed: int | None = None):
         self.batch_size = settings.preset.continual.evaluation.batch_size
         self.sets = [
-            _test_set(settings, model, name, seed) for name in (*settings.preset.data.adaptation, *settings.preset.data.evaluation)
+            _test_set(settings, model, name, seed)
+            for name in (*settings.preset.data.adaptation, *settings.preset.data.evaluation)
         ]
 
     def scores(self, model) -> list[dict]:
@@ -45,11 +46,15 @@ class Evaluator:
         rows = []
         for test, image_features, text_features in zip(self.sets, images, texts):
             if test.task == "retrieval":
-                name, score = "recall_at_5", metrics.recall_at(image_features, text_features, torch.as_tensor(test.targets))
+                name, score = (
+                    "recall_at_5",
+                    metrics.recall_at(image_features, text_features, torch.as_tensor(test.targets)),
+                )
             else:
                 name, score = "top1", metrics.top1(image_features, text_features, torch.as_tensor(test.targets))
             rows.append(
-                {"dataset": test.name, "role": test.role, "metric": name, "value": score, "chance": test.chance, "n": len(test.images)}
+                {"dataset": test.name, "role": test.role, "metric": name, "value": score, "chance": test.chance,
+                 "n": len(test.images)}
             )  # fmt: skip
         return rows
 

@@ -44,7 +44,12 @@ def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state:
         ended.append((cell, folder, record))
     import pandas
 
-    rows = [{**_axes(cell), **row, "status": r["result"]["status"]} for cell, _, r in ended for row in r["rows"]]
+    order = ("task", "samples", "gflops", "dataset", "role", "metric", "value", "chance", "n")  # JSON forgets it
+    rows = [
+        {**_axes(cell), **{key: row[key] for key in order}, "status": r["result"]["status"]}
+        for cell, _, r in ended
+        for row in r["rows"]
+    ]
     for cell, folder, _ in ended:
         clip.save(checkpoints / cell.slug, cell.model, clip.load(folder.folder / "final"))
     results = [record["result"] for _, _, record in ended]

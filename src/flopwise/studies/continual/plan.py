@@ -106,8 +106,10 @@ class Grid:
     def digest(self, job: str) -> str:
         """Hash of all settings that decide what a job computes; experiments' names and other jobs do not enter."""
         cells = [{axis: getattr(cell, axis) for axis in (*AXES, "seed")} for cell in self.job(job)]
-        model, budget, mixture, *_ = job.split("/")
-        study = self.study.model_dump(exclude={"experiments", "models", "budgets", "mixtures", "defaults", "seeds_per_job"})
+        _, budget, mixture, *_ = job.split("/")
+        study = self.study.model_dump(
+            exclude={"experiments", "models", "budgets", "mixtures", "defaults", "seeds_per_job"}
+        )
         study.pop("checkpoint_every_steps")
         own = {"budget": self.study.budgets[budget], "mixture": self.study.mixtures[mixture]}
         return sha256_json({"cells": cells, "study": study, **own})[:16]

@@ -57,7 +57,9 @@ def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources
             label=f"pre-training {model}",
         )
     except Diverged as event:
-        raise RunFailure(f"pre-training of {model} diverged at step {event.step}; lower its pretrain_learning_rate") from None
+        raise RunFailure(
+            f"pre-training of {model} diverged at step {event.step}; lower its pretrain_learning_rate"
+        ) from None
     clip.save(out, model, clip.plain_state(network))
     write_json(out / "losses.json", losses)
     folder.clear()
@@ -80,10 +82,14 @@ def _released(settings: Settings, model: str, tag: str, out: Path) -> dict:
     """Copy a released checkpoint into our layout: `<weights_root>/<model>/<tag>` with any ending open_clip can read."""
     root = settings.config.weights_root
     if root is None:
-        raise UserError(f"model {model} starts from the released checkpoint {tag!r}: set `weights_root` in config/config.yaml")
+        raise UserError(
+            f"model {model} starts from the released checkpoint {tag!r}: set `weights_root` in config/config.yaml"
+        )
     found = sorted((Path(root) / model).glob(f"{tag}.*")) if Path(root).is_dir() else []
     if not found:
-        raise UserError(f"no file {Path(root) / model / tag}.* (safetensors, pt or bin), the released checkpoint of {model}")
+        raise UserError(
+            f"no file {Path(root) / model / tag}.* (safetensors, pt or bin), the released checkpoint of {model}"
+        )
     open_clip = clip.import_open_clip()
     network = clip.create(model)
     open_clip.load_checkpoint(network, str(found[0]), weights_only=True)

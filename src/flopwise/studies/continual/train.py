@@ -85,7 +85,9 @@ class CellRun:
         update = self.corpus.members(self.chunks[task])
         buffer = self.corpus.members([entry for chunk in self.chunks[:task] for entry in chunk])
         shares = self.study.mixtures[self.cell.mixture]
-        batches = TaskBatches(self.corpus, update, buffer, shares, self.study.batch_size, self.steps, self.cell.seed, task)
+        batches = TaskBatches(
+            self.corpus, update, buffer, shares, self.study.batch_size, self.steps, self.cell.seed, task
+        )
         optimiser = adamw(self.trainable, self.study.learning_rate, self.study.weight_decay)
         restore_optimiser(optimiser, optimiser_state)
         clock = time.process_time()

@@ -1,0 +1,152 @@
+"""The page: self-contained, complete, escaped, the same twice."""
+
+import re
+from html.parser import HTMLParser
+
+import fixtures
+import pytest
+
+from flopwise.core.errors import RunFailure, UserError
+from flopwise.report import page
+
+EVIL = "<script>alert(1)</script><img src=http://example.org/x.png onerror=alert(2)>"
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, and checks that they are nested."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def content(smoke_run, world_run, repository) -> dict:
+    made = page.Made("continual_figures", "snakemake x.svg", 5, "0.1.0", "ab" * 32, ("../x.svg", "../x.csv"))
+    chapters = [
+        page.Chapter(
+            "continual", "Keeping up", EVIL, source="arXiv", setup=[{"Item": "T", "Paper": "20", "This run": EVIL}],
+            deviations=[EVIL], notebooks=[smoke_run / "continual.ipynb"], figures=smoke_run / "figures",
+            made={"continual_trajectories": made},
+        ),
+        page.Chapter(
+            "world", "The data", "What?", notebooks=[world_run / "world.ipynb"], figures=world_run / "figures"
+        ),
+    ]  # fmt: skip
+    return {
+        "scale": "smoke", "chapters": chapters, "claims": fixtures.claims(),
+        "facts": {"version": "0.1.0", "seeds": 1, "runs": 7, "core_seconds": 31.0, "wall_seconds": 240, "note": EVIL},
+        "costs": [{"Study": "continual", "Planned": 900.0, "Measured": 31.5}],
+        "provenance": {"Python": "3.11", EVIL: [EVIL]}, "problems": [EVIL, {"what": EVIL, "command": EVIL}],
+        "sources": repository / "report",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def html(content) -> str:
+    return page.render(**content)
+
+
+@pytest.fixture(scope="module")
+def tags(html) -> list:
+    reader = Reader(html)
+    assert reader.open == []
+    return reader.tags
+
+
+def test_refers_to_nothing_outside_itself(html, tags):
+    for _, attributes in tags:
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            assert attributes.get(name, "#").startswith(("#", "data:"))
+    assert not re.search(r"url\(\s*['\"]?(?!#|data:)", html)
+    assert "@import" not in html
+
+
+def test_needs_no_script_and_lets_none_in(html, tags):
+    assert "script" not in {tag for tag, _ in tags}
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 6
+
+
+def test_names_every_claim_its_verdict_in_words_and_its_rule(html):
+    for claim in fixtures.claims():
+        row = html.split(f'id="claim-{claim["id"]}"')[1].split("</tr>")[0]
+        assert f">{claim['verdict']}</span>" in row
+        assert claim["rule_sha256"] in row
+
+
+def test_every_image_has_a_text_and_a_size(tags):
+    images = [attributes for tag, attributes in tags if tag == "img"]
+    assert len(images) == 8
+    assert all(len(image["alt"]) > 20 and int(image["width"]) > 100 and int(image["height"]) > 50 for image in images)
+
+
+def test_links_lead_somewhere_and_anchors_are_unique(tags):
+    anchors = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(anchors) == len(set(anchors))
+    assert {attributes["href"][1:] for tag, attributes in tags if tag == "a"} <= set(anchors)
+
+
+def test_shows_how_a_figure_was_made(html):
+    part = html.split('id="figure-continual-trajectories"')[1].split("</figure>")[0]
+    for text in ("continual_figures", "snakemake x.svg", "5 files", "0.1.0", "ab" * 32, "../x.csv"):
+        assert text in part
+
+
+def test_sets_formulas_without_a_script(html):
+    assert "<math" in html
+    assert "\\mathrm" not in html
+
+
+def test_is_small_and_the_same_twice(content, html, tmp_path):
+    page.build(tmp_path / "report.html", **content)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == html
+    assert len(html.encode()) < 5_000_000
+
+
+def test_a_missing_figure_is_one_line(content, tmp_path):
+    chapter = page.Chapter("c", "C", "?", notebooks=content["chapters"][0].notebooks, figures=tmp_path)
+    with pytest.raises(RunFailure, match=r"continual_trajectories.svg is missing; `snakemake"):
+        page.render(**{**content, "chapters": [chapter]})
+
+
+def test_an_unknown_verdict_and_a_repeated_id_are_refused(content):
+    claim = fixtures.claims()[0]
+    with pytest.raises(UserError, match="verdict is 'proved'; allowed are reproduced"):
+        page.render(**{**content, "claims": [{**claim, "verdict": "proved"}]})
+    with pytest.raises(UserError, match="'continual-1' names two parts"):
+        page.render(**{**content, "claims": [claim, claim]})
+
+
+def test_a_run_without_claims_or_problems_says_so(content):
+    html = page.render(**{**content, "chapters": [], "claims": [], "problems": [], "facts": {}})
+    assert "This run tested no claims." in html
+    assert "Nothing failed" in html
+
+
+def test_every_item_of_every_checklist_is_answered(repository):
+    lists = page.checklists(repository / "report" / "checklists")
+    assert len(lists) >= 3
+    for checklist in lists:
+        assert checklist["title"]
+        for item in checklist["items"]:
+            assert item["question"].strip()
+            assert item["answer"] in ("Yes", "Partly", "No", "Not applicable")
+            assert len(item["where"].strip()) > 10
+
+
+def test_every_chapter_names_a_notebook_that_exists(repository):
+    for chapter in page.outline(repository / "report" / "chapters.yaml"):
+        assert chapter["question"]
+        assert all((repository / "notebooks" / f"{name}.py").is_file() for name in chapter["notebooks"])

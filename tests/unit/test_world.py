@@ -1,0 +1,195 @@
+"""The embedded world: facts complete, images deterministic, splits and pool disjoint."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+from functools import cache
+
+import numpy as np
+import pytest
+
+from flopwise.core.errors import UserError
+from flopwise.data.world import POOL_FAMILIES, WORLD, build_pool, build_set
+
+TRAIN, TEST, POOL = 3, 2, 900
+ADAPTATION = [name for name, spec in WORLD.items() if spec.role == "adaptation"]
+EVALUATION = [name for name, spec in WORLD.items() if spec.role == "evaluation"]
+
+
+@cache
+def built(name):
+    return build_set(name, train_per_class=TRAIN, test_per_class=TEST)
+
+
+@cache
+def pool():
+    return build_pool(POOL)
+
+
+def hashes(images) -> set[bytes]:
+    return {image.tobytes() for image in images}
+
+
+def splits(name):
+    return [part for part in (built(name).train, built(name).test) if part is not None]
+
+
+def test_the_world_is_large_enough():
+    assert len(ADAPTATION) >= 12
+    assert len(EVALUATION) >= 6
+    for names in (ADAPTATION, EVALUATION):
+        assert sum(WORLD[name].task == "retrieval" for name in names) == 1
+    assert sum(spec.material == "real" for spec in WORLD.values()) >= 6
+    assert sum(len(built(name).class_names) for name in ADAPTATION) >= 150
+
+
+@pytest.mark.parametrize("name", WORLD)
+def test_facts_are_complete(name):
+    spec = WORLD[name]
+    assert spec.name == name
+    assert re.fullmatch("[a-z0-9-]+", name)
+    assert spec.role in ("adaptation", "evaluation")
+    assert spec.task in ("classification", "retrieval")
+    assert spec.material in ("real", "procedural")
+    assert spec.template.count("{}") == 1
+    assert spec.release_group >= 1
+    assert all(value != "" for value in dataclasses.asdict(spec).values())
+
+
+@pytest.mark.parametrize("name", WORLD)
+def test_shapes_types_counts(name):
+    names = built(name).class_names
+    assert len(set(names)) == len(names)
+    assert all(isinstance(label, str) and label for label in names)
+    assert (built(name).train is None) == (WORLD[name].role == "evaluation")
+    for part, per_class in zip(splits(name)[::-1], (TEST, TRAIN)):
+        assert part.images.shape == (len(names) * per_class, 32, 32, 3)
+        assert part.images.dtype == np.uint8
+        assert part.targets.dtype == np.int64
+        np.testing.assert_array_equal(np.bincount(part.targets), per_class)
+        assert all(caption.strip() for caption in part.captions)
+        assert part.images.std(axis=(1, 2, 3)).min() > 2  # no empty image
+
+
+@pytest.mark.parametrize("name", ["digits", "greek", "icon-search", "charts", "terrain", "patterns", "scenes"])
+def test_equal_arguments_give_equal_bytes(name):
+    again = build_set(name, train_per_class=TRAIN, test_per_class=TEST)
+    np.testing.assert_array_equal(built(name).test.images, again.test.images)
+    assert built(name).test.captions == again.test.captions
+
+
+@pytest.mark.parametrize("name", ["flags", "capitals"])
+def test_another_seed_gives_other_images(name):
+    other = build_set(name, train_per_class=1, test_per_class=TEST, seed=1)
+    assert not hashes(other.test.images) & hashes(built(name).test.images)
+
+
+def test_fewer_images_per_class_are_the_first_ones():
+    small = build_set("shapes", train_per_class=1, test_per_class=1)
+    np.testing.assert_array_equal(small.test.images, built("shapes").test.images[::TEST])
+
+
+@pytest.mark.parametrize("name", ADAPTATION)
+def test_no_training_image_is_a_test_image(name):
+    assert not hashes(built(name).train.images) & hashes(built(name).test.images)
+
+
+def test_the_pool_holds_no_test_image():
+    tested = set().union(*(hashes(built(name).test.images) for name in WORLD))
+    assert not hashes(pool().images) & tested
+
+
+@pytest.mark.parametrize("name", [name for name, spec in WORLD.items() if spec.task == "retrieval"])
+def test_captions_of_a_retrieval_test_are_distinct(name):
+    captions = built(name).test.captions
+    assert len(set(captions)) == len(captions)
+
+
+def test_a_group_with_few_captions_gets_as_many_as_it_has():
+    counts = np.bincount(build_set("icon-search", train_per_class=1, test_per_class=21).test.targets)
+    assert counts.max() == 21
+    assert counts.min() >= 18
+
+
+def test_typefaces_of_test_images_are_used_nowhere_else():
+    from flopwise.data.world import glyphs
+
+    assert not set(glyphs.HELD_OUT) & set(glyphs.TYPEFACES)
+    for table in (glyphs.LATIN, glyphs.GREEK.values(), glyphs.SYMBOLS.values()):
+        for character in table:
+            assert set(glyphs.able(character, True)) <= set(glyphs.HELD_OUT)
+            assert set(glyphs.able(character, False)) <= set(glyphs.TYPEFACES)
+
+
+def test_handwritten_scans_are_disjoint():
+    from flopwise.data.world import scans
+
+    for digit in range(10):
+        train, test = scans._scans(digit, "train"), scans._scans(digit, "test")
+        assert not hashes(train) & hashes(test)
+        assert len(train) + len(test) > 170
+
+
+def test_photograph_areas_do_not_overlap():
+    from flopwise.data.world.photos import REGIONS
+
+    parts = [(photo, *box, use) for photo, *uses in REGIONS.values() for use, boxes in enumerate(uses) for box in boxes]
+    for one in parts:
+        for other in parts:
+            apart = one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2]
+            assert one[0] != other[0] or one[5] == other[5] or apart
+
+
+def test_elevation_tiles_do_not_overlap():
+    from flopwise.data.world import terrain
+
+    columns = {"train": set(), "test": set()}
+    for split, seen in columns.items():
+        for landform in terrain.LANDFORMS:
+            places = terrain._places(landform, split)
+            assert len(places) >= 30
+            for start in places[:, 1]:
+                seen.update(range(start, start + terrain.TILE))
+    assert not columns["train"] & columns["test"]
+
+
+def test_the_pool():
+    again = build_pool(POOL)
+    np.testing.assert_array_equal(pool().images, again.images)
+    assert pool().captions == again.captions
+    assert pool().images.shape == (POOL, 32, 32, 3)
+    assert all(caption.strip() for caption in pool().captions)
+    assert set(pool().targets) == set(range(len(POOL_FAMILIES)))
+
+
+def test_caption_noise_is_the_share_of_spoilt_captions():
+    clean, noisy = build_pool(POOL, caption_noise=0), build_pool(POOL, caption_noise=0.2)
+    np.testing.assert_array_equal(clean.images, noisy.images)
+    share = np.mean([a != b for a, b in zip(clean.captions, noisy.captions)])
+    assert 0.13 < share < 0.25
+    assert build_pool(60, caption_noise=1).captions != clean.captions[:60]
+
+
+@pytest.mark.parametrize("name", [name for name in EVALUATION if WORLD[name].task == "classification"])
+def test_words_of_evaluation_classes_occur_in_the_pool(name):
+    words = set(re.findall(r"[a-z0-9]+", " ".join(pool().captions).lower()))
+    wanted = {word for label in built(name).class_names for word in label.lower().split()}
+    assert wanted <= words
+
+
+def test_mistakes_are_one_line():
+    with pytest.raises(UserError, match="'nothing' is not part"):
+        build_set("nothing", train_per_class=1, test_per_class=1)
+    with pytest.raises(UserError, match="at least 1"):
+        build_set("shapes", train_per_class=0, test_per_class=1)
+    with pytest.raises(UserError, match="caption_noise"):
+        build_pool(10, caption_noise=1.5)
+
+
+def test_import_is_light():
+    heavy = ("numpy", "PIL", "sklearn", "matplotlib", "torch", "yaml")
+    code = f"import sys, flopwise.data.world; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,71 @@
+"""Damage and misfortune: one clear line, the right status, nothing that a later run would trust."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.slow
+JOB = "vit-xs-8/f1/uniform/lnfit/all"
+
+
+@pytest.fixture
+def results(smoke, tmp_path):
+    """A results folder ready for the train job, free to be damaged."""
+    folder = tmp_path / "r" / "smoke"
+    for part in ("data", "continual/base", "continual/streams"):
+        shutil.copytree(smoke.path / "results" / "smoke" / part, folder / part)
+    return folder
+
+
+def train(smoke, results, prefix=()):
+    import sys
+
+    command = [
+        *prefix, sys.executable, "-m", "flopwise", "--scale", "smoke", "--results", str(results.parent), "continual", "train",
+        str(results / "out.csv"), str(results / "checkpoints"), "--job", JOB, "--lineage", str(results / "lineage.json"),
+    ]  # fmt: skip
+    return subprocess.run(command, cwd=smoke.path, env=smoke.environment, capture_output=True, text=True)
+
+
+def assert_one_line(done, status: int, *parts: str) -> None:
+    assert done.returncode == status, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("flopwise:")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_a_data_file_cut_short(smoke, results):
+    path = results / "data" / "greek" / "train_images.npy"
+    os.truncate(path, 1000)
+    assert_one_line(train(smoke, results), 1, "greek/train_images.npy holds 1000 bytes", "run snakemake again")
+    assert not (results / "out.csv").exists()
+
+
+def test_a_corrupted_checkpoint(smoke, results):
+    path = results / "continual" / "base" / "vit-xs-8" / "open_clip_model.safetensors"
+    path.write_bytes(b"\xff" * 4000)
+    assert_one_line(train(smoke, results), 1, "open_clip_model.safetensors is damaged", "delete it and run again")
+
+
+def test_a_disk_that_fills_up(smoke, results):
+    """A file-size limit stands for the full disk: writing fails half-way with an error of the system."""
+    done = train(smoke, results, ("bash", "-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "limited"))
+    assert_one_line(done, 1, "cannot write", "File too large")
+    assert not (results / "out.csv").exists()
+    assert not list(results.rglob("*.part"))
+
+
+def test_a_folder_that_cannot_be_written(smoke, results):
+    (results / "state").write_text("a file where a folder should be")
+    assert_one_line(train(smoke, results), 1, "cannot write", "state")
+
+
+def test_an_unknown_job_and_data_set(smoke, tmp_path):
+    done = smoke.flopwise("--scale", "smoke", "continual", "train", "a.csv", "b", "--job", "x/y", "--lineage", "c.json")
+    assert_one_line(done, 2, "train job 'x/y' does not exist at this scale; allowed are vit-xs-8/")
+    done = smoke.flopwise("--scale", "smoke", "data", "describe", "digitz")
+    assert_one_line(done, 2, "'digitz'", "did you mean digits")

@@ -1,0 +1,144 @@
+"""The smoke scale from end to end, then everything that depends on it having run."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pandas
+import pytest
+
+pytestmark = pytest.mark.slow
+RESULTS = "results/smoke"
+JOB = "vit-xs-8/f1/uniform/lora-r4/all"
+
+
+def test_all_that_is_promised_exists(smoke):
+    results = smoke.path / RESULTS
+    assert (results / "report" / "report.html").stat().st_size > 100_000
+    assert (smoke.path / "report" / "report.html").read_bytes() == (results / "report" / "report.html").read_bytes()
+    cells = pandas.read_csv(results / "continual" / "tables" / "cells.csv")
+    assert set(cells["status"]) == {"done"}
+    assert (cells["measured_gflops"] == cells["planned_gflops"]).all()
+    within = cells["planned_gflops"] / cells["allowed_gflops"]
+    assert within.between(1 - 0.5 / cells["steps_per_task"], 1 + 0.5 / cells["steps_per_task"]).all()
+
+
+def test_a_second_run_has_nothing_to_do(smoke):
+    assert smoke.planned() == {}
+
+
+def test_a_touch_does_nothing_and_an_edit_re_runs_what_depends_on_it(smoke):
+    notebook = smoke.path / "notebooks" / "continual_trajectories.py"
+    method = smoke.path / "src" / "flopwise" / "methods" / "continual" / "lora.py"
+    texts = {path: path.read_text() for path in (notebook, method)}
+    for path in texts:
+        path.touch()
+    assert smoke.planned() == {}
+    notebook.write_text(texts[notebook] + "\n# %% [markdown]\n# One more line.\n")
+    assert smoke.planned() == {"continual_figures": 1, "report": 1}
+    notebook.write_text(texts[notebook])
+    method.write_text(texts[method] + "\n# one more line\n")
+    planned = smoke.planned()
+    method.write_text(texts[method])
+    assert planned["continual_train"] == planned["continual_evaluate"] == 1
+    assert "continual_pretrain" not in planned
+    assert "data_set" not in planned
+    assert smoke.planned() == {}
+
+
+def test_one_core_gives_the_same_bytes_as_two(smoke):
+    targets = [f"results1/smoke/continual/{kind}/{JOB}.csv" for kind in ("train", "metrics")]
+    done = smoke.snakemake(
+        "--cores", "1", "--quiet", "all", "--config", "scale=smoke", "results=results1", "--", *targets
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for target in targets:
+        assert (smoke.path / target).read_bytes() == (smoke.path / target.replace("results1", "results")).read_bytes()
+
+
+def test_a_job_killed_three_times_ends_with_the_same_bytes(smoke):
+    results = smoke.path / "results2" / "smoke"
+    for part in ("data", "continual/base", "continual/streams"):
+        shutil.copytree(smoke.path / RESULTS / part, results / part)
+    out = results / "continual" / "train" / f"{JOB}.csv"
+    command = [
+        sys.executable, "-m", "flopwise", "--scale", "smoke", "--results", "results2", "continual", "train", str(out),
+        str(results / "continual" / "checkpoints" / JOB), "--job", JOB, "--lineage", str(results / "lineage.json"),
+    ]  # fmt: skip
+    seen = []
+    for _ in range(3):
+        process = subprocess.Popen(command, cwd=smoke.path, env=smoke.environment)
+        seen.append(_wait_for_progress(results / "state" / "train" / JOB, seen, process))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not out.exists()
+    assert len(set(seen)) == 3, "each kill must come later in the run than the one before"
+    done = subprocess.run(command, cwd=smoke.path, env=smoke.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == (smoke.path / RESULTS / "continual" / "train" / f"{JOB}.csv").read_bytes()
+    assert not (results / "state" / "train" / JOB).exists() or not list((results / "state" / "train" / JOB).iterdir())
+
+
+def _wait_for_progress(state, seen, process):
+    """Wait until the job has saved a state that was not there at the kills before; returns it."""
+    for _ in range(3000):
+        assert process.poll() is None, "the job ended before it could be killed"
+        now = sorted((path.parent.name, _position(path)) for path in state.glob("*/state.json"))
+        if now and tuple(now) not in seen:
+            return tuple(now)
+        time.sleep(0.01)
+    raise AssertionError("the job saved no state")
+
+
+def _position(path):
+    try:
+        return json.loads(path.read_text())["position"]
+    except (OSError, ValueError):
+        return None
+
+
+def test_audit_holds_and_notices_a_change(smoke):
+    figure = f"{RESULTS}/continual/figures/continual_final.svg"
+    done = smoke.flopwise("audit", figure, "--json")
+    facts = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert facts["verified"]
+    assert facts["rule"] == "continual_figures"
+    assert {step["rule"] for step in facts["upstream"]} >= {"data_set", "continual_pretrain", "continual_train"}
+    table = smoke.path / RESULTS / "continual" / "tables" / "final.csv"
+    text = table.read_text()
+    table.write_text(text.replace("gm", "GM", 1))
+    done = smoke.flopwise("audit", figure)
+    table.write_text(text)
+    assert done.returncode == 1
+    assert "final.csv has changed since it was used" in done.stderr
+
+
+def test_audit_rerun_draws_the_same_bytes(smoke):
+    done = smoke.flopwise("audit", f"{RESULTS}/continual/figures/continual_final.svg", "--rerun", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rerun"]["identical"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("absent.svg", 2, "does not exist"),
+        ("Snakefile", 2, "lies in no results folder"),
+        (f"{RESULTS}/logs/report.log", 2, "no rule"),
+    ],
+)
+def test_audit_of_what_is_no_result(smoke, path, status, message):
+    done = smoke.flopwise("audit", path)
+    assert done.returncode == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_snakemakes_own_report_works(smoke):
+    done = smoke.snakemake("--config", "scale=smoke", "--report", "own.zip")
+    assert done.returncode == 0, done.stderr
+    assert (smoke.path / "own.zip").stat().st_size > 100_000
