@@ -29,6 +29,7 @@ def plan_of(settings: Settings) -> dict:
         "studies": {
             "continual": {
                 "cells": len(table), "models": plan.models, "gflops": {**gflops, "total": sum(gflops.values())},
+                "mafs": float(table["planned_mafs"].sum()),
                 "max_core_seconds": settings.preset.max_core_seconds.continual,
             }
         },
@@ -75,6 +76,7 @@ def write_price_list(out: Path) -> None:
         price = {key: plan["price"][key] for key in ("device", "device_hours", "kwh", "kg_co2e")}
         rows.append(
             {"scale": scale, "cells": study["cells"], "jobs": plan["jobs"]["total"], "pflops": study["gflops"]["total"] / 1e6,
+             "update_pmafs": study["mafs"] / 1e6,
              **price, **plan["disk"]}
         )  # fmt: skip
     write_table(out, pandas.DataFrame(rows))
@@ -88,7 +90,8 @@ def plan_text(facts: dict) -> str:
         total = study["gflops"]
         lines.append(f"{name}: {study['cells']} cells on {', '.join(study['models'])}")
         lines.append(
-            f"  {total['pretraining'] / 1e6:.4g} PFLOPs of pre-training, {total['training'] / 1e6:.4g} PFLOPs of updates"
+            f"  {total['pretraining'] / 1e6:.4g} PFLOPs of pre-training, {total['training'] / 1e6:.4g} PFLOPs of updates "
+            f"({study['mafs'] / 1e6:.4g} memory-adjusted)"
         )
     price, disk = facts["price"], facts["disk"]
     lines.append(

@@ -145,8 +145,8 @@ def scale_table(table: pd.DataFrame) -> pd.DataFrame:
     """What each scale costs, before it runs."""
     return pd.DataFrame(
         {"Scale": table["scale"], "cells": table["cells"], "jobs": table["jobs"],
-         "PFLOPs": [f"{v:,.3g}" for v in table["pflops"]], "device": table["device"],
-         "device hours": [f"{v:,.3g}" for v in table["device_hours"]],
+         "PFLOPs": [f"{v:,.3g}" for v in table["pflops"]], "of updates, in MAFs": [f"{v:,.3g}" for v in table["update_pmafs"]],
+         "device": table["device"], "device hours": [f"{v:,.3g}" for v in table["device_hours"]],
          "kWh": [f"{v:,.3g}" for v in table["kwh"]], "kg CO2e": [f"{v:,.3g}" for v in table["kg_co2e"]],
          "checkpoints, GB": [f"{v:,.3g}" for v in table["checkpoints_gb"]]}
     )  # fmt: skip
