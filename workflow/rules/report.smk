@@ -71,3 +71,33 @@ rule report:
         flopwise=flow.command,
     shell:
         "{params.flopwise} report page {output.page} --lineage {output.lineage} > {log} 2>&1"
+
+
+rule report_pdf:
+    """Build the report as PDF; not part of the default target, needs the extra `pdf`."""
+    input:
+        flow.page_sources,
+        flow.sources("flopwise.report.pdf"),
+        flow.figures("world"),
+        flow.figures("continual_trajectories"),
+        flow.figures("cost"),
+        cost="<results>/cost/figures/cost.ipynb",
+        world="<results>/world/figures/world.ipynb",
+        continual="<results>/continual/figures/continual_trajectories.ipynb",
+        claims="<results>/continual/tables/claims.json",
+        tables=flow.tables,
+    output:
+        page="<results>/report/report.pdf",
+        lineage="<results>/lineage/report_pdf.json",
+    log:
+        "<results>/logs/report_pdf.log",
+    benchmark:
+        "<results>/benchmarks/report_pdf.jsonl"
+    localrule: True
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    params:
+        flopwise=flow.command,
+    shell:
+        "{params.flopwise} report pdf {output.page} --lineage {output.lineage} > {log} 2>&1"

@@ -28,25 +28,24 @@ def page_inputs(settings: Settings) -> list[Path]:
 def assemble(settings: Settings, out: Path) -> None:
     """Write the page to `out` and, when run from the repository's root, a copy to report/report.html, where a reader
     looks first."""
-    tables = settings.results / "continual" / "tables"
-    cells = read_table(tables / "cells.csv")
-    made = _made(settings)
-    outline = page.outline(ROOT / "report" / "chapters.yaml")
-    page.build(
-        out,
-        scale=settings.config.scale,
-        chapters=[_chapter(settings, chapter, made) for chapter in outline],
-        claims=read_json(tables / "claims.json"),
-        facts=_facts(settings, cells),
-        costs=_costs(settings, cells),
-        provenance=_provenance(settings),
-        problems=_problems(cells),
-        sources=ROOT / "report",
-    )
+    page.build(out, **content(settings))
     if Path.cwd() != ROOT:
         return
     with atomic_path(ROOT / "report" / "report.html") as temporary:
         shutil.copyfile(out, temporary)
+
+
+def content(settings: Settings) -> dict:
+    """Everything the report shows, as `page.build` takes it."""
+    tables = settings.results / "continual" / "tables"
+    cells = read_table(tables / "cells.csv")
+    made = _made(settings)
+    outline = page.outline(ROOT / "report" / "chapters.yaml")
+    return {
+        "scale": settings.config.scale, "chapters": [_chapter(settings, chapter, made) for chapter in outline],
+        "claims": read_json(tables / "claims.json"), "facts": _facts(settings, cells), "costs": _costs(settings, cells),
+        "provenance": _provenance(settings), "problems": _problems(cells), "sources": ROOT / "report",
+    }  # fmt: skip
 
 
 def _chapter(settings: Settings, chapter: dict, made: dict) -> page.Chapter:

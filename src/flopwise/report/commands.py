@@ -92,6 +92,19 @@ def page(context: typer.Context, out: Path, lineage: Lineage) -> None:
 
 
 @app.command()
+def pdf(context: typer.Context, out: Path, lineage: Lineage) -> None:
+    """Write the report as PDF (needs the extra `pdf`)."""
+    from flopwise.provenance.lineage import write
+    from flopwise.report.assemble import content, page_inputs
+    from flopwise.report.pdf import build
+
+    settings = context.obj()
+    build(out, **content(settings))
+    modules = ("flopwise.report.assemble", "flopwise.report.pdf")
+    write(lineage, rule="report_pdf", job="", inputs=page_inputs(settings), outputs=[out], modules=modules)
+
+
+@app.command()
 def summary(context: typer.Context) -> None:
     """Print where the report is and what became of the claims."""
     from collections import Counter

@@ -1,0 +1,127 @@
+"""The report as PDF, through the typst wheel (extra `pdf`): the same content as the page, without its folded parts."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from flopwise.core.errors import UserError
+from flopwise.core.io import atomic_path
+from flopwise.report import notebook, show, words
+from flopwise.report.page import Chapter
+
+PREAMBLE = """#set document(title: "flopwise report", date: none)
+#set page(paper: "a4", margin: 2.2cm, numbering: "1")
+#set text(size: 10pt)
+#set par(justify: true)
+#set table(stroke: 0.4pt + luma(200), inset: 4pt)
+#show figure: set block(breakable: true)
+#show figure.caption: set text(size: 8.5pt)
+#show heading: set block(above: 1.4em, below: 0.8em)
+"""
+LONGEST_TABLE = 24  # rows; longer ones are named with their file
+
+
+def build(
+    out: Path | str, *, scale: str, chapters: Sequence[Chapter], claims: Sequence[Mapping], facts: Mapping, **_
+) -> None:
+    """Write the PDF; arguments as for `page.build`, of which it shows summary, claims and chapters."""
+    try:
+        import typst
+    except ImportError as error:
+        raise UserError("the PDF needs typst: pip install -e '.[pdf]'") from error
+    parts = [PREAMBLE, heading(1, "Where should the next FLOP go?"), paragraph(_summary(scale, facts))]
+    parts += [heading(1, "Summary: the claims"), _claims(claims)]
+    for chapter in chapters:
+        parts += _chapter(chapter)
+    with atomic_path(out) as temporary:
+        temporary.write_bytes(typst.compile("\n".join(parts).encode(), root="/", format="pdf"))
+
+
+def string(text) -> str:
+    """A typst string literal."""
+    return '"' + " ".join(str(text).split()).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def plain(text: str) -> str:
+    """Markdown with inline formulas as plain words: no dollar signs, braces and commands."""
+    text = re.sub(r"\\(mathrm|mathit|text)", "", text).replace("\\cdot", "·").replace("\\sqrt", "√")
+    return re.sub(r"[${}*`]", "", text).replace("_", "")
+
+
+def heading(level: int, text: str) -> str:
+    return f"#heading(level: {level}, {string(text)})"
+
+
+def paragraph(text: str) -> str:
+    return f"#par({string(text)})"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence], widths: str, size: float = 8) -> str:
+    """A table with a repeated header; `widths` in typst's notation."""
+    cells = [f"table.header({', '.join(f'strong({string(name)})' for name in columns)})"]
+    cells += [string(value) for row in rows for value in row]
+    return f"#block(text(size: {size}pt, table(columns: {widths}, {', '.join(cells)})))"
+
+
+def _summary(scale: str, facts: Mapping) -> str:
+    return (
+        f"One run at scale {scale} on {facts.get('hardware', 'unknown hardware')}, flopwise {facts.get('version')}, "
+        f"commit {facts.get('commit') or 'unknown'}: {facts.get('runs')} runs, {facts.get('diverged')} diverged, "
+        f"{facts.get('core_seconds', 0):,.0f} core-seconds."
+    )
+
+
+def _claims(claims: Sequence[Mapping]) -> str:
+    rows = []
+    for claim in claims:
+        effect, unit = claim["effect"], claim["unit"]
+        measured = "not measured" if effect is None else f"{words.signed(effect)} {unit}"
+        if claim["low"] is not None:
+            measured += f" [{words.signed(claim['low'])}, {words.signed(claim['high'])}], {claim['n_seeds']} seeds"
+        rows.append((claim["title"], plain(claim["paper_says"]), measured, claim["verdict"], claim["rule_sha256"][:12]))
+    names = ("Claim", "The paper said", "Measured here", "Verdict", "Rule")
+    return table(names, rows, "(1.2fr, 1.6fr, 1.2fr, 1fr, auto)")
+
+
+def _chapter(chapter: Chapter) -> Iterator[str]:
+    yield "#pagebreak()"
+    yield heading(1, chapter.title)
+    yield paragraph(chapter.question)
+    if chapter.setup:
+        columns = list(chapter.setup[0])
+        yield table(columns, [list(row.values()) for row in chapter.setup], f"{len(columns)}")
+    if chapter.deviations:
+        yield heading(2, "Deviations from the paper")
+        yield "#list(" + ", ".join(string(text) for text in chapter.deviations) + ")"
+    for path in chapter.notebooks:
+        for cell in notebook.read(path).cells:
+            if cell.cell_type == "markdown":
+                yield from _text(cell.source)
+            for output in cell.get("outputs", []):
+                yield from _output(output.get("data", {}), Path(chapter.figures))
+
+
+def _text(source: str) -> Iterator[str]:
+    for block in re.split(r"\n\s*\n|(?<=\n)(?=#)", source):
+        title = re.match(r"#+ (.*)", block)
+        if title:
+            yield heading(2, plain(title[1]))
+        rest = block[title.end() :] if title else block
+        if rest.strip():
+            yield paragraph(plain(rest))
+
+
+def _output(data: Mapping, folder: Path) -> Iterator[str]:
+    if show.FIGURE in data:
+        content = data[show.FIGURE]
+        image = (
+            f"image({string((folder / content['name']).resolve())} + {string('.svg')}, alt: {string(content['alt'])})"
+        )
+        yield f"#figure({image}, caption: {string(plain(content['caption']))})"
+    elif show.TABLE in data:
+        content = data[show.TABLE]
+        yield paragraph(f"Table. {plain(content['caption'])}")
+        if len(content["rows"]) > LONGEST_TABLE:
+            yield paragraph(f"{len(content['rows'])} rows, in {content['name']}.csv.")
+        else:
+            yield table(content["columns"], content["rows"], f"{len(content['columns'])}", size=6.5)
