@@ -9,6 +9,7 @@ from flopwise.core.io import read_table
 from flopwise.report import theme
 
 HERE, THEM = "#0065a3", "#c14a00"
+OBJECTIVES = {"clip": "CLIP", "simclr": "SimCLR", "byol": "BYOL", "dino": "DINO", "mae": "MAE"}
 
 
 def load(folder: Path | str) -> dict[str, pd.DataFrame]:
@@ -61,11 +62,11 @@ def objectives(table: pd.DataFrame) -> Figure:
         )
         for y, (value, ratio) in enumerate(zip(rows["gflops"], rows["times_supervised"])):
             ax.annotate(
-                f"{ratio:.2g}×", (value, y), xytext=(7, -3), textcoords="offset points", color=theme.QUIET, fontsize=7.5
+                f"{ratio:.2f}×", (value, y), xytext=(7, -3), textcoords="offset points", color=theme.QUIET, fontsize=7.5
             )
     ax.set_xscale("log")
     ax.set_ylim(-0.6, len(order) - 0.2)
-    ax.set_yticks(range(len(order)), order)
+    ax.set_yticks(range(len(order)), [OBJECTIVES.get(name, name) for name in order])
     ax.set_xlabel("GFLOPs of one training image (small print: multiple of supervised)")
     return figure
 
