@@ -29,8 +29,8 @@ cells = read_table(f"{tables}/cells.csv")
 #
 # FoMo-in-Flux compares update methods at equal *memory-adjusted FLOPs*: the FLOPs of a training step times its peak memory
 # relative to full fine-tuning. Both are re-derived here from the model definition alone, on a device that does no
-# arithmetic. The published FLOPs include what fused attention recomputes in its backward pass; counted the same way, they
-# agree. The published memory was read from a driver's counter; ours simulates tensors, autocast and the caching allocator.
+# arithmetic. The published FLOPs include what fused attention recomputes in its backward pass, and so do these. The
+# published memory was read from a driver's counter; ours simulates tensors, autocast and the caching allocator.
 
 # %%
 show.figure(
@@ -51,7 +51,7 @@ show.table(
 # # What the budget buys
 #
 # $N = \mathrm{round}(F / (T \cdot \mathrm{MAF}))$ steps per task with $F = 1.8 \cdot 10^9$ GFLOPs. Charged once per task, as it
-# is spent, EWC's Fisher pass leaves about a hundred times as many steps as in the published table.
+# is spent, EWC's Fisher pass leaves far more steps than in the published table.
 
 # %%
 show.table(
@@ -113,6 +113,7 @@ show.figure(
 # %%
 show.table(
     cost.scale_table(published["scales"]), figures, "cost_scales",
-    caption="All studies of a scale before anything runs: training FLOPs, and what they take on the named device at 40 % of its "
-    "peak, with a data centre's overhead of 1.58 and 369.5 g CO2e per kWh. Evaluation is not included.",
+    caption="All studies of a scale before anything runs: training FLOPs, and what they take on the named device. "
+    "`flopwise plan --json` states the assumed share of the peak, power, overhead and carbon intensity. Evaluation is not "
+    "included.",
 )  # fmt: skip

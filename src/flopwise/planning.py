@@ -50,18 +50,16 @@ def price_of(settings: Settings, gflops: float) -> dict:
 
 def disk_of(settings: Settings, table) -> dict:
     """GB that the scale will keep: checkpoints (float32, one per cell and one initial per model) and embedded data."""
-    import torch
-
-    from flopwise.models import clip
-
-    bytes_of = {model: 4 * _parameters(clip, torch, model) for model in set(table["model"])}
+    bytes_of = {model: 4 * _parameters(model) for model in set(table["model"])}
     checkpoints = sum(bytes_of.values()) + sum(bytes_of[model] for model in table["model"])
     data = settings.preset.data
     pool = data.pool_samples * 32 * 32 * 3 if data.kind == "embedded" else 0
     return {"checkpoints_gb": checkpoints / 1e9, "pool_gb": pool / 1e9}
 
 
-def _parameters(clip, torch, model: str) -> int:
+def _parameters(model: str) -> int:
+    from flopwise.models import clip
+
     return sum(p.numel() for p in clip.create(model, device="meta").parameters())
 
 

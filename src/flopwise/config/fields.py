@@ -10,6 +10,6 @@ class Strict(BaseModel):
 
 
 def setting(default, description: str, source: str, **bounds):
-    """A configuration field: default (`...` where required), description, source (`paper section`, `official code`,
+    """A configuration field: default (`...` where required), description, source (a paper, `official code`,
     `our choice`) and bounds."""
     return Field(default, description=description, json_schema_extra={"source": source}, **bounds)

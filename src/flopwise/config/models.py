@@ -17,11 +17,9 @@ class DataConfig(Strict):
     kind: Literal["embedded", "catalogue"] = setting(
         "embedded", "made here (`embedded`) or read from a user's copies (`catalogue`)", "our choice"
     )
-    adaptation: tuple[str, ...] = setting(
-        ..., "names of the data sets that stream in", "paper appendix A", min_length=1
-    )
+    adaptation: tuple[str, ...] = setting(..., "names of the data sets that stream in", "official code", min_length=1)
     evaluation: tuple[str, ...] = setting(
-        ..., "names of the data sets only evaluated on", "paper appendix A", min_length=1
+        ..., "names of the data sets only evaluated on", "official code", min_length=1
     )
     train_per_class: int = setting(40, "training images per class (embedded)", "our choice", ge=2, le=10_000)
     test_per_class: int = setting(20, "test images per class (embedded)", "our choice", ge=2, le=10_000)
@@ -65,12 +63,12 @@ class BaseModelConfig(Strict):
 class Axes(Strict):
     """One point of the continual study's grid."""
 
-    model: Slug = setting(..., "model scale, a key of `models`", "paper section 4.2")
-    budget: Slug = setting("f1", "compute budget, a key of `budgets`", "paper section 3.2")
-    mixture: Slug = setting("uniform", "data mixture, a key of `mixtures`", "paper section 3.1")
-    method: Slug = setting("full-ft", "update method", "paper section 4.1")
-    stream: Slug = setting("random", "order in which classes arrive", "paper section 4.3")
-    schedule: Slug = setting("cosine", "learning-rate schedule", "paper section 4.2")
+    model: Slug = setting(..., "model scale, a key of `models`", "official code")
+    budget: Slug = setting("f1", "compute budget, a key of `budgets`", "official code")
+    mixture: Slug = setting("uniform", "data mixture, a key of `mixtures`", "official code")
+    method: Slug = setting("full-ft", "update method", "official code")
+    stream: Slug = setting("random", "order in which classes arrive", "official code")
+    schedule: Slug = setting("cosine", "learning-rate schedule", "official code")
 
 
 class Experiment(Strict):
@@ -78,12 +76,12 @@ class Experiment(Strict):
 
     title: str = setting(..., "what the experiment asks", "our choice")
     seeds: int = setting(..., "runs per point; a seed varies stream, batches and adapters", "our choice", ge=1, le=100)
-    model: tuple[Slug, ...] = setting((), "values of the axis", "paper section 4.2")
-    budget: tuple[Slug, ...] = setting((), "values of the axis", "paper section 4.2")
-    mixture: tuple[Slug, ...] = setting((), "values of the axis", "paper section 4.3")
-    method: tuple[Slug, ...] = setting((), "values of the axis", "paper section 4.1")
-    stream: tuple[Slug, ...] = setting((), "values of the axis", "paper section 4.3")
-    schedule: tuple[Slug, ...] = setting((), "values of the axis", "paper section 4.2")
+    model: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    budget: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    mixture: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    method: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    stream: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    schedule: tuple[Slug, ...] = setting((), "values of the axis", "official code")
 
 
 class EvaluationConfig(Strict):
@@ -98,8 +96,10 @@ class ContinualConfig(Strict):
     """The continual study at one scale."""
 
     defaults: Axes = setting(..., "the point that every experiment varies", "our choice")
-    models: dict[Slug, BaseModelConfig] = setting(..., "models by name", "paper section 4.2", min_length=1)
-    budget_gflops: float = setting(..., "total budget F of a stream in GFLOPs", "paper section 3.2", gt=0)
+    models: dict[Slug, BaseModelConfig] = setting(..., "models by name", "official code", min_length=1)
+    budget_gflops: float = setting(
+        ..., "total budget F of a stream in GFLOPs", "derived from the published cost table", gt=0
+    )
     budgets: dict[Slug, float] = setting({"f1": 1.0}, "multiples of F by name", "our choice")
     mixtures: dict[Slug, tuple[float, float, float]] = setting(
         ..., "shares (pre-training, update, buffer) by name; they sum to 1", "official code"
@@ -112,7 +112,7 @@ class ContinualConfig(Strict):
     )
     clip_norm: float = setting(1.0, "global gradient norm is clipped to this", "official code", gt=0)
     evaluation: EvaluationConfig = setting(EvaluationConfig(), "evaluation while streaming", "official code")
-    experiments: dict[Slug, Experiment] = setting(..., "the grids", "paper section 4", min_length=1)
+    experiments: dict[Slug, Experiment] = setting(..., "the grids", "our choice", min_length=1)
     seeds_per_job: int = setting(0, "seeds and streams trained by one job; 0: all of a point", "our choice", ge=0)
     checkpoint_every_steps: int = setting(200, "steps between saved states inside a task", "our choice", ge=1)
 
@@ -189,7 +189,7 @@ class Scale(Strict):
 
     title: str = setting(..., "hardware and time it assumes", "our choice")
     max_core_seconds: Ledger = setting(..., "what the scale may spend", "our choice")
-    data: DataConfig = setting(..., "data sets", "paper section 3.1")
+    data: DataConfig = setting(..., "data sets", "official code")
     continual: ContinualConfig = setting(..., "the continual study", "arXiv 2408.14471")
     cost: CostConfig = setting(CostConfig(), "prices", "our choice")
 

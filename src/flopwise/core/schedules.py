@@ -1,4 +1,4 @@
-"""Learning-rate schedules as pure functions of (task, step). FoMo-in-Flux, official code and section 5 of the paper.
+"""Learning-rate schedules as pure functions of (task, step). FoMo-in-Flux, official code.
 
 Symbols: n step in the task (0-based), N steps per task, t task (0-based), w warm-up steps, k cool-down steps, eta the
 peak, eta_min = floor x eta. Schedules whose formula holds t look across tasks ("meta" schedules)."""

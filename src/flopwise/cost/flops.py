@@ -9,7 +9,7 @@ Two conventions:
 - `model`: the arithmetic of the model, no recomputation. With d the head width and n x m the score matrix, attention
   costs 2 products (4 n m d) forward and one product per gradient that is needed (at most 4) backward.
 - `hardware`: what a fused attention kernel executes. It keeps no score matrix, so its backward recomputes the scores
-  and makes all gradients at once: 5 products, 2.5 times the forward (Dao et al. 2022, FlashAttention, section 3.1).
+  and makes all gradients at once: 5 products, 2.5 times the forward (Dao et al. 2022, FlashAttention).
 
 The tensors may live on the meta device (no arithmetic, no memory), in a `FakeTensorMode`, on the CPU or on a GPU.
 Causal masks are not discounted: a causal score matrix is charged as the full square.

@@ -63,8 +63,8 @@ class Lora(Adapter):
 
 
 class Dora(Lora):
-    """m / |V| * V with V = W + s B A, the row norms |V| left out of the graph (Liu et al. 2024, equation 5 and
-    section 4.3). The norm takes an evaluation of B A of its own: the published FLOPs exceed LoRA's by exactly that."""
+    """m / |V| * V with V = W + s B A, the row norms |V| left out of the graph (Liu et al. 2024, DoRA). The norm takes an
+    evaluation of B A of its own: the published FLOPs exceed LoRA's by exactly that."""
 
     def __init__(self, weight: Tensor, parts: int, rank: int, shared: dict):
         super().__init__(weight, parts, rank, shared)

@@ -84,7 +84,7 @@ def _facts(settings: Settings, cells) -> dict:
     version = code_version()
     return {
         "hardware": settings.preset.title, "version": version["flopwise"], "commit": version["commit"],
-        "command": f"snakemake --cores 2 --config scale={settings.config.scale}", "runs": len(cells),
+        "command": f"snakemake --config scale={settings.config.scale}", "runs": len(cells),
         "diverged": int((cells["status"] == "diverged").sum()), "seeds": int(cells["seed"].nunique()),
         "core_seconds": sum(seconds for seconds, _ in core.values()),
     }  # fmt: skip

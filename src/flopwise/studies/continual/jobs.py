@@ -5,7 +5,7 @@ from pathlib import Path
 from flopwise.config import Settings
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.errors import RunFailure
-from flopwise.core.io import sha256_json, write_json, write_table
+from flopwise.core.io import sha256_file, sha256_json, write_json, write_table
 from flopwise.data.store import open_set
 from flopwise.models import clip
 from flopwise.studies.continual.corpus import POOL, data_folder, load_corpus
@@ -17,11 +17,9 @@ from flopwise.studies.continual.train import CellRun, base_folder, finished, str
 def _key(settings: Settings, cell: Cell, digest: str, sources: str) -> str:
     """Digest of everything that decides the cell's result: settings, sources, weights, data, stream."""
     cards = [open_set(data_folder(settings, name)).card["files"] for name in (*settings.preset.data.adaptation, POOL)]
-    weights = (base_folder(settings, cell.model) / clip.WEIGHTS).read_bytes()
+    weights = sha256_file(base_folder(settings, cell.model) / clip.WEIGHTS)
     stream = stream_file(settings, cell.model, cell.stream, cell.seed).read_text(encoding="utf-8")
-    import hashlib
-
-    return sha256_json([cell.slug, digest, sources, cards, hashlib.sha256(weights).hexdigest(), stream])
+    return sha256_json([cell.slug, digest, sources, cards, weights, stream])
 
 
 def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state: Path, sources: str) -> dict:

@@ -2,7 +2,7 @@
 
 For t = 1 .. T: D_t is the training data of chunk t of the stream, B all data of earlier chunks, P the pre-training pool;
 N optimiser steps on batches mixed from P, D_t and B with a new optimiser and schedule; the method decides what is
-deployed and where the next task starts. Paper section 3, official code."""
+deployed and where the next task starts. Source: official code."""
 
 import time
 from dataclasses import dataclass
