@@ -18,7 +18,7 @@ def plan_of(settings: Settings) -> dict:
     pretraining = pretraining_gflops(settings)
     data = settings.preset.data
     by_rule = {
-        "data_pool": 1, "data_set": len(data.adaptation) + len(data.evaluation), **jobs(settings, plan),
+        "data_pool": len(data.pools), "data_set": len(data.adaptation) + len(data.evaluation), **jobs(settings, plan),
         "cost_tables": 1, "figures": len(NOTEBOOKS), "report": 1,
     }  # fmt: skip
     gflops = {"pretraining": sum(pretraining.values()), "training": float(table["planned_gflops"].sum())}
@@ -53,7 +53,7 @@ def disk_of(settings: Settings, table) -> dict:
     bytes_of = {model: 4 * _parameters(model) for model in set(table["model"])}
     checkpoints = sum(bytes_of.values()) + sum(bytes_of[model] for model in table["model"])
     data = settings.preset.data
-    pool = data.pool_samples * 32 * 32 * 3 if data.kind == "embedded" else 0
+    pool = sum(pool.samples for pool in data.pools.values()) * 32 * 32 * 3 if data.kind == "embedded" else 0
     return {"checkpoints_gb": checkpoints / 1e9, "pool_gb": pool / 1e9}
 
 

@@ -60,11 +60,15 @@ class Flow:
         return [*data.adaptation, *data.evaluation]
 
     @property
+    def pools(self) -> list[str]:
+        return list(self.settings.preset.data.pools)
+
+    @property
     def models(self) -> list[str]:
         return self.grid.models
 
     def axis(self, name: str) -> list[str]:
-        """Values of an axis that some cell uses."""
+        """Values of an axis, or of the trunk, that some cell uses."""
         return sorted({getattr(cell, name) for cell in self.grid.cells.values()})
 
     # source files ------------------------------------------------------------------------------------------------
@@ -122,9 +126,9 @@ class Flow:
     def data_digest(self, wildcards) -> str:
         return self._data_digest("kind", "train_per_class", "test_per_class")
 
-    @cached_property
-    def pool_digest(self) -> str:
-        return self._data_digest("kind", "pool_samples", "caption_noise")
+    def pool_digest(self, wildcards) -> str:
+        data = self.settings.preset.data
+        return sha256_json([data.kind, data.pools[wildcards.pool].model_dump()])[:16]
 
     def _data_digest(self, *keys: str) -> str:
         data = self.settings.preset.data.model_dump()
@@ -154,7 +158,13 @@ class Flow:
 
     @cached_property
     def pool(self) -> str:
+        """The pool that initial models are pre-trained on."""
         return f"{self.results}/data/pool"
+
+    def pools_of_job(self, wildcards) -> list[str]:
+        """Pools that the cells of a train job replay."""
+        names = {cell.pool for cell in self.grid.job(self._job(wildcards))}
+        return [f"{self.results}/data/{name}" for name in sorted(names)]
 
     @cached_property
     def streams(self) -> list[str]:
@@ -170,8 +180,14 @@ class Flow:
     def metrics(self) -> list[str]:
         """What `collect` reads."""
         folder = f"{self.results}/continual"
-        per_job = [f"{folder}/{kind}/{job}.{end}" for job in self.grid.jobs for kind, end in _JOB_FILES]
-        return [*per_job, *(f"{folder}/start/{model}/zero_shot.csv" for model in self.models)]
+        per_job = [f"{folder}/train/{job}{end}" for job in self.grid.jobs for end in commands.JOB_FILES]
+        scores = [f"{folder}/metrics/{name}.csv" for name in self.grid.evaluations]
+        return [*per_job, *scores, *(f"{folder}/start/{model}/zero_shot.csv" for model in self.models)]
+
+    def checkpoints_of_evaluation(self, wildcards) -> list[str]:
+        """Final weights that an evaluation job scores."""
+        jobs = self.grid.evaluation(f"{wildcards.model}/{wildcards.part}")
+        return [f"{self.results}/continual/checkpoints/{job}" for job in jobs]
 
     @cached_property
     def claim_rules(self) -> str:
@@ -196,6 +212,3 @@ class Flow:
         from flopwise.studies.continual.tables import NAMES
 
         return [f"{self.results}/continual/tables/{name}.csv" for name in NAMES]
-
-
-_JOB_FILES = (("train", "csv"), ("train", "json"), ("metrics", "csv"))

@@ -10,8 +10,9 @@ pathvars:
 
 wildcard_constraints:
     dataset="|".join(flow.datasets),
+    pool="|".join(flow.pools),
     model="|".join(flow.models),
     budget="|".join(flow.axis("budget")),
     mixture="|".join(flow.axis("mixture")),
-    method="|".join(flow.axis("method")),
+    method="|".join(flow.axis("trunk")),
     part="all|part[0-9]+",

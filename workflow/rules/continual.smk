@@ -79,15 +79,17 @@ rule continual_start:
 
 
 rule continual_train:
-    """Train the cells of one point of the grid (model, budget, mixture, method), evaluating after every task."""
+    """Run the trainings of one point of the grid (model, budget, mixture, method), evaluating after every task."""
     input:
         flow.sets,
-        flow.pool,
+        flow.pools_of_job,
         flow.train_sources,
         flow.streams_of_job,
         base="<results>/continual/base/{model}",
     output:
         metrics="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.csv",
+        chunks="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.chunks.csv",
+        inside="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.inside.csv",
         runs="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.json",
         checkpoints=directory(
             "<results>/continual/checkpoints/{model}/{budget}/{mixture}/{method}/{part}"
@@ -114,18 +116,18 @@ rule continual_train:
 
 
 rule continual_evaluate:
-    """Score the final weights of one point of the grid on the full test sets."""
+    """Score the final weights of a model's cells on the full test sets."""
     input:
         flow.sets,
         flow.sources("evaluate"),
-        checkpoints="<results>/continual/checkpoints/{model}/{budget}/{mixture}/{method}/{part}",
+        checkpoints=flow.checkpoints_of_evaluation,
     output:
-        metrics="<results>/continual/metrics/{model}/{budget}/{mixture}/{method}/{part}.csv",
-        lineage="<results>/lineage/continual_evaluate/{model}/{budget}/{mixture}/{method}/{part}.json",
+        metrics="<results>/continual/metrics/{model}/{part}.csv",
+        lineage="<results>/lineage/continual_evaluate/{model}/{part}.json",
     log:
-        "<results>/logs/continual_evaluate/{model}/{budget}/{mixture}/{method}/{part}.log",
+        "<results>/logs/continual_evaluate/{model}/{part}.log",
     benchmark:
-        "<results>/benchmarks/continual_evaluate/{model}/{budget}/{mixture}/{method}/{part}.jsonl"
+        "<results>/benchmarks/continual_evaluate/{model}/{part}.jsonl"
     conda:
         "../envs/flopwise.yaml"
     threads: 1
@@ -134,9 +136,10 @@ rule continual_evaluate:
         runtime=120,
     params:
         flopwise=flow.command,
-        job="{model}/{budget}/{mixture}/{method}/{part}",
+        checkpoints="<results>/continual/checkpoints",
+        job="{model}/{part}",
     shell:
-        "{params.flopwise} --threads {threads} continual evaluate {input.checkpoints} {output.metrics}"
+        "{params.flopwise} --threads {threads} continual evaluate {params.checkpoints} {output.metrics}"
         " --job {params.job} --lineage {output.lineage} > {log} 2>&1"
 
 

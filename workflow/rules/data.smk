@@ -23,16 +23,16 @@ rule data_set:
 
 
 rule data_pool:
-    """Make the pre-training pool; first of all, because every initial model waits for it."""
+    """Make a pool of image-text pairs; first of all, because every initial model waits for the one called `pool`."""
     input:
         flow.sources("flopwise.data.build"),
     output:
-        folder=directory("<results>/data/pool"),
-        lineage="<results>/lineage/data_pool.json",
+        folder=directory("<results>/data/{pool}"),
+        lineage="<results>/lineage/data_pool/{pool}.json",
     log:
-        "<results>/logs/data_pool.log",
+        "<results>/logs/data_pool/{pool}.log",
     benchmark:
-        "<results>/benchmarks/data_pool.jsonl"
+        "<results>/benchmarks/data_pool/{pool}.jsonl"
     priority: 20
     conda:
         "../envs/flopwise.yaml"
@@ -44,4 +44,4 @@ rule data_pool:
         flopwise=flow.command,
         digest=flow.pool_digest,
     shell:
-        "{params.flopwise} data build pool {output.folder} --lineage {output.lineage} > {log} 2>&1"
+        "{params.flopwise} data build {wildcards.pool} {output.folder} --lineage {output.lineage} > {log} 2>&1"

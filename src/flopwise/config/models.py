@@ -11,6 +11,26 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 SCALES = ("smoke", "laptop", "evening", "workstation", "paper")
 
 
+class PoolConfig(Strict):
+    """A pool of image-text pairs, made here."""
+
+    samples: int = setting(20_000, "images in the pool", "our choice", ge=64, le=10_000_000)
+    caption_noise: float = setting(
+        0.2, "share of the pool's captions that are wrong or damaged", "our choice", ge=0, le=1
+    )
+    families: tuple[str, ...] = setting((), "kinds of images it holds; none given: all", "our choice")
+
+    @field_validator("families")
+    @classmethod
+    def _known(cls, families):
+        from flopwise.data.world import POOL_FAMILIES
+
+        for family in families:
+            if family not in POOL_FAMILIES:
+                raise ValueError(f"names {family!r}; allowed are {', '.join(POOL_FAMILIES)}")
+        return families
+
+
 class DataConfig(Strict):
     """The data sets of a scale and how much of each is made or read."""
 
@@ -23,11 +43,10 @@ class DataConfig(Strict):
     )
     train_per_class: int = setting(40, "training images per class (embedded)", "our choice", ge=2, le=10_000)
     test_per_class: int = setting(20, "test images per class (embedded)", "our choice", ge=2, le=10_000)
-    pool_samples: int = setting(
-        24_000, "images in the pre-training pool (embedded)", "our choice", ge=64, le=10_000_000
-    )
-    caption_noise: float = setting(
-        0.2, "share of the pool's captions that are wrong or damaged", "our choice", ge=0, le=1
+    pools: dict[Slug, PoolConfig] = setting(
+        {"pool": PoolConfig()},
+        "pre-training pools by name; initial models are trained on the one called `pool`",
+        "our choice",
     )
 
     @model_validator(mode="after")
@@ -40,6 +59,8 @@ class DataConfig(Strict):
         twice = [name for name in self.adaptation if name in self.evaluation or self.adaptation.count(name) > 1]
         if twice:
             raise ValueError(f"data set {twice[0]!r} is listed twice; a set is for adaptation or for evaluation, once")
+        if "pool" not in self.pools:
+            raise ValueError(f"pools are {', '.join(self.pools)}; one must be called 'pool'")
         return self
 
 
@@ -67,8 +88,13 @@ class Axes(Strict):
     budget: Slug = setting("f1", "compute budget, a key of `budgets`", "official code")
     mixture: Slug = setting("uniform", "data mixture, a key of `mixtures`", "official code")
     method: Slug = setting("full-ft", "update method", "official code")
+    merge: Slug = setting("interpolation", "how a method that merges combines weights", "official code")
     stream: Slug = setting("random", "order in which classes arrive", "official code")
     schedule: Slug = setting("cosine", "learning-rate schedule", "official code")
+    rate: Slug = setting("lr1", "peak learning rate, a key of `rates`", "official code")
+    temperature: Slug = setting("learned", "temperature of the loss, a key of `temperatures`", "official code")
+    pool: Slug = setting("pool", "pre-training pool that is replayed, a key of `data.pools`", "official code")
+    horizon: Slug = setting("t20", "number of update steps, a key of `horizons`", "official code")
 
 
 class Experiment(Strict):
@@ -76,12 +102,37 @@ class Experiment(Strict):
 
     title: str = setting(..., "what the experiment asks", "our choice")
     seeds: int = setting(..., "runs per point; a seed varies stream, batches and adapters", "our choice", ge=1, le=100)
+    evaluate: Literal["final", "tasks", "steps"] = setting(
+        "tasks", "evaluated after the stream only, after each task, or inside tasks too", "our choice"
+    )
     model: tuple[Slug, ...] = setting((), "values of the axis", "official code")
     budget: tuple[Slug, ...] = setting((), "values of the axis", "official code")
     mixture: tuple[Slug, ...] = setting((), "values of the axis", "official code")
     method: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    merge: tuple[Slug, ...] = setting((), "values of the axis", "official code")
     stream: tuple[Slug, ...] = setting((), "values of the axis", "official code")
     schedule: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    rate: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    temperature: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    pool: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    horizon: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+
+
+class Budget(Strict):
+    """What one stream may cost."""
+
+    multiple: float = setting(1.0, "multiple of the total budget F", "our choice", gt=0)
+    equal: Literal["mafs", "flops", "steps"] = setting(
+        "mafs",
+        "what runs at this budget have in common: memory-adjusted FLOPs, FLOPs, or the number of steps (those of full "
+        "fine-tuning of the default model)",
+        "official code",
+    )
+    accounting: Literal["per-task-once", "published"] = setting(
+        "per-task-once",
+        "an extra pass at the end of a task (EWC) is charged once per task, or with every step as in the published table",
+        "derived from the published cost table",
+    )
 
 
 class EvaluationConfig(Strict):
@@ -90,6 +141,10 @@ class EvaluationConfig(Strict):
     fraction: float = setting(0.1, "share of a test set drawn while streaming", "official code", gt=0, le=1)
     minimum: int = setting(300, "at least so many samples are drawn", "official code", ge=1)
     batch_size: int = setting(500, "images per forward pass; changes no result", "our choice", ge=1)
+    inside: int = setting(4, "evaluations inside each task, where an experiment asks for them", "our choice", ge=1)
+    split: Literal["test", "validation"] = setting(
+        "test", "`validation`: a fifth of each class's training data stands for the test data, for tuning", "official code"
+    )
 
 
 class ContinualConfig(Strict):
@@ -100,11 +155,24 @@ class ContinualConfig(Strict):
     budget_gflops: float = setting(
         ..., "total budget F of a stream in GFLOPs", "derived from the published cost table", gt=0
     )
-    budgets: dict[Slug, float] = setting({"f1": 1.0}, "multiples of F by name", "our choice")
+    budgets: dict[Slug, Budget] = setting({"f1": Budget()}, "budgets by name", "our choice")
+    rounding: Literal["within", "published"] = setting(
+        "within",
+        "`within`: a stream never costs more than its budget, tasks differ by at most one step; `published`: every task "
+        "has round(F / T / cost of a step) steps",
+        "derived from the published cost table",
+    )
     mixtures: dict[Slug, tuple[float, float, float]] = setting(
         ..., "shares (pre-training, update, buffer) by name; they sum to 1", "official code"
     )
-    tasks: int = setting(20, "update steps T of a stream", "official code", ge=1, le=1000)
+    horizons: dict[Slug, int | Literal["sets"]] = setting(
+        {"t20": 20}, "update steps T of a stream by name; `sets`: a task per data set", "official code"
+    )
+    rates: dict[Slug, float] = setting({"lr1": 1.0}, "multiples of `learning_rate` by name", "our choice")
+    temperatures: dict[Slug, float | None] = setting(
+        {"learned": None}, "fixed temperatures of the loss by name; none: learned", "official code"
+    )
+    fisher_samples: int = setting(50_000, "samples of EWC's Fisher pass at the end of a task", "official code", ge=1)
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
     weight_decay: float = setting(
@@ -113,16 +181,19 @@ class ContinualConfig(Strict):
     clip_norm: float = setting(1.0, "global gradient norm is clipped to this", "official code", gt=0)
     evaluation: EvaluationConfig = setting(EvaluationConfig(), "evaluation while streaming", "official code")
     experiments: dict[Slug, Experiment] = setting(..., "the grids", "our choice", min_length=1)
-    seeds_per_job: int = setting(0, "seeds and streams trained by one job; 0: all of a point", "our choice", ge=0)
+    runs_per_job: int = setting(0, "trainings in one job; 0: all of a point", "our choice", ge=0)
+    jobs_per_evaluation: int = setting(
+        1, "train jobs whose final weights one job scores; 0: all of a model", "our choice", ge=0
+    )
     checkpoint_every_steps: int = setting(200, "steps between saved states inside a task", "our choice", ge=1)
 
-    @field_validator("budgets")
+    @field_validator("rates", "temperatures", "horizons")
     @classmethod
-    def _positive(cls, budgets):
-        for name, multiple in budgets.items():
-            if multiple <= 0:
-                raise ValueError(f"budget {name!r} is {multiple:g} times F; allowed are numbers above 0")
-        return budgets
+    def _positive(cls, named, info):
+        for name, value in named.items():
+            if value not in (None, "sets") and value <= 0:
+                raise ValueError(f"{info.field_name}.{name} is {value:g}; allowed are numbers above 0")
+        return named
 
     @field_validator("mixtures")
     @classmethod
@@ -137,11 +208,12 @@ class ContinualConfig(Strict):
     @model_validator(mode="after")
     def _axes_exist(self):
         from flopwise.core.schedules import SCHEDULES
-        from flopwise.methods.continual import module_name
+        from flopwise.methods.continual import MERGES, check, module_name
 
         allowed = {
             "model": tuple(self.models), "budget": tuple(self.budgets), "mixture": tuple(self.mixtures),
-            "stream": STREAMS, "schedule": tuple(SCHEDULES),
+            "merge": tuple(MERGES), "stream": STREAMS, "schedule": tuple(SCHEDULES), "rate": tuple(self.rates),
+            "temperature": tuple(self.temperatures), "horizon": tuple(self.horizons),
         }  # fmt: skip
         points = {f"experiments.{name}": experiment for name, experiment in self.experiments.items()}
         for where, point in {"defaults": self.defaults, **points}.items():
@@ -192,6 +264,16 @@ class Scale(Strict):
     data: DataConfig = setting(..., "data sets", "official code")
     continual: ContinualConfig = setting(..., "the continual study", "arXiv 2408.14471")
     cost: CostConfig = setting(CostConfig(), "prices", "our choice")
+
+    @model_validator(mode="after")
+    def _pools_exist(self):
+        study = self.continual
+        points = {"defaults": study.defaults, **{f"experiments.{k}": v for k, v in study.experiments.items()}}
+        for where, point in points.items():
+            for pool in (point.pool,) if isinstance(point.pool, str) else point.pool:
+                if pool not in self.data.pools:
+                    raise ValueError(f"continual.{where}.pool is {pool!r}; allowed are {', '.join(self.data.pools)}")
+        return self
 
 
 class Config(Strict):

@@ -11,7 +11,7 @@ into d_1 .. d_n, one per seed, oriented so that the claim says E[d] > 0, and loo
 """
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas
@@ -21,6 +21,23 @@ from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 
 VERDICTS = ("reproduced", "direction only", "not reproduced", "inconclusive", "not testable at this scale")
+
+
+Tables = dict[str, pandas.DataFrame]
+Point = dict[str, str]  # axis values that single out runs; an axis not named is at the preset's default
+
+
+def _pick(tables: Tables, table: str, metric: str, column: str, point: Point, defaults: Point) -> pandas.Series:
+    """`column` of the finished runs at `point`, by seed (and by task in a table that has tasks)."""
+    frame = tables[table]
+    unknown = set(point) - set(frame.columns)
+    if unknown:
+        raise UserError(f"claim rule names {sorted(unknown)[0]!r}, which table {table} has no column for")
+    keep = (frame["metric"] == metric) & (frame["status"] == "done")
+    for axis, value in {**defaults, **point}.items():
+        keep &= frame[axis].astype(str) == value
+    index = ["seed", "task"] if "task" in frame.columns else ["seed"]
+    return frame[keep].set_index(index)[column]
 
 
 class Rule(BaseModel):
@@ -33,11 +50,109 @@ class Rule(BaseModel):
     table: str
     metric: str
     column: str
-    a: dict[str, str]
-    b: dict[str, str] | None = None
+    a: Point
+    b: Point | None = None
     claimed: Literal["above", "below"]
     margin: float = 0.0
     size: float | None = None
+
+    def measure(self, tables: Tables, defaults: Point) -> pandas.Series:
+        """The quantity by seed, in its own sign."""
+        values = _pick(tables, self.table, self.metric, self.column, self.a, defaults)
+        if self.b is None:
+            return values
+        return values - _pick(tables, self.table, self.metric, self.column, self.b, defaults)
+
+    def words(self) -> str:
+        difference = f"({_words(self.a)}) minus ({_words(self.b)})" if self.b else f"({_words(self.a)})"
+        size = f"; stated size {self.size:g}" if self.size is not None else ""
+        number = f"{self.column} of {self.metric} in table {self.table}, {difference}, per seed"
+        return f"{number}: 95 % t-interval {self.claimed} {self.margin:g}{size}"
+
+
+class Trend(BaseModel):
+    """Slope of the number along an axis, per seed: least squares over the positions 0, 1, 2 ... of `values`, in points
+    per position. `minus`: the slope at another point of the grid is taken off (does the trend differ?)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    table: str
+    metric: str
+    column: str
+    along: str
+    values: tuple[str, ...]
+    at: Point
+    minus: Point | None = None
+    claimed: Literal["above", "below"]
+    margin: float = 0.0
+    size: float | None = None
+
+    def measure(self, tables: Tables, defaults: Point) -> pandas.Series:
+        """The slope by seed, in its own sign."""
+        slope = self._slope(tables, defaults, self.at)
+        return slope if self.minus is None else slope - self._slope(tables, defaults, self.minus)
+
+    def _slope(self, tables: Tables, defaults: Point, at: Point) -> pandas.Series:
+        columns = [
+            _pick(tables, self.table, self.metric, self.column, {**at, self.along: value}, defaults)
+            for value in self.values
+        ]
+        grid = pandas.concat(columns, axis=1, keys=range(len(columns))).dropna()
+        positions = np.arange(len(columns)) - (len(columns) - 1) / 2
+        return grid @ positions / (positions @ positions)
+
+    def words(self) -> str:
+        minus = f", minus the same of ({_words(self.minus)})" if self.minus else ""
+        number = f"{self.column} of {self.metric} in table {self.table} of ({_words(self.at)})"
+        values = " < ".join(self.values)
+        return (
+            f"least-squares slope of {number} over {self.along} {values}, per position and seed{minus}: 95 % t-interval "
+            f"{self.claimed} {self.margin:g}"
+        )
+
+
+class Spread(BaseModel):
+    """`ratio` times the wide range minus the narrow one, per seed: is what varies in `narrow` small beside what varies in
+    `wide`? A range is the largest minus the smallest value over the points listed. `path`, instead of `wide`: the range
+    over the update steps of one run, from the trajectory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    table: str
+    metric: str
+    column: str
+    narrow: tuple[Point, ...]
+    wide: tuple[Point, ...] = ()
+    path: Point | None = None
+    ratio: float
+
+    claimed: ClassVar[str] = "above"
+    margin: ClassVar[float] = 0.0
+    size: ClassVar[float | None] = None
+
+    def measure(self, tables: Tables, defaults: Point) -> pandas.Series:
+        """ratio x wide range - narrow range, by seed."""
+        if self.path is not None:
+            by_seed = _pick(tables, "trajectory", self.metric, "value", self.path, defaults).groupby("seed")
+            wide = by_seed.max() - by_seed.min()
+        else:
+            wide = self._range(tables, defaults, self.wide)
+        return self.ratio * wide - self._range(tables, defaults, self.narrow)
+
+    def _range(self, tables: Tables, defaults: Point, points: tuple[Point, ...]) -> pandas.Series:
+        columns = [_pick(tables, self.table, self.metric, self.column, point, defaults) for point in points]
+        grid = pandas.concat(columns, axis=1, keys=range(len(columns))).dropna()
+        return grid.max(axis=1) - grid.min(axis=1)
+
+    def words(self) -> str:
+        lists = {name: "; ".join(_words(p) for p in getattr(self, name)) for name in ("narrow", "wide")}
+        wide = f"over the update steps of ({_words(self.path)})" if self.path else f"over ({lists['wide']})"
+        return (
+            f"{self.ratio:g} times the range of {self.column} of {self.metric} {wide}, minus its range over "
+            f"({lists['narrow']}), per seed: 95 % t-interval above 0"
+        )
+
+
+def _words(point: Point) -> str:
+    return ", ".join(f"{axis} {value}" for axis, value in point.items()) or "the default"
 
 
 class Claim(BaseModel):
@@ -50,7 +165,7 @@ class Claim(BaseModel):
     paper_says: str
     quantity: str
     scales: tuple[str, ...]
-    rule: Rule | None = None
+    rule: Rule | Trend | Spread | None = None
     note: str = ""
 
     @property
@@ -59,23 +174,9 @@ class Claim(BaseModel):
         return sha256_json([self.id, self.rule.model_dump() if self.rule else None, list(self.scales)])
 
 
-def per_seed(rule: Rule, tables: dict[str, pandas.DataFrame], defaults: dict[str, str]) -> np.ndarray:
+def per_seed(rule: Rule | Trend | Spread, tables: Tables, defaults: Point) -> np.ndarray:
     """d_i for every seed that has all the runs the rule needs, oriented so that the claim says > 0."""
-
-    def pick(axes: dict[str, str]) -> pandas.Series:
-        table = tables[rule.table]
-        unknown = set(axes) - set(table.columns)
-        if unknown:
-            raise UserError(f"claim rule names {sorted(unknown)[0]!r}, which table {rule.table} has no column for")
-        keep = (table["metric"] == rule.metric) & (table["status"] == "done")
-        for axis, value in {**defaults, **axes}.items():
-            keep &= table[axis].astype(str) == value
-        return table[keep].set_index("seed")[rule.column]
-
-    values = pick(rule.a)
-    if rule.b is not None:
-        values = (values - pick(rule.b)).dropna()
-    differences = values.sort_index().to_numpy(dtype=float) - rule.margin
+    differences = rule.measure(tables, defaults).dropna().sort_index().to_numpy(dtype=float) - rule.margin
     return differences if rule.claimed == "above" else -differences
 
 
@@ -110,7 +211,7 @@ def verdict(values: np.ndarray, size: float | None = None) -> str:
 def judge(claim: Claim, scale: str, tables: dict[str, pandas.DataFrame], defaults: dict[str, str]) -> dict:
     """The claim with its verdict, in plain data. `effect`, `low`, `high` are in the quantity's own sign and unit."""
     result = claim.model_dump(exclude={"rule", "scales"}) | {
-        "rule": describe(claim.rule), "rule_sha256": claim.rule_sha256, "scales": list(claim.scales), "unit": "points",
+        "rule": describe(claim.rule), "rule_sha256": claim.rule_sha256, "scales": list(claim.scales), "unit": "points per position" if isinstance(claim.rule, Trend) else "points",
         "verdict": VERDICTS[-1], "effect": None, "low": None, "high": None, "n_seeds": 0, "smallest_detectable": None,
     }  # fmt: skip
     if claim.rule is None or scale not in claim.scales:
@@ -125,19 +226,13 @@ def judge(claim: Claim, scale: str, tables: dict[str, pandas.DataFrame], default
     return result | {"effect": mean, "low": low, "high": high, "smallest_detectable": smallest_detectable(values)}
 
 
-def _own_sign(rule: Rule, values: np.ndarray) -> np.ndarray:
+def _own_sign(rule: Rule | Trend | Spread, values: np.ndarray) -> np.ndarray:
     return (values if rule.claimed == "above" else -values) + rule.margin
 
 
-def describe(rule: Rule | None) -> str:
+def describe(rule: Rule | Trend | Spread | None) -> str:
     """The rule in words."""
-    if rule is None:
-        return "no rule: see the note"
-    name = lambda axes: ", ".join(f"{k} {v}" for k, v in axes.items())  # noqa: E731
-    difference = f"({name(rule.a)}) minus ({name(rule.b)})" if rule.b else f"({name(rule.a)})"
-    size = f"; stated size {rule.size:g}" if rule.size is not None else ""
-    number = f"{rule.column} of {rule.metric} in table {rule.table}, {difference}, per seed"
-    return f"{number}: 95 % t-interval {rule.claimed} {rule.margin:g}{size}"
+    return rule.words() if rule else "no rule: see the note"
 
 
 def false_positive_rate(residuals: list[np.ndarray], seeds: int, draws: int = 4000) -> float:

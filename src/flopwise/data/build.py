@@ -7,7 +7,7 @@ from pathlib import Path
 from flopwise.config.models import DataConfig
 from flopwise.core.errors import UserError
 from flopwise.data.store import write_set
-from flopwise.data.world import WORLD, build_pool, build_set
+from flopwise.data.world import POOL_FAMILIES, WORLD, build_pool, build_set
 
 POOL_FACTS = {
     "name": "pool", "title": "Pre-training pool", "role": "pre-training", "task": "image-text pairs", "material": "mixed",
@@ -18,7 +18,7 @@ POOL_FACTS = {
 
 def facts_of(data: DataConfig, name: str) -> dict:
     """What the catalogue knows about the data set called `name`."""
-    allowed = (*data.adaptation, *data.evaluation, "pool")
+    allowed = (*data.adaptation, *data.evaluation, *data.pools)
     if name not in allowed:
         near = difflib.get_close_matches(name, allowed, n=3)
         hint = f" (did you mean {', '.join(near)}?)" if near else ""
@@ -32,9 +32,12 @@ def facts_of(data: DataConfig, name: str) -> dict:
 
 
 def build_to(data: DataConfig, name: str, out: Path) -> None:
-    """Write the data set `name`, or the pool (`pool`), to the folder `out`."""
-    if name == "pool" and data.kind == "embedded":
-        write_set(out, build_pool(data.pool_samples, caption_noise=data.caption_noise), POOL_FACTS)
+    """Write the data set `name`, or one of its pools, to the folder `out`."""
+    if name in data.pools and data.kind == "embedded":
+        recipe = data.pools[name]
+        facts = {**POOL_FACTS, "name": name, "families": list(recipe.families or POOL_FAMILIES)}
+        pool = build_pool(recipe.samples, caption_noise=recipe.caption_noise, families=recipe.families)
+        write_set(out, pool, {**facts, "caption_noise": recipe.caption_noise})
         return
     facts = facts_of(data, name)
     write_set(out, build_set(name, train_per_class=data.train_per_class, test_per_class=data.test_per_class), facts)

@@ -10,19 +10,14 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
-    """Make one data set of the scale, or its pre-training pool (`pool`), and its card."""
+    """Make one data set of the scale, or one of its pools, and its card."""
     from flopwise.data.build import build_to
     from flopwise.provenance.lineage import write
 
     settings = context.obj()
     build_to(settings.preset.data, name, out)
-    rule = "data_pool" if name == "pool" else "data_set"
-    write(
-        lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",),
-       
-    )  # fmt: skip
-
-    build_to(settings.preset.data, name, out)
+    rule = "data_pool" if name in settings.preset.data.pools else "data_set"
+    write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",))
 
 
 @app.command("list")

@@ -33,12 +33,16 @@ def build_set(name: str, *, train_per_class: int, test_per_class: int, seed: int
     return make_set(WORLD[name], train_per_class, test_per_class, seed)
 
 
-def build_pool(samples: int, *, seed: int = 0, caption_noise: float = 0.2) -> Split:
-    """Make the pre-training pool: `samples` images with captions, `targets` indexing `POOL_FAMILIES`.
+def build_pool(samples: int, *, seed: int = 0, caption_noise: float = 0.2, families: tuple[str, ...] = ()) -> Split:
+    """Make a pre-training pool: `samples` images with captions, `targets` indexing `POOL_FAMILIES`.
 
-    `caption_noise`: share of captions that are spoilt (exchanged with another image's, cut, padded or misspelt)."""
+    `caption_noise`: share of captions that are spoilt (exchanged with another image's, cut, padded or misspelt);
+    `families`: kinds of images it holds, all of `POOL_FAMILIES` unless given."""
     if samples < 1 or not 0 <= caption_noise <= 1:
         raise UserError(f"the pool needs samples >= 1 and 0 <= caption_noise <= 1, not {samples} and {caption_noise}")
+    unknown = set(families) - set(POOL_FAMILIES)
+    if unknown:
+        raise UserError(f"the pool has no family {sorted(unknown)[0]!r}; allowed are {', '.join(POOL_FAMILIES)}")
     from flopwise.data.world.pool import make
 
-    return make(samples, seed, caption_noise)
+    return make(samples, seed, caption_noise, families or POOL_FAMILIES)

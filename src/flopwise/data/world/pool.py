@@ -143,10 +143,10 @@ FAMILIES = {
 assert tuple(FAMILIES) == POOL_FAMILIES
 
 
-def make(samples: int, seed: int, caption_noise: float) -> Split:
-    """The pool; `targets` index `FAMILIES`."""
+def make(samples: int, seed: int, caption_noise: float, families: tuple[str, ...]) -> Split:
+    """A pool of the given families, in their usual proportions; `targets` index `FAMILIES`."""
     names = tuple(FAMILIES)
-    shares = np.cumsum([weight for _, weight in FAMILIES.values()])
+    shares = np.cumsum([weight if name in families else 0 for name, (_, weight) in FAMILIES.items()])
     draws = numpy_generator(seed, "pool", "families").integers(0, shares[-1], samples)
     targets = np.searchsorted(shares, draws, side="right").astype(np.int64)
     images = np.empty((samples, 32, 32, 3), np.uint8)

@@ -1,9 +1,17 @@
-"""From a budget in FLOPs to optimiser steps: N = round(F / (T c)), c = FLOPs of one training step."""
+"""From a budget to optimiser steps.
 
+A stream of T tasks may cost F memory-adjusted FLOPs (MAFs). With c = FLOPs of one training step and a = its peak memory
+relative to full fine-tuning, a step costs a c, and every task has N = F / (T a c) steps, rounded. A method with an extra
+pass at the end of a task (EWC's Fisher pass, k times the cost of a step) is left N = F / (T a c) - k steps of it, or, as
+the published table counts, N = F / (T (1 + k) a c). Source: official code and its published cost table."""
+
+from dataclasses import dataclass
 from functools import cache
+from math import floor
 
-from flopwise.config.models import ContinualConfig
+from flopwise.config.models import Budget, ContinualConfig
 from flopwise.core.errors import UserError
+from flopwise.cost import mafs
 from flopwise.cost.flops import count
 from flopwise.methods.continual import load
 from flopwise.studies.continual.plan import Cell
@@ -28,19 +36,92 @@ def step_gflops(model: str, method: str, batch_size: int) -> float:
     return count(lambda: contrastive_loss(network, images, tokens).backward()) / 1e9
 
 
-def tasks_of(study: ContinualConfig, cell: Cell) -> int:
-    """Number of tasks; the oracle has one."""
-    return 1 if load(cell.method).joint else study.tasks
+@cache
+def memory_multiplier(model: str, method: str, batch_size: int) -> float:
+    """Peak memory of a training step relative to full fine-tuning (four digits), simulated under fp16 autocast."""
+    return mafs.multiplier(_peak_memory(model, method, batch_size), _peak_memory(model, "full-ft", batch_size))
 
 
-def steps_per_task(study: ContinualConfig, cell: Cell) -> int:
-    """Optimiser steps of each of the cell's tasks; the oracle spends the whole budget in its single task."""
-    tasks = tasks_of(study, cell)
-    budget = study.budget_gflops * study.budgets[cell.budget]
-    steps = round(budget / (tasks * step_gflops(cell.model, cell.method, study.batch_size)))
-    if steps < 1:
+@cache
+def _peak_memory(model: str, method: str, batch_size: int) -> float:
+    """Simulated peak device memory of a training step in bytes; see `flopwise.cost.memory`."""
+    import torch
+
+    from flopwise.cost import memory
+    from flopwise.cost.subjects import contrastive_loss
+    from flopwise.models import clip
+
+    recipe, config = load(method), clip.configuration(model)
+    network = clip.create(model, device="meta")
+    recipe.prepare(network, None, **recipe.prepare_options)
+    size, length = config["vision_cfg"]["image_size"], config["text_cfg"]["context_length"]
+
+    def inputs(samples: int, device: str = "meta"):
+        tokens = torch.zeros(samples, length, dtype=torch.long, device=device)
+        return torch.empty(samples, 3, size, size, device=device), tokens
+
+    state = recipe.device_state
+    return memory.training_peak(network.train(), inputs, contrastive_loss, batch_size, "fp16", device_state=state).total
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What a cell's training does and costs. `steps`: optimiser steps of each task; `end_passes`: extra passes at the
+    end of each task, each as dear as a step; `allowed`: the budget, in the unit that `unit` says (GFLOPs)."""
+
+    steps: tuple[int, ...]
+    end_passes: int
+    step_gflops: float
+    multiplier: float
+    allowed: float
+    unit: str  # mafs | flops | steps
+
+    def gflops(self, tasks: int | None = None, steps: int = 0) -> float:
+        """GFLOPs after `tasks` whole tasks (all of them unless given) and `steps` of the next one."""
+        done = len(self.steps) if tasks is None else tasks
+        return (sum(self.steps[:done]) + steps + done * self.end_passes) * self.step_gflops
+
+    @property
+    def planned(self) -> float:
+        """Cost of the whole stream in the budget's unit."""
+        return self.gflops() * (self.multiplier if self.unit == "mafs" else 1.0)
+
+
+def tasks_of(study: ContinualConfig, cell: Cell, sets: int) -> int:
+    """Number of tasks: the horizon's, the number of adaptation sets where it says `sets`; the oracle has one."""
+    if load(cell.method).joint:
+        return 1
+    horizon = study.horizons[cell.horizon]
+    return sets if horizon == "sets" else horizon
+
+
+def schedule_of(study: ContinualConfig, cell: Cell, sets: int) -> Schedule:
+    """Steps and cost of the training that `cell` deploys; `sets`: number of adaptation sets. Raises `UserError` where
+    the budget buys no step."""
+    budget, method = study.budgets[cell.budget], cell.trunk
+    tasks = tasks_of(study, cell, sets)
+    per_step = step_gflops(cell.model, method, study.batch_size)
+    multiplier = memory_multiplier(cell.model, method, study.batch_size)
+    allowed = study.budget_gflops * budget.multiple
+    passes = load(method).end_passes(study.batch_size, study.fisher_samples)
+    if budget.equal == "steps":
+        model = study.defaults.model
+        allowed *= per_step / step_gflops(model, "full-ft", study.batch_size)
+    unit_cost = per_step * (multiplier if budget.equal == "mafs" else 1.0)
+    steps = _steps(allowed / unit_cost, tasks, passes, budget, study.rounding)
+    if min(steps) < 1:
         raise UserError(
-            f"budget {cell.budget!r} ({budget:g} GFLOPs over {tasks} tasks) buys no step of {cell.method} on {cell.model}; "
-            f"one step costs {step_gflops(cell.model, cell.method, study.batch_size):g} GFLOPs"
+            f"budget {cell.budget!r} ({allowed:g} GFLOPs over {tasks} tasks) buys no step of {method} on {cell.model} in some "
+            f"task; one step costs {unit_cost:g} GFLOPs, the end of a task {passes * unit_cost:g}"
         )
-    return steps
+    return Schedule(steps, passes, per_step, multiplier, allowed, budget.equal)
+
+
+def _steps(affordable: float, tasks: int, passes: int, budget: Budget, rounding: str) -> tuple[int, ...]:
+    """Steps of each task where `affordable` steps (a real number) pay for the whole stream."""
+    if budget.accounting == "published":
+        affordable, passes = affordable / (1 + passes), 0
+    if rounding == "published":
+        return (round(affordable / tasks) - passes,) * tasks
+    bounds = [floor(affordable * t / tasks) for t in range(tasks + 1)]
+    return tuple(b - a - passes for a, b in zip(bounds, bounds[1:]))

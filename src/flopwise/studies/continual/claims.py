@@ -9,6 +9,7 @@ from flopwise.config import ROOT, Settings
 from flopwise.config.load import read_yaml, validated
 from flopwise.core.claims import Claim, false_positive_rate, judge
 from flopwise.core.io import read_table, write_json
+from flopwise.studies.continual.plan import AXES
 
 STUDY = "continual"
 
@@ -24,8 +25,6 @@ def read_claims(path: Path) -> list[Claim]:
 def judge_all(settings: Settings, tables_folder: Path, out: Path) -> None:
     """Apply every rule of config/claims/continual.yaml to the tables; write the verdicts to `out` (JSON)."""
     tables = {name: read_table(tables_folder / f"{name}.csv") for name in ("final", "trajectory")}
-    for table in tables.values():
-        table["budget"] = table["budget_name"]
     defaults = settings.preset.continual.defaults.model_dump()
     rate = calibration(tables["final"])
     verdicts = []
@@ -46,4 +45,4 @@ def calibration(final: pandas.DataFrame) -> dict[int, float]:
     return {n: false_positive_rate(residuals, n) for n in seeds if sum(map(len, residuals)) >= 2 * n}
 
 
-_POINT = ["model", "budget", "mixture", "method", "stream", "schedule", "metric"]
+_POINT = [*AXES, "metric"]

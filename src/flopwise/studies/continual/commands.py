@@ -8,9 +8,11 @@ import typer
 
 app = typer.Typer(no_args_is_help=True)
 Job = Annotated[str, typer.Option(help="Train job: model/budget/mixture/method/part.")]
+Evaluation = Annotated[str, typer.Option(help="Evaluation job: model/part.")]
 Model = Annotated[str, typer.Option(help="Model scale.")]
 Lineage = Annotated[Path, typer.Option(help="Where the lineage record goes.")]
 PACKAGE = "flopwise.studies.continual"
+JOB_FILES = (".csv", ".chunks.csv", ".inside.csv", ".json")  # what a train job writes, after its name
 
 
 def modules(verb: str, job: str = "") -> tuple[str, ...]:
@@ -106,26 +108,29 @@ def train(context: typer.Context, out: Path, checkpoints: Path, job: Job, lineag
     state = _state(settings, "train", job)
     cost = train_job(settings, job, out.with_suffix(""), checkpoints, state, _sources_digest("train", job))
     streams = {stream_file(settings, cell.model, cell.stream, cell.seed) for cell in cells}
+    pools = sorted({cell.pool for cell in cells})
     write(
         lineage, rule="continual_train", job=job,
-        inputs=[base_folder(settings, cells[0].model), *sorted(streams), *_data(settings, "pool")],
-        outputs=[out, out.with_suffix(".json"), checkpoints], modules=modules("train", job),
+        inputs=[base_folder(settings, cells[0].model), *sorted(streams), *_data(settings, *pools)],
+        outputs=[*(out.with_suffix(end) for end in JOB_FILES), checkpoints], modules=modules("train", job),
         cells=tuple(cell.slug for cell in cells), seeds=tuple(sorted({cell.seed for cell in cells})), cost=cost,
     )  # fmt: skip
 
 
 @app.command()
-def evaluate(context: typer.Context, checkpoints: Path, out: Path, job: Job, lineage: Lineage) -> None:
-    """Score the final weights of a job's cells on the full test sets."""
+def evaluate(context: typer.Context, checkpoints: Path, out: Path, job: Evaluation, lineage: Lineage) -> None:
+    """Score the final weights of the cells of one or more train jobs on the full test sets."""
     from flopwise.provenance.lineage import write
     from flopwise.studies.continual.jobs import evaluate_job
     from flopwise.studies.continual.plan import grid
 
     settings = _settings(context)
     cost = evaluate_job(settings, job, checkpoints, out)
-    cells = grid(settings).job(job)
+    plan = grid(settings)
+    cells = [cell for name in plan.evaluation(job) for cell in plan.job(name)]
     write(
-        lineage, rule="continual_evaluate", job=job, inputs=[checkpoints, *_data(settings)], outputs=[out],
+        lineage, rule="continual_evaluate", job=job,
+        inputs=[*(checkpoints / name for name in plan.evaluation(job)), *_data(settings)], outputs=[out],
         modules=modules("evaluate"), cells=tuple(cell.slug for cell in cells),
         seeds=tuple(sorted({cell.seed for cell in cells})), cost=cost,
     )  # fmt: skip
@@ -145,7 +150,8 @@ def collect(context: typer.Context, lineage: Lineage) -> None:
     run(settings, study, out)
     plan = grid(settings)
     inputs = [study / "cells.tsv", *(study / "start" / model / "zero_shot.csv" for model in plan.models)]
-    inputs += [study / kind / f"{job}.csv" for job in plan.jobs for kind in ("train", "metrics")]
+    inputs += [study / "train" / f"{job}{end}" for job in plan.jobs for end in JOB_FILES]
+    inputs += [study / "metrics" / f"{name}.csv" for name in plan.evaluations]
     write(
         lineage, rule="continual_collect", job="", inputs=inputs, outputs=[out / f"{name}.csv" for name in NAMES],
         modules=modules("collect"), cells=tuple(plan.cells),

@@ -41,8 +41,8 @@ def data_folder(settings: Settings, name: str) -> Path:
     return settings.results / "data" / name
 
 
-def load_corpus(settings: Settings, model: str) -> Corpus:
-    """Read every adaptation set and the pool; captions are tokenised for `model`."""
+def load_corpus(settings: Settings, model: str, pool: str) -> Corpus:
+    """Read every adaptation set and a pool; captions are tokenised for `model`."""
     tokenize = clip.tokenizer(model)
     images, captions, entry_of, entries = [], [], [], []
     for name in settings.preset.data.adaptation:
@@ -51,14 +51,14 @@ def load_corpus(settings: Settings, model: str) -> Corpus:
         captions += stored.train.captions
         entry_of.append(np.asarray(stored.train.targets) + len(entries))
         entries += [entry(name, label) for label in stored.class_names]
-    pool = open_set(data_folder(settings, POOL)).train
+    replayed = open_set(data_folder(settings, pool)).train
     first = sum(map(len, images))
-    images.append(pool.images)
-    captions += pool.captions
-    entry_of.append(np.full(len(pool.images), -1))
+    images.append(replayed.images)
+    captions += replayed.captions
+    entry_of.append(np.full(len(replayed.images), -1))
     return Corpus(
         np.concatenate(images), tokenize(captions), np.concatenate(entry_of), entries,
-        np.arange(first, first + len(pool.images)),
+        np.arange(first, first + len(replayed.images)),
     )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """Scoring a CLIP model on every data set: zero-shot classification and retrieval, in one pass over all images."""
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from flopwise.config import Settings
 from flopwise.core import metrics
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.store import open_set
+from flopwise.data.streams import entry
 from flopwise.models import clip
 from flopwise.studies.continual.corpus import data_folder
 
@@ -23,6 +26,21 @@ class TestSet:
     images: np.ndarray
     targets: np.ndarray
     tokens: object
+    class_names: tuple[str, ...]  # of a classification set
+
+
+class Scores(NamedTuple):
+    """`rows`: one per data set: dataset, role, metric, value (percent), chance (percent), n. `correct`: stream entry of
+    a classification set -> (test images of the class that were recognised, number of them)."""
+
+    rows: list[dict]
+    correct: dict[str, tuple[int, int]]
+
+    def of_entries(self, entries: list[str]) -> dict:
+        """Accuracy (percent; NaN where there is nothing to classify) and number of test images of some classes."""
+        found = [self.correct[item] for item in entries if item in self.correct]
+        n = sum(count for _, count in found)
+        return {"value": 100 * sum(hits for hits, _ in found) / n if n else math.nan, "n": n}
 
 
 class Evaluator:
@@ -35,28 +53,28 @@ class Evaluator:
             for name in (*settings.preset.data.adaptation, *settings.preset.data.evaluation)
         ]
 
-    def scores(self, model) -> list[dict]:
-        """One row per data set: dataset, role, metric, value (percent), chance (percent), n."""
+    def scores(self, model) -> Scores:
+        """Score `model` on every data set."""
         import torch
 
         model.eval()
         with torch.no_grad():
             images = self._encode(model.encode_image, [s.images for s in self.sets], clip.preprocess)
             texts = self._encode(model.encode_text, [s.tokens for s in self.sets], lambda tokens: tokens)
-        rows = []
+        rows, correct = [], {}
         for test, image_features, text_features in zip(self.sets, images, texts):
+            targets = torch.as_tensor(test.targets)
             if test.task == "retrieval":
-                name, score = (
-                    "recall_at_5",
-                    metrics.recall_at(image_features, text_features, torch.as_tensor(test.targets)),
-                )
+                name, score = "recall_at_5", metrics.recall_at(image_features, text_features, targets)
             else:
-                name, score = "top1", metrics.top1(image_features, text_features, torch.as_tensor(test.targets))
+                hits = metrics.correct(image_features, text_features, targets)
+                name, score = "top1", 100.0 * hits.double().mean().item()
+                correct |= _per_entry(test, hits.numpy())
             rows.append(
                 {"dataset": test.name, "role": test.role, "metric": name, "value": score, "chance": test.chance,
                  "n": len(test.images)}
             )  # fmt: skip
-        return rows
+        return Scores(rows, correct)
 
     def _encode(self, encode, parts: list, prepare) -> list:
         """Unit-length features of each part, computed in batches across parts."""
@@ -68,13 +86,10 @@ class Evaluator:
         return list(torch.cat(features).split([len(part) for part in parts]))
 
 
-def aggregates(rows: list[dict]) -> dict[str, float]:
-    """A_KA and A_ZS (unweighted means over adaptation and evaluation sets, percent) and their geometric mean."""
-    means = {
-        key: float(np.mean([row["value"] for row in rows if row["role"] == role]))
-        for key, role in (("a_ka", "adaptation"), ("a_zs", "evaluation"))
-    }
-    return {**means, "gm": metrics.geometric_mean(means["a_ka"], means["a_zs"])}
+def _per_entry(test: TestSet, hits: np.ndarray) -> dict[str, tuple[int, int]]:
+    total = np.bincount(test.targets, minlength=len(test.class_names))
+    right = np.bincount(test.targets, weights=hits, minlength=len(test.class_names))
+    return {entry(test.name, c): (int(r), int(n)) for c, r, n in zip(test.class_names, right, total)}
 
 
 def _test_set(settings: Settings, model: str, name: str, seed: int | None) -> TestSet:
@@ -94,4 +109,5 @@ def _test_set(settings: Settings, model: str, name: str, seed: int | None) -> Te
         texts = [stored.card["template"].format(label) for label in stored.class_names]
         targets, chance = groups[chosen], 100 / len(stored.class_names)
     images = np.asarray(test.images)[chosen]
-    return TestSet(name, stored.card["role"], task, chance, images, targets, clip.tokenizer(model)(texts))
+    names = () if task == "retrieval" else tuple(stored.class_names)
+    return TestSet(name, stored.card["role"], task, chance, images, targets, clip.tokenizer(model)(texts), names)

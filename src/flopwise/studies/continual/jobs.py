@@ -8,80 +8,105 @@ from flopwise.core.errors import RunFailure
 from flopwise.core.io import sha256_file, sha256_json, write_json, write_table
 from flopwise.data.store import open_set
 from flopwise.models import clip
-from flopwise.studies.continual.corpus import POOL, data_folder, load_corpus
+from flopwise.studies.continual.corpus import data_folder, load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.plan import AXES, Cell, grid
-from flopwise.studies.continual.train import CellRun, base_folder, finished, stream_file
+from flopwise.studies.continual.plan import Cell, grid
+from flopwise.studies.continual.train import TrainingRun, base_folder, finished, stream_file
+
+SCORES = ("role", "metric", "value", "chance", "n")
+TABLES = {
+    "sets": ("task", "samples", "gflops", "dataset", *SCORES),
+    "chunks": ("task", "chunk", "value", "n"),
+    "inside": ("task", "step", "steps", "dataset", *SCORES),
+}
 
 
-def _key(settings: Settings, cell: Cell, digest: str, sources: str) -> str:
-    """Digest of everything that decides the cell's result: settings, sources, weights, data, stream."""
-    cards = [open_set(data_folder(settings, name)).card["files"] for name in (*settings.preset.data.adaptation, POOL)]
+def _key(settings: Settings, cells: list[Cell], digest: str, sources: str) -> str:
+    """Digest of everything that decides the training's result: settings, sources, weights, data, stream."""
+    cell = cells[0]
+    names = (*settings.preset.data.adaptation, *settings.preset.data.evaluation, cell.pool)
+    cards = [open_set(data_folder(settings, name)).card["files"] for name in names]
     weights = sha256_file(base_folder(settings, cell.model) / clip.WEIGHTS)
     stream = stream_file(settings, cell.model, cell.stream, cell.seed).read_text(encoding="utf-8")
-    return sha256_json([cell.slug, digest, sources, cards, weights, stream])
+    return sha256_json([[c.slug for c in cells], digest, sources, cards, weights, stream])
 
 
 def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state: Path, sources: str) -> dict:
-    """Train the cells of `job` one after another. Writes `<out>.csv` (a row per cell, task and data set), `<out>.json`
-    (status and cost per cell) and the final weights, `checkpoints`/<cell>/, all when every cell has ended. A cell that
-    ended before an interruption is not run again, one that was running goes on at its last saved step."""
+    """Run the trainings of `job` one after another. Writes `<out>.csv` (a row per cell, task and data set),
+    `<out>.chunks.csv` (a row per cell, task and chunk of the stream), `<out>.inside.csv` (scores inside tasks),
+    `<out>.json` (status and cost per cell) and the final weights, `checkpoints`/<cell>/, all when every training has
+    ended. One that ended before an interruption is not run again, one that was running goes on at its last saved
+    step."""
     plan = grid(settings)
-    cells = plan.job(job)
-    corpus = load_corpus(settings, cells[0].model)
-    ended = []
-    for cell in cells:
-        folder = StateFolder(state / cell.slug, _key(settings, cell, plan.digest(job), sources))
+    corpora, evaluators, ended = {}, {}, []
+    for cells in plan.trainings(job):
+        first = cells[0]
+        folder = StateFolder(state / first.slug, _key(settings, cells, plan.digest(job), sources))
         record = finished(folder)
         if record is None:
-            run = CellRun(settings, cell, corpus, folder)
+            if first.pool not in corpora:
+                corpora[first.pool] = load_corpus(settings, first.model, first.pool)
+            if first.seed not in evaluators:
+                evaluators[first.seed] = Evaluator(settings, first.model, first.seed)
+            run = TrainingRun(settings, cells, corpora[first.pool], evaluators[first.seed], folder)
             run.run()
-            clip.save(folder.folder / "final", cell.model, run.deployed)
-            record = {"key": folder.key, "result": run.result(), "rows": run.rows}
+            for cell, deployment in zip(cells, run.deployments):
+                clip.save(folder.folder / "final" / cell.slug, cell.model, deployment.deployed)
+            record = {"key": folder.key, "results": [run.result(cell) for cell in cells], "rows": run.rows}
             write_json(folder.folder / "finished.json", record)
-        ended.append((cell, folder, record))
-    import pandas
-
-    order = ("task", "samples", "gflops", "dataset", "role", "metric", "value", "chance", "n")  # JSON forgets it
-    rows = [
-        {**_axes(cell), **{key: row[key] for key in order}, "status": r["result"]["status"]}
-        for cell, _, r in ended
-        for row in r["rows"]
-    ]
-    for cell, folder, _ in ended:
-        clip.save(checkpoints / cell.slug, cell.model, clip.load(folder.folder / "final"))
-    results = [record["result"] for _, _, record in ended]
+        ended.append((cells, folder, record))
+    results = [result for _, _, record in ended for result in record["results"]]
+    for cells, folder, _ in ended:
+        for cell in cells:
+            clip.save(checkpoints / cell.slug, cell.model, clip.load(folder.folder / "final" / cell.slug))
     write_json(out.with_suffix(".json"), results)
-    write_table(out.with_suffix(".csv"), pandas.DataFrame(rows))
+    status = {result["slug"]: result["status"] for result in results}
+    axes = {cell.slug: {**_axes(cell), "status": status[cell.slug]} for cells, _, _ in ended for cell in cells}
+    for kind, columns in TABLES.items():
+        rows = [row for _, _, record in ended for row in record["rows"][kind]]
+        _write_rows(out.with_suffix(".csv" if kind == "sets" else f".{kind}.csv"), rows, axes, columns)
     for _, folder, _ in ended:
         _discard(folder)
+    once = [record["results"][0] for _, _, record in ended]  # a shared training is paid once
     return {
-        "gflops": sum(r["spent_gflops"] for r in results),
-        "train_seconds": sum(r["train_seconds"] for r in results),
-        "evaluate_seconds": sum(r["evaluate_seconds"] for r in results),
+        "gflops": sum(r["spent_gflops"] for r in once),
+        "train_seconds": sum(r["train_seconds"] for r in once),
+        "evaluate_seconds": sum(r["evaluate_seconds"] for r in once),
     }
 
 
-def evaluate_job(settings: Settings, job: str, checkpoints: Path, out: Path) -> dict:
-    """Score the final weights of every cell of `job` on the full test sets; writes `out` (CSV)."""
+def evaluate_job(settings: Settings, name: str, checkpoints: Path, out: Path) -> dict:
+    """Score the final weights of every cell of the evaluation job `name` on the full test sets; writes `out` (CSV).
+    `checkpoints`: the folder that holds those of every train job."""
     import time
 
-    import pandas
-
-    cells = grid(settings).job(job)
-    evaluator = Evaluator(settings, cells[0].model)
-    network = clip.create(cells[0].model)
+    plan = grid(settings)
+    jobs = plan.evaluation(name)
+    model = name.split("/")[0]
+    evaluator = Evaluator(settings, model)
+    network = clip.create(model)
     start = time.process_time()
-    rows = []
-    for cell in cells:
-        network.load_state_dict(clip.load(checkpoints / cell.slug))
-        rows += [{**_axes(cell), **row} for row in evaluator.scores(network)]
-    write_table(out, pandas.DataFrame(rows))
+    rows, axes = [], {}
+    for job in jobs:
+        for cell in plan.job(job):
+            network.load_state_dict(clip.load(checkpoints / job / cell.slug))
+            rows += [{"cell": cell.slug, **row} for row in evaluator.scores(network).rows]
+            axes[cell.slug] = _axes(cell)
+    _write_rows(out, rows, axes, ("dataset", *SCORES))
     return {"gflops": 0.0, "evaluate_seconds": time.process_time() - start}
 
 
+def _write_rows(path: Path, rows: list[dict], axes: dict[str, dict], columns: tuple[str, ...]) -> None:
+    """Rows as a table: the axes of each row's cell, then `columns`."""
+    import pandas
+
+    names = [*next(iter(axes.values())), *columns]
+    records = [{**axes[row["cell"]], **row} for row in rows]
+    write_table(path, pandas.DataFrame(records, columns=names))
+
+
 def _axes(cell: Cell) -> dict:
-    return {"cell": cell.slug, **{axis: getattr(cell, axis) for axis in AXES}, "seed": cell.seed}
+    return {"cell": cell.slug, **cell.axes(), "seed": cell.seed}
 
 
 def _discard(folder: StateFolder) -> None:
@@ -91,3 +116,5 @@ def _discard(folder: StateFolder) -> None:
         shutil.rmtree(folder.folder)
     except OSError as error:
         raise RunFailure(f"cannot remove {folder.folder}: {error.strerror}") from error
+
+

@@ -1,4 +1,4 @@
-"""The grid of the continual study: cells, the jobs that train them, and what each will cost. Imports no torch."""
+"""The grid of the continual study: cells, the trainings they share, and the jobs that run them. Imports no torch."""
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -8,31 +8,59 @@ from flopwise.config import Settings
 from flopwise.config.models import Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
+from flopwise.methods.continual import check, trunk
 
 STUDY = "continual"
 AXES = tuple(Axes.model_fields)
-JOB_AXES = ("model", "budget", "mixture", "method")  # the wildcards of a train job; streams and seeds are inside
+JOB_AXES = ("model", "budget", "mixture")  # with the trunk, the wildcards of a train job; all else is inside
+NAMED = {
+    "budget": "budgets", "mixture": "mixtures", "rate": "rates", "temperature": "temperatures", "horizon": "horizons",
+}  # fmt: skip
+EVALUATE = ("final", "tasks", "steps")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: a point of the grid and a seed. `slug` names only what differs from the preset's defaults."""
+    """One deployed model: a point of the grid and a seed. `slug` names only what differs from the preset's defaults.
+
+    Cells whose methods differ only in what they deploy share one training, the one of their `trunk`."""
 
     slug: str
     model: str
     budget: str
     mixture: str
     method: str
+    merge: str
     stream: str
     schedule: str
+    rate: str
+    temperature: str
+    pool: str
+    horizon: str
     seed: int
-    part: str
-    experiments: tuple[str, ...]
+    part: str = "all"
+    evaluate: str = "tasks"
+    experiments: tuple[str, ...] = ()
+
+    @property
+    def trunk(self) -> str:
+        """Name of the method whose training this cell deploys."""
+        return trunk(self.method)
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        """Everything that decides the training; where only deployment merges, how it merges does not."""
+        own = () if self.trunk in ("full-ft", "zs-merge") else (self.merge,)
+        rest = (self.stream, self.schedule, self.rate, self.temperature, self.pool, self.horizon, str(self.seed))
+        return (*(getattr(self, axis) for axis in JOB_AXES), self.trunk, *own, *rest)
 
     @property
     def job(self) -> str:
-        """The train job that runs this cell: `<model>/<budget>/<mixture>/<method>/<part>`."""
-        return "/".join([*(getattr(self, axis) for axis in JOB_AXES), self.part])
+        """The train job that runs this cell: `<model>/<budget>/<mixture>/<trunk>/<part>`."""
+        return "/".join([*(getattr(self, axis) for axis in JOB_AXES), self.trunk, self.part])
+
+    def axes(self) -> dict[str, str]:
+        return {axis: getattr(self, axis) for axis in AXES}
 
     def row(self) -> dict:
         """The cell as a row of `cells.tsv`."""
@@ -60,32 +88,67 @@ class Grid:
             values = [getattr(experiment, axis) or (getattr(defaults, axis),) for axis in AXES]
             for point in product(*values):
                 axes = dict(zip(AXES, point))
+                check(axes["method"], axes["merge"])
                 for seed in range(experiment.seeds):
-                    key = slug(axes, defaults, seed)
-                    if key in found:
-                        found[key] = replace(found[key], experiments=(*found[key].experiments, name))
-                    else:
-                        found[key] = Cell(key, **axes, seed=seed, part="all", experiments=(name,))
+                    self._add(found, axes, seed, name, experiment.evaluate)
         return self._with_parts(found)
 
+    def _add(self, found: dict[str, Cell], axes: dict[str, str], seed: int, experiment: str, evaluate: str) -> None:
+        key = slug(axes, self.study.defaults, seed)
+        known = found.get(key)
+        if known is None:
+            found[key] = Cell(key, **axes, seed=seed, evaluate=evaluate, experiments=(experiment,))
+            return
+        if known.axes() != axes:
+            raise UserError(
+                f"two points of the grid would both be called {key!r}: {known.axes()} and {axes}; give one of the values "
+                "another name"
+            )
+        evaluate = max(known.evaluate, evaluate, key=EVALUATE.index)
+        found[key] = replace(known, evaluate=evaluate, experiments=(*known.experiments, experiment))
+
     def _with_parts(self, cells: dict[str, Cell]) -> dict[str, Cell]:
-        """Split the cells of each point into jobs of at most `seeds_per_job`."""
-        size = self.study.seeds_per_job
+        """Split the trainings of each point into jobs of at most `runs_per_job`."""
+        size = self.study.runs_per_job
         if size == 0:
             return cells
-        result, position = {}, {}
+        trainings: dict[str, dict] = {}
+        result = {}
         for key, cell in cells.items():
-            index = position[cell.job] = position.get(cell.job, -1) + 1
+            known = trainings.setdefault(cell.job, {})
+            index = known.setdefault(cell.training, len(known))
             result[key] = replace(cell, part=f"part{index // size}")
         return result
 
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
-        """Train jobs by name, each with its cells."""
+        """Train jobs by name, each with its cells; those with most trainings first, so that no long one starts last."""
         jobs: dict[str, list[Cell]] = {}
         for cell in self.cells.values():
             jobs.setdefault(cell.job, []).append(cell)
         return jobs
+
+    def trainings(self, job: str) -> list[list[Cell]]:
+        """The cells of a job, grouped by the training they share."""
+        groups: dict[tuple, list[Cell]] = {}
+        for cell in self.job(job):
+            groups.setdefault(cell.training, []).append(cell)
+        return list(groups.values())
+
+    @cached_property
+    def evaluations(self) -> dict[str, list[str]]:
+        """Jobs that score final weights, `<model>/<part>` -> the train jobs whose weights they score."""
+        size = self.study.jobs_per_evaluation
+        found: dict[str, list[str]] = {}
+        position: dict[str, int] = {}
+        for job in self.jobs:
+            model = job.split("/")[0]
+            index = position[model] = position.get(model, -1) + 1
+            found.setdefault(f"{model}/part{index // size}" if size else f"{model}/all", []).append(job)
+        return found
+
+    def evaluation(self, name: str) -> list[str]:
+        return _known(self.evaluations, name, "evaluation job")
 
     @cached_property
     def streams(self) -> list[tuple[str, int]]:
@@ -99,20 +162,25 @@ class Grid:
         return [model for model in self.study.models if model in used]
 
     def job(self, name: str) -> list[Cell]:
-        if name not in self.jobs:
-            raise UserError(f"train job {name!r} does not exist at this scale; allowed are {', '.join(self.jobs)}")
-        return self.jobs[name]
+        return _known(self.jobs, name, "train job")
 
     def digest(self, job: str) -> str:
         """Hash of all settings that decide what a job computes; experiments' names and other jobs do not enter."""
-        cells = [{axis: getattr(cell, axis) for axis in (*AXES, "seed")} for cell in self.job(job)]
-        _, budget, mixture, *_ = job.split("/")
-        study = self.study.model_dump(
-            exclude={"experiments", "models", "budgets", "mixtures", "defaults", "seeds_per_job"}
-        )
-        study.pop("checkpoint_every_steps")
-        own = {"budget": self.study.budgets[budget], "mixture": self.study.mixtures[mixture]}
-        return sha256_json({"cells": cells, "study": study, **own})[:16]
+        keys = (*AXES, "seed", "evaluate")
+        cells = [{key: getattr(cell, key) for key in keys} for cell in self.job(job)]
+        shared = {"experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps"}
+        study = self.study.model_dump(exclude={*shared, *NAMED.values()})
+        own = {
+            axis: {cell[axis]: self.study.model_dump(include={table})[table][cell[axis]] for cell in cells}
+            for axis, table in NAMED.items()
+        }
+        return sha256_json({"cells": cells, "study": study, "reference": self.study.defaults.model, **own})[:16]
+
+
+def _known(table: dict, name: str, kind: str):
+    if name not in table:
+        raise UserError(f"{kind} {name!r} does not exist at this scale; allowed are {', '.join(table)}")
+    return table[name]
 
 
 def grid(settings: Settings) -> Grid:

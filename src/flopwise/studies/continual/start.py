@@ -19,7 +19,7 @@ def zero_shot_rows(settings: Settings, model: str, weights: Path) -> list[dict]:
     network = clip.create(model)
     network.load_state_dict(clip.load(weights))
     rows = []
-    for row in Evaluator(settings, model).scores(network):
+    for row in Evaluator(settings, model).scores(network).rows:
         card = open_set(data_folder(settings, row["dataset"])).card
         low, high = wilson_interval(row["value"], row["n"])
         rows.append(

@@ -7,10 +7,11 @@ import pandas
 from flopwise.config import Settings
 from flopwise.core.io import read_json, read_table, write_table
 from flopwise.core.metrics import geometric_mean
-from flopwise.studies.continual.plan import AXES, grid
+from flopwise.studies.continual.plan import AXES, Grid, grid
 
-NAMES = ("trajectory", "per_set", "final", "zero_shot", "cells")
+NAMES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses")
 KEYS = ["cell", *AXES, "seed", "status"]
+LOSS_POINTS = 60  # mean losses kept per run
 
 
 def aggregate(scores: pandas.DataFrame, keys: list[str]) -> pandas.DataFrame:
@@ -24,50 +25,84 @@ def aggregate(scores: pandas.DataFrame, keys: list[str]) -> pandas.DataFrame:
 
 def collect(settings: Settings, results: Path, out: Path) -> None:
     """Read every job's metrics under `results`, write the tables to `out`."""
-    jobs = list(grid(settings).jobs)
-    train = pandas.concat([read_table(results / "train" / f"{job}.csv") for job in jobs], ignore_index=True)
-    final = pandas.concat([read_table(results / "metrics" / f"{job}.csv") for job in jobs], ignore_index=True)
-    zero = pandas.concat(
-        [read_table(results / "start" / model / "zero_shot.csv") for model in grid(settings).models], ignore_index=True
+    plan = grid(settings)
+    per_set, chunks, inside = (
+        _joined([results / "train" / f"{job}{end}" for job in plan.jobs])
+        for end in (".csv", ".chunks.csv", ".inside.csv")
     )
-    runs = {run["slug"]: run for job in jobs for run in read_json(results / "train" / f"{job}.json")}
-    multiples = settings.preset.continual.budgets
-    final["status"] = final["cell"].map(lambda cell: runs[cell]["status"])
+    scores = _joined([results / "metrics" / f"{name}.csv" for name in plan.evaluations])
+    zero = _joined([results / "start" / model / "zero_shot.csv" for model in plan.models])
+    runs = {run["slug"]: run for job in plan.jobs for run in read_json(results / "train" / f"{job}.json")}
+    scores["status"] = scores["cell"].map(lambda cell: runs[cell]["status"])
     tables = {
-        "trajectory": _with_multiples(aggregate(train, [*KEYS, "task", "samples", "gflops"]), multiples),
-        "per_set": _with_multiples(train, multiples),
-        "final": _with_multiples(_final(final, zero), multiples),
+        "trajectory": aggregate(per_set, [*KEYS, "task", "samples", "gflops"]),
+        "per_set": per_set,
+        "final": _final(scores, zero),
+        "final_sets": _against_zero_shot(scores, zero, ["model", "dataset"]),
+        "chunks": chunks,
+        "inside": aggregate(inside, [*KEYS, "task", "step", "steps"]) if len(inside) else inside,
         "zero_shot": zero,
-        "cells": _with_multiples(_cells(read_table(results / "cells.tsv", sep="\t"), runs), multiples),
+        "cells": _cells(read_table(results / "cells.tsv", sep="\t"), runs),
+        "losses": _losses(plan, runs),
     }
+    multiples = {name: budget.multiple for name, budget in settings.preset.continual.budgets.items()}
     for name in NAMES:
-        write_table(out / f"{name}.csv", tables[name])
+        table = tables[name]
+        if "budget" in table.columns:
+            table.insert(table.columns.get_loc("budget") + 1, "budget_multiple", table["budget"].map(multiples))
+        write_table(out / f"{name}.csv", table)
 
 
-def _final(final: pandas.DataFrame, zero: pandas.DataFrame) -> pandas.DataFrame:
+def _joined(files: list[Path]) -> pandas.DataFrame:
+    """All rows of tables with the same columns; a table may be empty."""
+    parts = [read_table(path) for path in files]
+    filled = [part for part in parts if len(part)]
+    return pandas.concat(filled, ignore_index=True) if filled else parts[0]
+
+
+def _final(scores: pandas.DataFrame, zero: pandas.DataFrame) -> pandas.DataFrame:
     """Full-test aggregates after the stream, the zero-shot value of the same model and the difference."""
-    table = aggregate(final, KEYS)
-    start = aggregate(zero, ["model"]).rename(columns={"value": "zero_shot"})
-    table = table.merge(start, on=["model", "metric"], validate="many_to_one")
+    return _against_zero_shot(aggregate(scores, KEYS), aggregate(zero, ["model"]), ["model", "metric"])
+
+
+def _against_zero_shot(table: pandas.DataFrame, zero: pandas.DataFrame, keys: list[str]) -> pandas.DataFrame:
+    start = zero[[*keys, "value"]].rename(columns={"value": "zero_shot"})
+    table = table.merge(start, on=keys, validate="many_to_one")
     table["delta"] = table["value"] - table["zero_shot"]
     return table
 
 
-def _with_multiples(table: pandas.DataFrame, multiples: dict[str, float]) -> pandas.DataFrame:
-    """`budget` as a multiple of F; the preset's name of it stays as `budget_name`."""
-    table = table.rename(columns={"budget": "budget_name"})
-    table.insert(table.columns.get_loc("budget_name"), "budget", table["budget_name"].map(multiples))
-    return table
-
-
 def _cells(planned: pandas.DataFrame, runs: dict[str, dict]) -> pandas.DataFrame:
-    """The plan's row of every cell beside what it really cost: FLOPs of the steps that ran, CPU seconds, and the rate."""
+    """The plan's row of every cell beside what it really cost: counted FLOPs and MAFs of the steps that ran, their share
+    of the budget, CPU seconds, and the rate."""
     measured = pandas.DataFrame(
         {"slug": slug, "status": run["status"], "diverged_at": run["diverged_at"], "tasks": run["tasks"],
+         "steps_run": len(run["losses"]), "shared_by": run["shared_by"],
          "trainable_parameters": run["trainable_parameters"], "measured_gflops": run["spent_gflops"],
+         "measured_mafs": run["spent_gflops"] * run["multiplier"],
          "train_cpu_seconds": run["train_seconds"], "evaluate_cpu_seconds": run["evaluate_seconds"],
          "cpu_seconds": run["train_seconds"] + run["evaluate_seconds"],
          "gflops_per_second": run["spent_gflops"] / run["train_seconds"] if run["train_seconds"] else None}
         for slug, run in runs.items()
     )  # fmt: skip
-    return planned.merge(measured, on="slug", validate="one_to_one").rename(columns={"slug": "cell"})
+    table = planned.merge(measured, on="slug", validate="one_to_one").rename(columns={"slug": "cell"})
+    table["measured_share"] = table["planned_share"] * table["measured_gflops"] / table["planned_gflops"]
+    return table
+
+
+def _losses(plan: Grid, runs: dict[str, dict]) -> pandas.DataFrame:
+    """Training loss of every training, averaged over at most `LOSS_POINTS` stretches of equal length: the cell that the
+    training is named after, step (the stretch's last), task, loss."""
+    rows = []
+    for job in plan.jobs:
+        for first, *_ in plan.trainings(job):
+            run = runs[first.slug]
+            losses = pandas.Series(run["losses"], dtype=float)
+            width = max(1, -(-len(losses) // LOSS_POINTS))
+            ends = pandas.Series(run["steps"]).cumsum()
+            rows += [
+                {"cell": first.slug, **first.axes(), "seed": first.seed, "status": run["status"],
+                 "step": int(part.index[-1]) + 1, "task": int((ends < part.index[-1] + 1).sum()) + 1, "loss": part.mean()}
+                for _, part in losses.groupby(losses.index // width)
+            ]  # fmt: skip
+    return pandas.DataFrame(rows)

@@ -4,6 +4,7 @@ For t = 1 .. T: D_t is the training data of chunk t of the stream, B all data of
 N optimiser steps on batches mixed from P, D_t and B with a new optimiser and schedule; the method decides what is
 deployed and where the next task starts. Source: official code."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,10 @@ from flopwise.core.io import read_json
 from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
 from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
-from flopwise.data.streams import chunks, read_stream
-from flopwise.methods.continual import Method, load
+from flopwise.data.streams import chunks, cut_by_dataset, read_stream
+from flopwise.methods.continual import Deployment, Method, load
 from flopwise.models import clip
-from flopwise.studies.continual.budget import step_gflops, steps_per_task
+from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
 from flopwise.studies.continual.loss import contrastive_loss
@@ -35,42 +36,56 @@ def base_folder(settings: Settings, model: str) -> Path:
     return settings.results / "continual" / "base" / model
 
 
+def cut(settings: Settings, cell: Cell, stream: list[str]) -> list[list[str]]:
+    """The tasks of a cell's stream."""
+    sets = len(settings.preset.data.adaptation)
+    tasks = tasks_of(settings.preset.continual, cell, sets)
+    whole = settings.preset.continual.horizons[cell.horizon] == "sets" and tasks > 1
+    return cut_by_dataset(stream) if whole else chunks(stream, tasks)
+
+
 @dataclass
 class Progress:
-    """Where a cell stands; everything in it is saved and restored."""
+    """Where a training stands; everything in it is saved and restored."""
 
     task: int = 0  # finished tasks
     step: int = 0  # finished steps of the running task
     status: str = "running"
-    diverged_at: int | None = None
+    diverged_at: int | None = None  # steps done in all
     train_seconds: float = 0.0  # CPU seconds
     evaluate_seconds: float = 0.0
 
 
-class CellRun:
-    """One cell from theta_0 to the end of its stream; `state` makes it resumable at every saved step."""
+class TrainingRun:
+    """One training from theta_0 to the end of its stream, and the cells that deploy it, each in its own way; `state`
+    makes it resumable at every saved step."""
 
-    def __init__(self, settings: Settings, cell: Cell, corpus: Corpus, state: StateFolder):
+    def __init__(self, settings: Settings, cells: list[Cell], corpus: Corpus, evaluator: Evaluator, state: StateFolder):
         self.study: ContinualConfig = settings.preset.continual
-        self.cell, self.corpus, self.state = cell, corpus, state
-        self.method: Method = load(cell.method)
-        stream = read_stream(stream_file(settings, cell.model, cell.stream, cell.seed), set(corpus.entries))
-        self.chunks = chunks(stream, 1 if self.method.joint else self.study.tasks)
-        self.steps = steps_per_task(self.study, cell)
-        self.initial = clip.load(base_folder(settings, cell.model))
-        self.model = clip.create(cell.model)
-        self.model.load_state_dict(self.initial)
-        self.method.prepare(self.model, torch_generator(cell.seed, "adapters"), **self.method.prepare_options)
-        self.trainable = [p for p in self.model.parameters() if p.requires_grad]
-        self.deployed = self.initial
-        self.probe = clip.create(cell.model)  # holds deployed weights while they are scored
-        self.evaluator = Evaluator(settings, cell.model, cell.seed)
-        self.progress, self.rows, self.losses = Progress(), [], []
+        self.cells, self.cell = cells, cells[0]
+        self.corpus, self.evaluator, self.state = corpus, evaluator, state
+        self.method: Method = load(self.cell.trunk)
+        stream = read_stream(stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed), set(corpus.entries))
+        self.chunks = cut(settings, self.cell, stream)
+        self.plan = schedule_of(self.study, self.cell, len(settings.preset.data.adaptation))
+        self.rate = self.study.learning_rate * self.study.rates[self.cell.rate]
+        initial = clip.load(base_folder(settings, self.cell.model))
+        self.model = clip.create(self.cell.model)
+        self.model.load_state_dict(initial)
+        self.method.prepare(self.model, torch_generator(self.cell.seed, "adapters"), **self.method.prepare_options)
+        self._fix_temperature()
+        self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        options = self.method.regulariser_options
+        self.regulariser = self.method.regulariser(self.named, **options) if self.method.regulariser else None
+        self.deployments = [Deployment(load(c.method), c.merge, initial, seed=c.seed) for c in cells]
+        self.probe = clip.create(self.cell.model)  # holds weights while they are scored
+        self.progress, self.losses = Progress(), []
+        self.rows: dict[str, list[dict]] = {"sets": [], "chunks": [], "inside": []}
 
     def run(self) -> None:
         """Train and evaluate until the stream ends or the loss diverges."""
         optimiser_state = self._restore()
-        if not self.rows:
+        if not self.rows["sets"]:
             self._evaluate()
         try:
             for task in range(self.progress.task, len(self.chunks)):
@@ -79,69 +94,122 @@ class CellRun:
                 self._finish_task(task)
             self.progress.status = "done"
         except Diverged as event:
-            self.progress.status, self.progress.diverged_at = "diverged", self.progress.task * self.steps + event.step
+            self.progress.status = "diverged"
+            self.progress.diverged_at = sum(self.plan.steps[: self.progress.task]) + event.step
+
+    def _fix_temperature(self) -> None:
+        """Where the cell asks for a fixed temperature tau: the logit scale is log(1 / tau) and does not train."""
+        tau = self.study.temperatures[self.cell.temperature]
+        if tau is not None:
+            self.model.logit_scale.requires_grad_(False).fill_(math.log(1 / tau))
 
     def _train_task(self, task: int, optimiser_state: dict) -> None:
         update = self.corpus.members(self.chunks[task])
         buffer = self.corpus.members([entry for chunk in self.chunks[:task] for entry in chunk])
-        shares = self.study.mixtures[self.cell.mixture]
-        batches = TaskBatches(
-            self.corpus, update, buffer, shares, self.study.batch_size, self.steps, self.cell.seed, task
-        )
-        optimiser = adamw(self.trainable, self.study.learning_rate, self.study.weight_decay)
+        shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
+        steps = self.plan.steps[task]
+        batches = TaskBatches(self.corpus, update, buffer, shares, size, steps, self.cell.seed, task)
+        make = self.method.optimiser or (lambda named, *settings: adamw(named.values(), *settings))
+        optimiser = make(self.named, self.rate, self.study.weight_decay)
         restore_optimiser(optimiser, optimiser_state)
         clock = time.process_time()
+
+        def loss_of(step: int):
+            loss = contrastive_loss(self.model, *batches[step])
+            penalty = self.regulariser.penalty() if self.regulariser else None
+            return loss if penalty is None else loss + penalty
 
         def after(step: int, loss: float) -> None:
             nonlocal clock
             self.losses.append(loss)
-            now = time.process_time()
-            self.progress.train_seconds += now - clock
-            clock = now
+            self.progress.train_seconds += time.process_time() - clock
             self.progress.step = step + 1
-            if (step + 1) % self.study.checkpoint_every_steps == 0 and step + 1 < self.steps:
-                self._save(optimiser_tensors(optimiser))
-                clock = time.process_time()
+            if step + 1 < steps:
+                self._evaluate_inside(step + 1, steps)
+                if (step + 1) % self.study.checkpoint_every_steps == 0:
+                    self._save(optimiser_tensors(optimiser))
+            clock = time.process_time()
 
         self.model.train()
         run_steps(
-            lambda step: contrastive_loss(self.model, *batches[step]),
+            loss_of,
             optimiser,
-            lambda step: learning_rate(self.cell.schedule, task, step, self.steps, self.study.learning_rate),
+            lambda step: learning_rate(self.cell.schedule, task, step, steps, self.rate),
             self.progress.step,
-            self.steps,
+            steps,
             clip_norm=self.study.clip_norm,
+            before_update=lambda step, rate: self.regulariser.before_update(rate) if self.regulariser else None,
             after=after,
             label=f"{self.cell.slug} task {task + 1}/{len(self.chunks)}",
+        )
+        if self.regulariser:
+            self._end_regulariser(task, update)
+            self.progress.train_seconds += time.process_time() - clock
+
+    def _end_regulariser(self, task: int, update: np.ndarray) -> None:
+        """The regulariser's pass over the task's own data."""
+        passes, nothing = self.plan.end_passes, update[:0]
+        size = self.study.batch_size
+        batches = TaskBatches(self.corpus, update, nothing, (0, 1, 0), size, passes, self.cell.seed, f"end-{task}")
+        self.regulariser.end_task(
+            lambda batch: contrastive_loss(self.model, *batch), (batches[step] for step in range(passes))
         )
 
     def _finish_task(self, task: int) -> None:
         """Deploy, evaluate, set the next task's starting point, save."""
         trained = clip.plain_state(self.model)
-        merge = self.method.merge
-        self.deployed = merge(trained, self.deployed, self.initial, **self.method.merge_options) if merge else trained
-        if self.method.train_from == "deployed":
-            self.model.load_state_dict(self.deployed)
+        for deployment in self.deployments:
+            deployment.after_task(task, trained)
+        if self.method.init != "latest":
+            self.model.load_state_dict(self.deployments[0].next_start)
+            self._fix_temperature()
         self.progress.task, self.progress.step = task + 1, 0
         self._evaluate()
         self._save({})
 
     def _evaluate(self) -> None:
-        """Append a row per data set: scores of the deployed weights after `progress.task` tasks."""
+        """Score what each cell deploys after `progress.task` tasks, where its experiments ask for it."""
         start = time.process_time()
-        self.probe.load_state_dict(self.deployed)
-        done = self.progress.task * self.steps
-        spent = {"task": self.progress.task, "samples": done * self.study.batch_size}
-        spent["gflops"] = done * step_gflops(self.cell.model, self.cell.method, self.study.batch_size)
-        self.rows += [{**spent, **row} for row in self.evaluator.scores(self.probe)]
+        task = self.progress.task
+        spent = {"task": task, "samples": sum(self.plan.steps[:task]) * self.study.batch_size}
+        spent["gflops"] = self.plan.gflops(task)
+        for cell, deployment in zip(self.cells, self.deployments):
+            if cell.evaluate == "final":
+                continue
+            scores = self._scores(deployment.deployed)
+            self.rows["sets"] += [{"cell": cell.slug, **spent, **row} for row in scores.rows]
+            self.rows["chunks"] += [
+                {"cell": cell.slug, "task": task, "chunk": index + 1, **scores.of_entries(chunk)}
+                for index, chunk in enumerate(self.chunks)
+            ]
         self.progress.evaluate_seconds += time.process_time() - start
+
+    def _evaluate_inside(self, step: int, steps: int) -> None:
+        """Score the weights in training, `inside` times per task, where an experiment asks for it."""
+        wanted = [cell for cell in self.cells if cell.evaluate == "steps"]
+        parts = self.study.evaluation.inside + 1
+        if not wanted or step not in {round(steps * part / parts) for part in range(1, parts)}:
+            return
+        start = time.process_time()
+        scores = self._scores(clip.plain_state(self.model))
+        at = {"task": self.progress.task, "step": step, "steps": steps}
+        self.rows["inside"] += [{"cell": cell.slug, **at, **row} for cell in wanted for row in scores.rows]
+        self.model.train()
+        self.progress.evaluate_seconds += time.process_time() - start
+
+    def _scores(self, weights: dict):
+        self.probe.load_state_dict(weights)
+        return self.evaluator.scores(self.probe)
 
     def _save(self, optimiser_state: dict) -> None:
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"deployed/{k}": v for k, v in self.deployed.items()}
         tensors |= {f"optimiser/{k}": v for k, v in optimiser_state.items()}
+        for index, deployment in enumerate(self.deployments):
+            tensors |= {f"deployment{index}/{k}": v for k, v in deployment.tensors().items()}
+        if self.regulariser:
+            tensors |= {f"regulariser/{k}": v for k, v in self.regulariser.tensors().items()}
         record = {"progress": vars(self.progress), "rows": self.rows, "losses": self.losses}
-        self.state.save(self.progress.task * self.steps + self.progress.step, tensors, record)
+        self.state.save(sum(self.plan.steps[: self.progress.task]) + self.progress.step, tensors, record)
 
     def _restore(self) -> dict:
         """Continue from the saved state if there is one; returns the running task's optimiser state."""
@@ -149,31 +217,34 @@ class CellRun:
         if saved is None:
             return {}
         _, tensors, record = saved
-        parts = {"model": {}, "deployed": {}, "optimiser": {}}
+        parts: dict[str, dict] = {}
         for name, value in tensors.items():
             part, _, key = name.partition("/")
-            parts[part][key] = value
+            parts.setdefault(part, {})[key] = value
         self.model.load_state_dict(parts["model"])
-        self.deployed = parts["deployed"]
+        for index, deployment in enumerate(self.deployments):
+            deployment.restore(parts.get(f"deployment{index}", {}))
+        if self.regulariser:
+            self.regulariser.restore(parts.get("regulariser", {}))
         self.progress, self.rows, self.losses = Progress(**record["progress"]), record["rows"], record["losses"]
-        return parts["optimiser"]
+        return parts.get("optimiser", {})
 
-    def result(self) -> dict:
-        """What is kept of the run besides metrics and weights: costs and losses."""
-        per_step = step_gflops(self.cell.model, self.cell.method, self.study.batch_size)
-        done = len(self.losses)
+    def result(self, cell: Cell) -> dict:
+        """What is kept of the run for `cell` besides metrics and weights: costs and losses. The costs are those of the
+        whole training, whether or not other cells share it."""
+        tasks, step = self.progress.task, len(self.losses) - sum(self.plan.steps[: self.progress.task])
         return {
-            "slug": self.cell.slug, "status": self.progress.status, "diverged_at": self.progress.diverged_at,
-            "tasks": len(self.chunks), "steps_per_task": self.steps, "batch_size": self.study.batch_size,
-            "trainable_parameters": int(sum(np.prod(p.shape) for p in self.trainable)),
-            "step_gflops": per_step, "planned_gflops": per_step * self.steps * len(self.chunks),
-            "spent_gflops": per_step * done, "train_seconds": self.progress.train_seconds,
+            "slug": cell.slug, "status": self.progress.status, "diverged_at": self.progress.diverged_at,
+            "tasks": len(self.chunks), "steps": list(self.plan.steps), "batch_size": self.study.batch_size,
+            "trainable_parameters": int(sum(np.prod(p.shape) for p in self.named.values())),
+            "shared_by": len(self.cells), "step_gflops": self.plan.step_gflops, "multiplier": self.plan.multiplier,
+            "spent_gflops": self.plan.gflops(tasks, step), "train_seconds": self.progress.train_seconds,
             "evaluate_seconds": self.progress.evaluate_seconds, "losses": self.losses,
         }  # fmt: skip
 
 
 def finished(state: StateFolder) -> dict | None:
-    """The record of a cell that already ran to its end under this key, or None."""
+    """The record of a training that already ran to its end under this key, or None."""
     path = state.folder / "finished.json"
     record = read_json(path) if path.exists() else None
     return record if record and record["key"] == state.key else None
