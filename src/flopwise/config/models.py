@@ -226,6 +226,21 @@ class ContinualConfig(Strict):
                 module_name(method)
         return self
 
+    @model_validator(mode="after")
+    def _per_set_streams(self):
+        """A task per data set makes sense where the classes of a set come one after another."""
+        for name, experiment in self.experiments.items():
+            horizons = experiment.horizon or (self.defaults.horizon,)
+            streams = experiment.stream or (self.defaults.stream,)
+            cut = [horizon for horizon in horizons if self.horizons[horizon] == "sets"]
+            other = [stream for stream in streams if not stream.startswith("dataset-incremental")]
+            if cut and other:
+                raise ValueError(
+                    f"experiments.{name}: horizon {cut[0]!r} cuts at every new data set and needs stream dataset-incremental, "
+                    f"not {other[0]}"
+                )
+        return self
+
 
 STREAMS = ("random", "similarity")
 
