@@ -104,6 +104,9 @@ class ContinualConfig(Strict):
     mixtures: dict[Slug, tuple[float, float, float]] = setting(
         ..., "shares (pre-training, update, buffer) by name; they sum to 1", "official code"
     )
+    performance_score: Literal["similarity", "accuracy"] = setting(
+        "similarity", "what the performance stream sorts by, per class: cosine of image and caption, or top-1", "our choice"
+    )
     tasks: int = setting(20, "update steps T of a stream", "official code", ge=1, le=1000)
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
@@ -137,11 +140,12 @@ class ContinualConfig(Strict):
     @model_validator(mode="after")
     def _axes_exist(self):
         from flopwise.core.schedules import SCHEDULES
+        from flopwise.data.streams import KINDS
         from flopwise.methods.continual import module_name
 
         allowed = {
             "model": tuple(self.models), "budget": tuple(self.budgets), "mixture": tuple(self.mixtures),
-            "stream": STREAMS, "schedule": tuple(SCHEDULES),
+            "stream": KINDS, "schedule": tuple(SCHEDULES),
         }  # fmt: skip
         points = {f"experiments.{name}": experiment for name, experiment in self.experiments.items()}
         for where, point in {"defaults": self.defaults, **points}.items():
@@ -153,9 +157,6 @@ class ContinualConfig(Strict):
             for method in (point.method,) if isinstance(point.method, str) else point.method:
                 module_name(method)
         return self
-
-
-STREAMS = ("random", "similarity")
 
 
 class CostConfig(Strict):
