@@ -8,6 +8,7 @@ from pathlib import Path
 from flopwise.config import ROOT, Settings, load
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json
+from flopwise.data.streams import ORDERINGS
 from flopwise.provenance.sources import closure
 from flopwise.report.chapters import notebook, notebooks
 from flopwise.report.commands import notebook_modules
@@ -141,7 +142,8 @@ class Flow:
         return sha256_json(self.settings.preset.continual.models[wildcards.model].model_dump())[:16]
 
     def streams_digest(self, wildcards) -> str:
-        return sha256_json([self.grid.streams, self.settings.preset.data.adaptation])[:16]
+        study = self.settings.preset.continual
+        return sha256_json([self.grid.streams, self.settings.preset.data.adaptation, study.performance_score])[:16]
 
     def job_digest(self, wildcards) -> str:
         return self.grid.digest(self._job(wildcards))
@@ -168,8 +170,15 @@ class Flow:
 
     @cached_property
     def streams(self) -> list[str]:
-        """Stream files of a model, with the wildcard {model}."""
-        return [f"{self.results}/continual/streams/{{model}}/{kind}-s{seed}.json" for kind, seed in self.grid.streams]
+        """Stream files of a model and the table of what decided their order, with the wildcard {model}."""
+        folder = f"{self.results}/continual/streams/{{model}}"
+        return [f"{folder}/orderings.csv", *(f"{folder}/{kind}-s{seed}.json" for kind, seed in self.grid.streams)]
+
+    @cached_property
+    def drawn_streams(self) -> list[str]:
+        """Every ordering of the default model with seed 0, which the report draws."""
+        folder = f"{self.results}/continual/streams/{self.settings.preset.continual.defaults.model}"
+        return [f"{folder}/orderings.csv", *(f"{folder}/{kind}-s0.json" for kind in ORDERINGS)]
 
     def streams_of_job(self, wildcards) -> list[str]:
         cells = self.grid.job(self._job(wildcards))

@@ -173,6 +173,9 @@ class ContinualConfig(Strict):
         {"learned": None}, "fixed temperatures of the loss by name; none: learned", "official code"
     )
     fisher_samples: int = setting(50_000, "samples of EWC's Fisher pass at the end of a task", "official code", ge=1)
+    performance_score: Literal["similarity", "accuracy"] = setting(
+        "similarity", "what the performance stream sorts by, per class: cosine of image and caption, or top-1", "our choice"
+    )
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
     weight_decay: float = setting(
@@ -208,11 +211,12 @@ class ContinualConfig(Strict):
     @model_validator(mode="after")
     def _axes_exist(self):
         from flopwise.core.schedules import SCHEDULES
-        from flopwise.methods.continual import MERGES, check, module_name
+        from flopwise.data.streams import KINDS
+        from flopwise.methods.continual import MERGES, module_name
 
         allowed = {
             "model": tuple(self.models), "budget": tuple(self.budgets), "mixture": tuple(self.mixtures),
-            "merge": tuple(MERGES), "stream": STREAMS, "schedule": tuple(SCHEDULES), "rate": tuple(self.rates),
+            "merge": tuple(MERGES), "stream": KINDS, "schedule": tuple(SCHEDULES), "rate": tuple(self.rates),
             "temperature": tuple(self.temperatures), "horizon": tuple(self.horizons),
         }  # fmt: skip
         points = {f"experiments.{name}": experiment for name, experiment in self.experiments.items()}
@@ -240,9 +244,6 @@ class ContinualConfig(Strict):
                     f"not {other[0]}"
                 )
         return self
-
-
-STREAMS = ("random", "similarity")
 
 
 class CostConfig(Strict):

@@ -8,6 +8,7 @@ from flopwise.config import Settings
 from flopwise.config.models import Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
+from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import check, trunk
 
 STUDY = "continual"
@@ -152,8 +153,9 @@ class Grid:
 
     @cached_property
     def streams(self) -> list[tuple[str, int]]:
-        """(kind, seed) of every stream that a cell needs; each model gets all of them."""
-        return sorted({(cell.stream, cell.seed) for cell in self.cells.values()})
+        """(kind, seed) of every stream that a cell needs, and each ordering with seed 0, which the report draws; each
+        model gets all of them."""
+        return sorted({(cell.stream, cell.seed) for cell in self.cells.values()} | {(kind, 0) for kind in ORDERINGS})
 
     @cached_property
     def models(self) -> list[str]:

@@ -18,7 +18,7 @@ from flopwise.core.io import read_json
 from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
 from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
-from flopwise.data.streams import chunks, cut_by_dataset, read_stream
+from flopwise.data.streams import chunks, dataset_chunks, read_stream
 from flopwise.methods.continual import Deployment, Method, load
 from flopwise.models import clip
 from flopwise.studies.continual.budget import schedule_of, tasks_of
@@ -41,7 +41,7 @@ def cut(settings: Settings, cell: Cell, stream: list[str]) -> list[list[str]]:
     sets = len(settings.preset.data.adaptation)
     tasks = tasks_of(settings.preset.continual, cell, sets)
     whole = settings.preset.continual.horizons[cell.horizon] == "sets" and tasks > 1
-    return cut_by_dataset(stream) if whole else chunks(stream, tasks)
+    return dataset_chunks(stream) if whole else chunks(stream, tasks)
 
 
 @dataclass
