@@ -171,12 +171,16 @@ def mat(tree: Tree, path: str) -> dict:
 
 
 def hdf5(tree: Tree, path: str):
-    """An HDF5 file, open for reading; needs h5py."""
+    """An HDF5 file with `images` and `labels`, open for reading; needs h5py."""
     try:
         import h5py
     except ImportError as error:
         raise RunFailure(f"{tree.where / path} is HDF5: install h5py (pip install 'flopwise[real]')") from error
     try:
-        return h5py.File(tree.open(path), "r")
+        content = h5py.File(tree.open(path), "r")
+        own = all(isinstance(content.get(name, getlink=True), h5py.HardLink) for name in ("images", "labels"))
     except OSError as error:
         raise RunFailure(f"{tree.where / path} is no HDF5 file: {error}") from error
+    if not own or any(content[name].external or content[name].is_virtual for name in ("images", "labels")):
+        raise RunFailure(f"{tree.where / path} must hold the data sets images and labels itself, without links")
+    return content

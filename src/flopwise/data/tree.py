@@ -31,7 +31,9 @@ class Tree:
         self.root, self.folder = root, folder
         self.problems: list[Problem] = []
         self.arrays: dict = {}  # opened array files, see flopwise.data.arrays
-        self._members: dict[str, tuple[int, int] | None] = {}  # path -> (offset, size) in the archive, None: in the folder
+        self._members: dict[
+            str, tuple[int, int] | None
+        ] = {}  # path -> (offset, size) in the archive, None: in the folder
         base, archive = root / folder, root / f"{folder}.tar"
         if not base.is_dir() and not archive.is_file():
             raise RunFailure(f"{root} holds neither the folder {folder} nor the archive {folder}.tar")

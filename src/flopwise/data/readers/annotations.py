@@ -27,9 +27,7 @@ def json_map(tree, dataset, *, file: str, folder: str, classes: dict[str, str]) 
     )
 
 
-def json_split(
-    tree, dataset, *, file: str, parts: dict[str, tuple[str, ...]], prefix: str = "", label=None
-) -> Listing:
+def json_split(tree, dataset, *, file: str, parts: dict[str, tuple[str, ...]], prefix: str = "", label=None) -> Listing:
     """{train, val, test: [[path, target, class name]]}; `parts`: which of them make a split; `label(path)`: the class as
     the path has it, used instead of target and name."""
     content = load_json(tree, file)
@@ -43,9 +41,7 @@ def json_split(
             row = Row(f"{prefix}{path.lstrip('/')}", label(path.lstrip("/")) if label else target)
             named.setdefault(row.label, row.label.replace("_", " ") if label else name)
             rows[key].append(row)
-    return listing(
-        tree, dataset, rows, names=lambda labels: [named[label] for label in labels], problems=tree.problems
-    )
+    return listing(tree, dataset, rows, names=lambda labels: [named[label] for label in labels], problems=tree.problems)
 
 
 def scene_json(tree, dataset, *, dropped: frozenset[str]) -> Listing:
@@ -54,9 +50,7 @@ def scene_json(tree, dataset, *, dropped: frozenset[str]) -> Listing:
     labels = [shapes_of(scene["objects"]) for scene in scenes]
     kept = [i for i, label in enumerate(labels) if label not in dropped]
     order = np.argsort(np.array([labels[i] for i in kept]))  # NumPy's default sort, as in the official code
-    rows = [
-        Row(f"CLEVR_v1.0/images/train/{scenes[i]['image_filename']}", labels[i]) for i in (kept[j] for j in order)
-    ]
+    rows = [Row(f"CLEVR_v1.0/images/train/{scenes[i]['image_filename']}", labels[i]) for i in (kept[j] for j in order)]
     return listing(tree, dataset, {"all": rows}, split=every_fifth, problems=tree.problems)
 
 

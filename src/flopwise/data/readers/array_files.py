@@ -139,9 +139,7 @@ def h5_array(tree, dataset, *, draw: tuple[int, int]) -> Listing:
     targets = floor + 6 * wall + 36 * thing + 216 * latents[:, 4].astype(int)
     train, test = _draw(np.random.RandomState(0), len(latents), draw, tree.where / path)
     rows = {
-        split: [
-            Row(f"shapes3d-images-{split}/{i}.png", int(targets[i]), (), Source(path, i)) for i in sorted(chosen)
-        ]
+        split: [Row(f"shapes3d-images-{split}/{i}.png", int(targets[i]), (), Source(path, i)) for i in sorted(chosen)]
         for split, chosen in (("train", train), ("test", test))
     }
     names = [

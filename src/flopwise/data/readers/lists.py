@@ -77,9 +77,7 @@ def _food101(tree, dataset) -> Listing:
     for key in ("train", "test"):
         path = f"food-101/meta/{key}.json"
         content = load_json(tree, path)
-        rows[key] = [
-            Row(f"food-101/images/{file}.jpg", klass) for klass, files in content.items() for file in files
-        ]
+        rows[key] = [Row(f"food-101/images/{file}.jpg", klass) for klass, files in content.items() for file in files]
     return listing(
         tree, dataset, rows, names=lambda labels: [label.replace("_", " ") for label in labels], problems=tree.problems
     )
@@ -109,9 +107,7 @@ def _pets(tree, dataset) -> Listing:
             image, target, *_ = line.split()
             rows[key].append(Row(f"{base}/images/{image}.jpg", int(target)))
             named[int(target)] = " ".join(part.title() for part in image.rpartition("_")[0].split("_"))
-    return listing(
-        tree, dataset, rows, names=lambda labels: [named[label] for label in labels], problems=tree.problems
-    )
+    return listing(tree, dataset, rows, names=lambda labels: [named[label] for label in labels], problems=tree.problems)
 
 
 def load_json(tree, path: str):

@@ -28,7 +28,7 @@ def image_text_pairs(tree, dataset, *, images: str, texts: str, classes: tuple[s
     fitting; here it is the first word of the caption, as it stands or without a plural s, that names a class."""
     rows, known = [], set(classes)
     for path in tree.files(images):
-        text = f"{texts}{path[len(images):].rpartition('.')[0]}.txt"
+        text = f"{texts}{path[len(images) :].rpartition('.')[0]}.txt"
         if text not in tree:
             continue
         caption = next((line.strip() for line in tree.text(text).splitlines() if line.strip()), "")

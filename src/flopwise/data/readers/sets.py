@@ -1,5 +1,5 @@
 """What is special to one set, as data for its reader: folders, split rules, names and filters (FoMo-in-Flux, official
-code). Class names that no file of a set holds are in `names.json`."""
+code, MIT licence). Class names that no file of a set holds are in `names.json`, as its class lists have them."""
 
 import json
 from functools import cache
@@ -203,7 +203,7 @@ OPTIONS: dict[str, dict] = {
         "base": "MTSD/mtsd_v2_fully_annotated", "splits": {"train": "train", "test": "val"}, "images": "MTSD/images",
     },
     "mvtecad_adapt": _one_folder(
-        "", copied_to="data", label=lambda parts: parts[0] if parts[1:-1] == ["train", "good"] else None
+        "", list, copied_to="data", label=lambda parts: parts[0] if parts[1:-1] == ["train", "good"] else None
     ),
     "mvtecad_eval": _one_folder(
         "", fault_names, copied_to="data",

@@ -31,7 +31,9 @@ def table(tree, path: str, *columns: str) -> list[dict[str, str]]:
         raise RunFailure(f"{tree.where / path} is not CSV: {error}") from error
     absent = [column for column in columns if column not in (reader.fieldnames or [])]
     if absent:
-        raise RunFailure(f"{tree.where / path} has no column {absent[0]!r}; it has {', '.join(reader.fieldnames or [])}")
+        raise RunFailure(
+            f"{tree.where / path} has no column {absent[0]!r}; it has {', '.join(reader.fieldnames or [])}"
+        )
     short = next((i for i, line in enumerate(lines, 2) if any(line[column] is None for column in columns)), None)
     if short is not None:
         raise RunFailure(f"{tree.where / path}: line {short} has too few cells")
@@ -81,7 +83,9 @@ def dollar_street(tree):
             synonyms = python_list(line["imagenet_synonyms"])
             if not synonyms:
                 raise RunFailure(f"{tree.where / path}: {line['imageRelPath']} has no list of synonyms")
-            rows[key].append(Row(f"dataset_dollarstreet/{line['imageRelPath']}", f"{synonyms[0]} from {line['country.name']}"))
+            rows[key].append(
+                Row(f"dataset_dollarstreet/{line['imageRelPath']}", f"{synonyms[0]} from {line['country.name']}")
+            )
     classes = sorted({row.label for row in rows["train"]} & {row.label for row in rows["test"]})
     return rows, classes, classes
 
@@ -109,9 +113,7 @@ def melanoma(tree, unknown: int, nevus: int, dropped: tuple[str, ...]):
         if len(places) < count:
             raise RunFailure(f"{tree.where / 'labels.csv'} has {len(places)} images of {name!r}; needed are {count}")
         gone |= set(draw.choice(places, count, replace=False).tolist())
-    rows = [
-        Row(f"train/{line['image_name']}.jpg", line["diagnosis"]) for i, line in enumerate(lines) if i not in gone
-    ]
+    rows = [Row(f"train/{line['image_name']}.jpg", line["diagnosis"]) for i, line in enumerate(lines) if i not in gone]
     classes = sorted({row.label for row in rows})
     return {"all": rows}, classes, ["unknown symptoms" if label == "unknown" else label for label in classes]
 
