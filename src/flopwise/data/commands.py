@@ -10,11 +10,15 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
-    """Make one data set of the scale, or its pre-training pool (`pool`), and its card."""
+    """Make one data set of the scale, its pre-training pool (`pool`) or one of its materials, and its card."""
     from flopwise.data.build import build_to
+    from flopwise.data.materials import MATERIALS
     from flopwise.provenance.lineage import write
 
     settings = context.obj()
+    if name in MATERIALS:
+        _build_material(settings, name, out, lineage)
+        return
     build_to(settings.preset.data, name, out)
     rule = "data_pool" if name == "pool" else "data_set"
     write(
@@ -25,15 +29,37 @@ def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path,
     build_to(settings.preset.data, name, out)
 
 
+def _build_material(settings, name: str, out: Path, lineage: Path) -> None:
+    from flopwise.core.errors import UserError
+    from flopwise.data.materials.build import build_material
+    from flopwise.provenance.lineage import write
+
+    allowed = settings.preset.data.materials
+    if name not in allowed:
+        raise UserError(f"scale {settings.config.scale} makes no material {name!r}; allowed are {', '.join(allowed)}")
+    build_material(name, allowed[name], out)
+    write(lineage, rule="data_material", job=name, inputs=[], outputs=[out], modules=material_modules(name))
+
+
+def material_modules(name: str) -> tuple[str, ...]:
+    """Modules that make the material `name`."""
+    from flopwise.data.materials.catalogue import module_of
+
+    return "flopwise.data.materials.build", module_of(name)
+
+
 @app.command("list")
 def list_sets(context: typer.Context, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """List the data sets of the scale."""
+    """List the data sets and materials of the scale."""
     import json
+    from dataclasses import asdict
 
     from flopwise.data.build import facts_of
+    from flopwise.data.materials import MATERIALS
 
     data = context.obj().preset.data
     rows = [facts_of(data, name) for name in (*data.adaptation, *data.evaluation)]
+    rows += [{**asdict(MATERIALS[name]), "role": MATERIALS[name].study} for name in data.materials]
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -43,10 +69,12 @@ def list_sets(context: typer.Context, as_json: Annotated[bool, typer.Option("--j
 
 @app.command()
 def describe(context: typer.Context, name: str, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """Print everything that is known about a data set."""
+    """Print everything that is known about a data set or material."""
     import json
+    from dataclasses import asdict
 
     from flopwise.data.build import facts_of
+    from flopwise.data.materials import MATERIALS
 
-    facts = facts_of(context.obj().preset.data, name)
+    facts = asdict(MATERIALS[name]) if name in MATERIALS else facts_of(context.obj().preset.data, name)
     print(json.dumps(facts, indent=1) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))

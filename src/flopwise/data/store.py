@@ -73,7 +73,9 @@ def open_arrays(directory: Path | str, verify: bool = False) -> StoredArrays:
     """Open the folder that `write_arrays` wrote, with the checks of `open_set`."""
     directory = Path(directory)
     card = _open_card(directory, verify)
-    found = {suffix: [Path(name).stem for name in card["files"] if name.endswith(suffix)] for suffix in (".npy", ".json")}
+    found = {
+        suffix: [Path(name).stem for name in card["files"] if name.endswith(suffix)] for suffix in (".npy", ".json")
+    }
     arrays = {name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in found[".npy"]}
     return StoredArrays(card, arrays, {name: read_json(directory / f"{name}.json") for name in found[".json"]})
 

@@ -4,13 +4,8 @@ import dataclasses
 from importlib import import_module
 from pathlib import Path
 
-from flopwise.data.materials.catalogue import MATERIALS
+from flopwise.data.materials.catalogue import MATERIALS, module_of
 from flopwise.data.store import write_arrays
-
-
-def module_of(name: str) -> str:
-    """Full name of the module that makes the material `name`."""
-    return f"flopwise.data.materials.{MATERIALS[name].module}"
 
 
 def build_material(name: str, sizes: dict[str, int], out: Path | str, seed: int = 0) -> dict:

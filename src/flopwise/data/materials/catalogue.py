@@ -106,3 +106,8 @@ _ALL = (
     ),
 )  # fmt: skip
 MATERIALS: dict[str, Material] = {material.name: material for material in _ALL}
+
+
+def module_of(name: str) -> str:
+    """Full name of the module that makes the material `name`."""
+    return f"flopwise.data.materials.{MATERIALS[name].module}"

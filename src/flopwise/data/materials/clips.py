@@ -71,7 +71,9 @@ def _sound(rng, pitch: np.ndarray, form: np.ndarray, places: np.ndarray) -> np.n
     """int16 (BLOCK, 256): loudness goes from place to place in straight lines, all in whole numbers."""
     time = np.arange(FRAMES * SAMPLES)
     phase = np.array(PITCHES)[pitch][:, None] * time * (_STEPS // SAMPLES) + rng.integers(0, _STEPS, (BLOCK, 1))
-    tone = np.where(form[:, None] == 0, _SINE[phase % _STEPS], (2 * _SINE[phase % _STEPS] + _SINE[3 * phase % _STEPS]) // 3)
+    tone = np.where(
+        form[:, None] == 0, _SINE[phase % _STEPS], (2 * _SINE[phase % _STEPS] + _SINE[3 * phase % _STEPS]) // 3
+    )
     loud = np.clip(1000 + 90 * places, 120, 2000).astype(np.int64)  # per frame, 2000 is full
     frame, within = time // SAMPLES, time % SAMPLES
     after = loud[:, np.minimum(frame + 1, FRAMES - 1)]

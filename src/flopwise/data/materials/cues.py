@@ -65,7 +65,9 @@ def _draw(rng, values: np.ndarray, reliability: np.ndarray) -> dict[str, np.ndar
     x, y = turned(x - per_image(centre[:, 0]), y - per_image(centre[:, 1]), rng.integers(-14, 15, BLOCK) % TURN)
     inside = _inside(x, y, silhouette, per_image(uniform(rng, 7.5, 10, BLOCK)))
     colours = np.clip(HUES[hue] + bell(rng, 14, BLOCK, 3), 0, 255)
-    lay(image, tinted(colours) * (np.float32(0.45) + np.float32(0.55) * _texture(rng, x, y, texture)[..., None]), inside)
+    lay(
+        image, tinted(colours) * (np.float32(0.45) + np.float32(0.55) * _texture(rng, x, y, texture)[..., None]), inside
+    )
     return {"images": noisy(rng, to_bytes(image), 24), "targets": targets, "shown": shown.astype(np.int8)}
 
 
