@@ -9,6 +9,8 @@ from flopwise.config import ROOT, Settings, load
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
+from flopwise.data.commands import material_modules
+from flopwise.data.world.catalogue import module_of
 from flopwise.provenance.sources import closure
 from flopwise.report.chapters import notebook, notebooks
 from flopwise.report.commands import notebook_modules
@@ -60,6 +62,10 @@ class Flow:
         data = self.settings.preset.data
         return [*data.adaptation, *data.evaluation]
 
+    @cached_property
+    def materials(self) -> list[str]:
+        return list(self.settings.preset.data.materials)
+
     @property
     def pools(self) -> list[str]:
         return list(self.settings.preset.data.pools)
@@ -80,6 +86,14 @@ class Flow:
 
     def train_sources(self, wildcards) -> list[str]:
         return self._files(commands.modules("train", self._job(wildcards)))
+
+    def set_sources(self, wildcards) -> list[str]:
+        """What makes a data set, with the module that draws it, which is imported by name."""
+        drawn = (module_of(wildcards.dataset),) if self.settings.preset.data.kind == "embedded" else ()
+        return self._files(("flopwise.data.build", *drawn))
+
+    def material_sources(self, wildcards) -> list[str]:
+        return self._files(material_modules(wildcards.material))
 
     def notebook_sources(self, name: str) -> list[str]:
         """A notebook and what it imports."""
@@ -130,6 +144,9 @@ class Flow:
     def pool_digest(self, wildcards) -> str:
         data = self.settings.preset.data
         return sha256_json([data.kind, data.pools[wildcards.pool].model_dump()])[:16]
+    def material_digest(self, wildcards) -> str:
+        return sha256_json(self.settings.preset.data.materials[wildcards.material])[:16]
+
 
     def _data_digest(self, *keys: str) -> str:
         data = self.settings.preset.data.model_dump()
@@ -157,6 +174,10 @@ class Flow:
     def sets(self) -> list[str]:
         """Folders of all data sets but the pool."""
         return [f"{self.results}/data/{name}" for name in self.datasets]
+
+    @cached_property
+    def material_folders(self) -> list[str]:
+        return [f"{self.results}/data/{name}" for name in self.materials]
 
     @cached_property
     def pool(self) -> str:

@@ -48,6 +48,21 @@ class DataConfig(Strict):
         "pre-training pools by name; initial models are trained on the one called `pool`",
         "our choice",
     )
+    materials: dict[Slug, dict[str, Annotated[int, Field(ge=1)]]] = setting(
+        {}, "material for the other studies (embedded): samples of each split, by name", "our choice"
+    )
+
+    @model_validator(mode="after")
+    def _materials_exist(self):
+        from flopwise.data.materials import MATERIALS
+
+        for name, sizes in self.materials.items():
+            if name not in MATERIALS:
+                raise ValueError(f"material {name!r} does not exist; allowed are {', '.join(MATERIALS)}")
+            splits = tuple(MATERIALS[name].sizes)
+            if sorted(sizes) != sorted(splits):
+                raise ValueError(f"material {name!r} has splits {', '.join(sizes)}; needed are {', '.join(splits)}")
+        return self
 
     @model_validator(mode="after")
     def _sets_exist(self):

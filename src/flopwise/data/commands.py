@@ -15,14 +15,37 @@ Json = Annotated[bool, typer.Option("--json", help="Machine output on standard o
 
 @app.command()
 def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
-    """Make one data set of the scale, or its pre-training pool (`pool`), and its card."""
+    """Make one data set of the scale, one of its pools or of its materials, and its card."""
     from flopwise.data.build import build_to
+    from flopwise.data.materials import MATERIALS
     from flopwise.provenance.lineage import write
 
     settings = context.obj()
+    if name in MATERIALS:
+        _build_material(settings, name, out, lineage)
+        return
     build_to(settings.preset.data, name, out)
-    rule = "data_pool" if name == "pool" else "data_set"
+    rule = "data_pool" if name in settings.preset.data.pools else "data_set"
     write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",))
+
+
+def _build_material(settings, name: str, out: Path, lineage: Path) -> None:
+    from flopwise.core.errors import UserError
+    from flopwise.data.materials.build import build_material
+    from flopwise.provenance.lineage import write
+
+    allowed = settings.preset.data.materials
+    if name not in allowed:
+        raise UserError(f"scale {settings.config.scale} makes no material {name!r}; allowed are {', '.join(allowed)}")
+    build_material(name, allowed[name], out)
+    write(lineage, rule="data_material", job=name, inputs=[], outputs=[out], modules=material_modules(name))
+
+
+def material_modules(name: str) -> tuple[str, ...]:
+    """Modules that make the material `name`."""
+    from flopwise.data.materials.catalogue import module_of
+
+    return "flopwise.data.materials.build", module_of(name)
 
 
 @app.command("list")
@@ -31,14 +54,14 @@ def list_sets(
     catalogue: Annotated[bool, typer.Option("--catalogue", help="All real data sets, whatever the scale.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the data sets of the scale, or all rows of the catalogue of real ones."""
+    """List the data sets and materials of the scale, or all rows of the catalogue of real ones."""
     from flopwise.data.catalogue import catalogue as rows_of
 
     if catalogue:
         rows = [_row_facts(name) for name in rows_of()]
     else:
         data = context.obj().preset.data
-        rows = [_facts(data, name) for name in (*data.adaptation, *data.evaluation)]
+        rows = [_facts(data, name) for name in (*data.adaptation, *data.evaluation, *data.materials)]
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -49,11 +72,11 @@ def list_sets(
 
 @app.command()
 def describe(context: typer.Context, name: str, as_json: Json = False) -> None:
-    """Print everything that is known about a data set of the scale or of the catalogue."""
+    """Print everything that is known about a data set or material of the scale, or a data set of the catalogue."""
     from flopwise.data.catalogue import catalogue
 
     data = context.obj().preset.data
-    known = (*data.adaptation, *data.evaluation)
+    known = (*data.adaptation, *data.evaluation, *data.materials)
     facts = _row_facts(name) if name in catalogue() and name not in known else _facts(data, name)
     print(json.dumps(facts, indent=1) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))
 
@@ -94,9 +117,14 @@ def verify(
 
 
 def _facts(data, name: str) -> dict:
-    """Facts of a set of the scale; a scale of real sets takes them from the catalogue."""
-    from flopwise.data.build import facts_of
+    """Facts of a set or material of the scale; a scale of real sets takes them from the catalogue."""
+    import dataclasses
 
+    from flopwise.data.build import facts_of
+    from flopwise.data.materials import MATERIALS
+
+    if name in MATERIALS:
+        return {**dataclasses.asdict(MATERIALS[name]), "role": MATERIALS[name].study}
     return _row_facts(name) if data.kind == "catalogue" else facts_of(data, name)
 
 
