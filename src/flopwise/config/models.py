@@ -105,7 +105,9 @@ class ContinualConfig(Strict):
         ..., "shares (pre-training, update, buffer) by name; they sum to 1", "official code"
     )
     performance_score: Literal["similarity", "accuracy"] = setting(
-        "similarity", "what the performance stream sorts by, per class: cosine of image and caption, or top-1", "our choice"
+        "similarity",
+        "what the performance stream sorts by, per class: cosine of image and caption, or top-1",
+        "our choice",
     )
     tasks: int = setting(20, "update steps T of a stream", "official code", ge=1, le=1000)
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
