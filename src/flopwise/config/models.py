@@ -189,7 +189,9 @@ class ContinualConfig(Strict):
     )
     fisher_samples: int = setting(50_000, "samples of EWC's Fisher pass at the end of a task", "official code", ge=1)
     performance_score: Literal["similarity", "accuracy"] = setting(
-        "similarity", "what the performance stream sorts by, per class: cosine of image and caption, or top-1", "our choice"
+        "similarity",
+        "what the performance stream sorts by, per class: cosine of image and caption, or top-1",
+        "our choice",
     )
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)

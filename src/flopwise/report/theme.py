@@ -89,7 +89,11 @@ MODEL_COLOURS = ("#86b5d6", "#2f7fb8", "#0b3f66", "#c98a3c", "#7a4a12")
 METRICS = {"a_ka": "$A_\\mathrm{KA}$", "a_zs": "$A_\\mathrm{ZS}$", "gm": "GM"}
 TITLES = {"a_ka": "$\\mathbf{A_{KA}}$", "a_zs": "$\\mathbf{A_{ZS}}$", "gm": "GM"}  # the same in bold
 MIXTURES = {"uniform": "with replay", "no-replay": "no replay", "oracle": "all at once"}
-STREAMS = {"random": "random", "similarity": "similarity"}
+STREAMS = {
+    "random": "random", "similarity": "similarity", "performance": "easy to hard", "frequency": "concept frequency",
+    "time": "time-incremental", "dataset-incremental": "dataset-incremental",
+}  # fmt: skip
+STREAMS |= {f"{kind}-reverse": f"{name}, reversed" for kind, name in STREAMS.items()}
 
 
 def style(method: str) -> Style:

@@ -37,7 +37,13 @@ def build(
     _check_inputs(settings, kind, model)
     stream = build_stream(StreamMaterial(settings, model, base_folder(settings, model)), kind, seed)
     write_stream(out, stream)
-    facts = {"kind": kind, "seed": seed, "rule": rule_of(settings, model, kind), "entries": len(stream), "out": str(out)}
+    facts = {
+        "kind": kind,
+        "seed": seed,
+        "rule": rule_of(settings, model, kind),
+        "entries": len(stream),
+        "out": str(out),
+    }
     print(json.dumps(facts, indent=1) if as_json else f"{out}: {len(stream)} entries; {facts['rule']}")
 
 
@@ -96,4 +102,6 @@ def _text(facts: dict) -> str:
     ]
     names = {name: name if name.isprintable() else ascii(name) for name in facts["entries_per_dataset"]}
     width = max(map(len, names.values()))
-    return "\n".join([*lines, *(f"  {names[name]:<{width}} {n:>6}" for name, n in facts["entries_per_dataset"].items())])
+    return "\n".join(
+        [*lines, *(f"  {names[name]:<{width}} {n:>6}" for name, n in facts["entries_per_dataset"].items())]
+    )
