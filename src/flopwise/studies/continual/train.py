@@ -19,6 +19,8 @@ from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
 from flopwise.data.streams import chunks, read_stream
 from flopwise.methods.continual import Method, load
+from flopwise.methods.deployment import Deployment
+from flopwise.methods.merging.names import DEFAULT
 from flopwise.models import clip
 from flopwise.studies.continual.budget import step_gflops, steps_per_task
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
@@ -62,7 +64,10 @@ class CellRun:
         self.model.load_state_dict(self.initial)
         self.method.prepare(self.model, torch_generator(cell.seed, "adapters"), **self.method.prepare_options)
         self.trainable = [p for p in self.model.parameters() if p.requires_grad]
-        self.deployed = self.initial
+        named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.named, make = named, self.method.regulariser
+        self.regulariser = make(named, **self.method.regulariser_options) if make else None
+        self.deployment = Deployment(self.method, DEFAULT, self.initial, cell.seed)
         self.probe = clip.create(cell.model)  # holds deployed weights while they are scored
         self.evaluator = Evaluator(settings, cell.model, cell.seed)
         self.progress, self.rows, self.losses = Progress(), [], []
@@ -88,7 +93,8 @@ class CellRun:
         batches = TaskBatches(
             self.corpus, update, buffer, shares, self.study.batch_size, self.steps, self.cell.seed, task
         )
-        optimiser = adamw(self.trainable, self.study.learning_rate, self.study.weight_decay)
+        rates = (self.study.learning_rate, self.study.weight_decay)
+        optimiser = (self.method.optimiser or (lambda named, *r: adamw(named.values(), *r)))(self.named, *rates)
         restore_optimiser(optimiser, optimiser_state)
         clock = time.process_time()
 
@@ -103,28 +109,48 @@ class CellRun:
                 self._save(optimiser_tensors(optimiser))
                 clock = time.process_time()
 
+        def loss_of(step: int):
+            loss = contrastive_loss(self.model, *batches[step])
+            penalty = self.regulariser.penalty() if self.regulariser else None
+            return loss if penalty is None else loss + penalty
+
         self.model.train()
         run_steps(
-            lambda step: contrastive_loss(self.model, *batches[step]),
+            loss_of,
             optimiser,
             lambda step: learning_rate(self.cell.schedule, task, step, self.steps, self.study.learning_rate),
             self.progress.step,
             self.steps,
             clip_norm=self.study.clip_norm,
             after=after,
+            before_update=self.regulariser.before_update if self.regulariser else lambda rate: None,
             label=f"{self.cell.slug} task {task + 1}/{len(self.chunks)}",
         )
 
     def _finish_task(self, task: int) -> None:
         """Deploy, evaluate, set the next task's starting point, save."""
-        trained = clip.plain_state(self.model)
-        merge = self.method.merge
-        self.deployed = merge(trained, self.deployed, self.initial, **self.method.merge_options) if merge else trained
-        if self.method.train_from == "deployed":
-            self.model.load_state_dict(self.deployed)
+        if self.regulariser:
+            self._end_task_of_regulariser(task)
+        self.deployment.after_task(task, clip.plain_state(self.model))
+        if self.method.init != "latest":
+            self.model.load_state_dict(self.deployment.next_start)
         self.progress.task, self.progress.step = task + 1, 0
         self._evaluate()
         self._save({})
+
+    def _end_task_of_regulariser(self, task: int) -> None:
+        update = self.corpus.members(self.chunks[task])
+        size = min(self.study.batch_size, len(update))
+        steps = self.regulariser.fisher_batches(size, len(update) // size)
+        empty = update[:0]
+        batches = TaskBatches(self.corpus, update, empty, (0, 1, 0), size, steps, self.cell.seed, f"fisher-{task}")
+        self.regulariser.end_task(
+            lambda batch: contrastive_loss(self.model, *batch), (batches[step] for step in range(steps))
+        )
+
+    @property
+    def deployed(self) -> dict:
+        return self.deployment.deployed
 
     def _evaluate(self) -> None:
         """Append a row per data set: scores of the deployed weights after `progress.task` tasks."""
@@ -138,7 +164,9 @@ class CellRun:
 
     def _save(self, optimiser_state: dict) -> None:
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"deployed/{k}": v for k, v in self.deployed.items()}
+        tensors |= {f"deployment/{k}": v for k, v in self.deployment.tensors().items()}
+        if self.regulariser:
+            tensors |= {f"regulariser/{k}": v for k, v in self.regulariser.tensors().items()}
         tensors |= {f"optimiser/{k}": v for k, v in optimiser_state.items()}
         record = {"progress": vars(self.progress), "rows": self.rows, "losses": self.losses}
         self.state.save(self.progress.task * self.steps + self.progress.step, tensors, record)
@@ -149,12 +177,14 @@ class CellRun:
         if saved is None:
             return {}
         _, tensors, record = saved
-        parts = {"model": {}, "deployed": {}, "optimiser": {}}
+        parts = {"model": {}, "deployment": {}, "regulariser": {}, "optimiser": {}}
         for name, value in tensors.items():
             part, _, key = name.partition("/")
             parts[part][key] = value
         self.model.load_state_dict(parts["model"])
-        self.deployed = parts["deployed"]
+        self.deployment.restore(parts["deployment"])
+        if self.regulariser:
+            self.regulariser.restore(parts["regulariser"])
         self.progress, self.rows, self.losses = Progress(**record["progress"]), record["rows"], record["losses"]
         return parts["optimiser"]
 
