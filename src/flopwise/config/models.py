@@ -229,7 +229,8 @@ class ContinualConfig(Strict):
     def _axes_exist(self):
         from flopwise.core.schedules import SCHEDULES
         from flopwise.data.streams import KINDS
-        from flopwise.methods.continual import MERGES, module_name
+        from flopwise.methods.continual import module_name
+        from flopwise.methods.merging.names import MERGES
 
         allowed = {
             "model": tuple(self.models), "budget": tuple(self.budgets), "mixture": tuple(self.mixtures),

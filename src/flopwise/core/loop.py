@@ -30,12 +30,14 @@ def run_steps(
     *,
     clip_norm: float,
     after: Callable[[int, float], None] = lambda step, loss: None,
+    before_update: Callable[[float], None] = lambda rate: None,
     label: str = "",
 ) -> None:
     """Run steps `first` .. `last` - 1.
 
     `loss_of(step)` draws the batch and returns the scalar loss; `rate(step)` is the learning rate; `after(step, loss)`
-    is called when step + 1 steps are done. Raises `Diverged` before an update with a loss that is not finite."""
+    is called when step + 1 steps are done, `before_update(rate)` between clipping and the update. Raises `Diverged`
+    before an update with a loss that is not finite."""
     import math
 
     import torch
@@ -53,6 +55,7 @@ def run_steps(
         torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         for group in optimiser.param_groups:
             group["lr"] = rate(step)
+        before_update(rate(step))
         optimiser.step()
         after(step, value)
 

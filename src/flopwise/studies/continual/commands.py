@@ -25,9 +25,9 @@ def modules(verb: str, job: str = "") -> tuple[str, ...]:
         "claims": (f"{PACKAGE}.claims",),
     }[verb]  # fmt: skip
     if verb == "plan":
-        from flopwise.methods.continual import families
+        from flopwise.methods.continual import modules as methods
 
-        return (*roots, *(f"flopwise.methods.continual.{name.replace('-', '_')}" for name in families()))
+        return (*roots, *methods())
     return (*roots, module_name(job.split("/")[3])) if verb == "train" else roots
 
 

@@ -9,7 +9,8 @@ from flopwise.config.models import Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
-from flopwise.methods.continual import check, trunk
+from flopwise.methods.continual import trunk
+from flopwise.methods.deployment import check
 
 STUDY = "continual"
 AXES = tuple(Axes.model_fields)

@@ -19,7 +19,8 @@ from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optim
 from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
 from flopwise.data.streams import chunks, dataset_chunks, read_stream
-from flopwise.methods.continual import Deployment, Method, load
+from flopwise.methods.continual import Method, load
+from flopwise.methods.deployment import Deployment
 from flopwise.models import clip
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
