@@ -8,6 +8,7 @@ imported when needed, so that editing one re-runs the cells that use it and no o
 
 import ast
 import importlib
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -30,9 +31,6 @@ class Regulariser(Protocol):
     def before_update(self, rate: float) -> None:
         """Called with the step's learning rate after gradients are clipped, before the optimiser changes weights."""
 
-    def fisher_batches(self, batch_size: int, available: int) -> int:
-        """How many of the `available` batches of the update data `end_task` wants."""
-
     def end_task(self, loss_of_batch: Callable, batches: Iterable) -> None:
         """Called after a task's last step; `loss_of_batch(batch)` is the task's loss without penalty."""
 
@@ -54,6 +52,8 @@ class Method:
     unroll_from_initial: m_0 = theta_0 (EMA, ZS) instead of m_1 = theta_1.
     joint: all tasks at once instead of one after another.
     regulariser(named_parameters, **regulariser_options) -> Regulariser, over the parameters that train.
+    fisher: the regulariser looks at data of the task once more when it ends (as many samples as the preset says).
+    device_state: arrays of the trained parameters' size that the regulariser keeps beside them.
     optimiser(named_parameters, learning_rate, weight_decay) -> a torch optimiser whose state consists of tensors; None:
         AdamW with decay on all of them."""
 
@@ -63,6 +63,8 @@ class Method:
     unroll_from_initial: bool = True
     joint: bool = False
     regulariser: Callable[..., Regulariser] | None = None
+    fisher: bool = False
+    device_state: int = 0
     optimiser: Callable | None = None
     prepare_options: dict = field(default_factory=dict)
     regulariser_options: dict = field(default_factory=dict)
@@ -70,6 +72,10 @@ class Method:
     def __post_init__(self):
         assert self.init in STARTS
         assert self.deploy in DEPLOYS
+
+    def end_passes(self, batch_size: int, fisher_samples: int) -> int:
+        """Extra passes at the end of a task, each as dear as a training step."""
+        return math.ceil(fisher_samples / batch_size) if self.fisher else 0
 
     @property
     def merges(self) -> frozenset[str]:
@@ -124,11 +130,20 @@ def load(name: str) -> Method:
     return replace(method, prepare_options={**method.prepare_options, "rank": rank}) if rank else method
 
 
+TRUNKS = {"latest": "full-ft", "initial": "zs-merge", "all": "all-all", "unrolled": "unrolled-all"}
+
+
 def trunk(name: str) -> str:
-    """The method that trains the very same weights: methods that differ from plain fine-tuning only in what they deploy
-    share the training of `full-ft`, those that start every task at theta_0 that of `zs-merge`; any other, its own."""
-    method, plain = load(name), load("full-ft")
-    for shared in ("full-ft", "zs-merge"):
-        if replace(method, deploy="latest", unroll_from_initial=True) == replace(plain, init=load(shared).init):
-            return shared
-    return name
+    """The method whose training a method shares: where only what is deployed differs, every task starts from the same
+    weights. `full-ft` for all that just go on, `zs-merge` for all that start at theta_0, and so on; any other method,
+    its own."""
+    method = load(name)
+    shared = "ema-merge" if method.init == "unrolled" and method.unroll_from_initial else TRUNKS.get(method.init, name)
+    plain = load(shared)
+    same = replace(method, deploy=plain.deploy, unroll_from_initial=plain.unroll_from_initial) == plain
+    return shared if same else name
+
+
+def merges_in_training(name: str) -> bool:
+    """Whether how a cell merges changes its training, not just what it deploys."""
+    return load(name).init not in ("latest", "initial")

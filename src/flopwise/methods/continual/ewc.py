@@ -8,12 +8,8 @@ single sample to square.) FoMo-in-Flux, official code.
 `ewc-as-released` repeats a slip of that code: in the Fisher pass the similarities are multiplied by the parameter
 `logit_scale` itself instead of by its exponential."""
 
-import math
-
 from flopwise.methods.continual import Method
 from flopwise.methods.continual.full_ft import prepare
-
-SAMPLES = 50_000
 
 
 class ElasticWeights:
@@ -32,9 +28,6 @@ class ElasticWeights:
 
     def before_update(self, rate: float) -> None:
         pass
-
-    def fisher_batches(self, batch_size: int, available: int) -> int:
-        return min(math.ceil(SAMPLES / batch_size), available)
 
     def end_task(self, loss_of_batch, batches) -> None:
         scale = self.named["logit_scale"] if self.as_released else None
@@ -73,6 +66,6 @@ class ElasticWeights:
 
 
 METHODS = {
-    "ewc": Method(prepare, regulariser=ElasticWeights),
-    "ewc-as-released": Method(prepare, regulariser=ElasticWeights, regulariser_options={"as_released": True}),
+    "ewc": Method(prepare, regulariser=ElasticWeights, fisher=True, device_state=2),
+    "ewc-as-released": Method(prepare, regulariser=ElasticWeights, fisher=True, device_state=2, regulariser_options={"as_released": True}),
 }

@@ -28,9 +28,6 @@ class SynapticIntelligence:
         for name, parameter in self.named.items():
             self.path[name].addcmul_(parameter.grad, parameter.grad, value=rate)
 
-    def fisher_batches(self, batch_size: int, available: int) -> int:
-        return 0
-
     def end_task(self, loss_of_batch, batches) -> None:
         for name, parameter in self.named.items():
             now = parameter.detach()
@@ -49,4 +46,4 @@ class SynapticIntelligence:
             getattr(self, kind)[name] = value
 
 
-METHOD = Method(prepare, regulariser=SynapticIntelligence)
+METHOD = Method(prepare, regulariser=SynapticIntelligence, device_state=3)

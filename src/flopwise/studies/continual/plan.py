@@ -9,7 +9,7 @@ from flopwise.config.models import Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
-from flopwise.methods.continual import trunk
+from flopwise.methods.continual import merges_in_training, trunk
 from flopwise.methods.deployment import check
 
 STUDY = "continual"
@@ -52,7 +52,7 @@ class Cell:
     @property
     def training(self) -> tuple[str, ...]:
         """Everything that decides the training; where only deployment merges, how it merges does not."""
-        own = () if self.trunk in ("full-ft", "zs-merge") else (self.merge,)
+        own = (self.merge,) if merges_in_training(self.method) else ()
         rest = (self.stream, self.schedule, self.rate, self.temperature, self.pool, self.horizon, str(self.seed))
         return (*(getattr(self, axis) for axis in JOB_AXES), self.trunk, *own, *rest)
 

@@ -78,7 +78,7 @@ class TrainingRun:
         self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         options = self.method.regulariser_options
         self.regulariser = self.method.regulariser(self.named, **options) if self.method.regulariser else None
-        self.deployments = [Deployment(load(c.method), c.merge, initial, seed=c.seed) for c in cells]
+        self.deployments = [Deployment(load(c.method), c.merge, initial, c.seed) for c in cells]
         self.probe = clip.create(self.cell.model)  # holds weights while they are scored
         self.progress, self.losses = Progress(), []
         self.rows: dict[str, list[dict]] = {"sets": [], "chunks": [], "inside": []}
