@@ -110,7 +110,7 @@ class Grid:
         cells = [{axis: getattr(cell, axis) for axis in (*AXES, "seed")} for cell in self.job(job)]
         _, budget, mixture, *_ = job.split("/")
         study = self.study.model_dump(
-            exclude={"experiments", "models", "budgets", "mixtures", "defaults", "seeds_per_job"}
+            exclude={"experiments", "models", "budgets", "mixtures", "defaults", "seeds_per_job", "performance_score"}
         )
         study.pop("checkpoint_every_steps")
         own = {"budget": self.study.budgets[budget], "mixture": self.study.mixtures[mixture]}
