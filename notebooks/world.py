@@ -111,8 +111,8 @@ places = orderings.positions(streamed, adaptation, tasks)
 show.figure(
     orderings.ribbons(places, titles), figures, "world_orderings", places,
     caption=f"The orderings of the {len(streamed['stream'][0])} classes of all adaptation sets, with seed 0. A stripe is "
-    "a class, its colour the release group of its data set. Ticks part the tasks; below the last ribbon, in which each "
-    "data set is one block, stand the names.",
+    "a class, its colour the release group of its data set. Ticks part the tasks; in the time-incremental ordering "
+    "the sets of a group are mixed; below the last ribbon, in which each data set is one block, stand the names.",
     alt="Horizontal ribbons, one per ordering, of stripes coloured by release group: fine stripes of all colours in the "
     "random, easy-to-hard and frequency orderings, longer runs by similarity, one block per group from the oldest to "
     "the newest in the time-incremental ordering, and one per data set in the dataset-incremental one.",

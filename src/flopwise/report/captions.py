@@ -16,10 +16,10 @@ def words(caption: str) -> list[str]:
 
 
 def statistics(sets: Sequence[StoredSet], pool: StoredSet) -> pd.DataFrame:
-    """A row per data set and one for the pool, which comes first: name, title, role, classes (groups of
-    captions where it is for retrieval), train, test (images), and of the captions of the training split (of the test split where there is none):
+    """A row for the pool and one per data set: name, title, role, classes (groups of captions where the set is for
+    retrieval), train, test (images), and of the captions of the training split, or of the test split where there is none:
     captions, mean_words, longest (words), vocabulary (distinct words), unknown (percent of all words that the pool never
-    uses) and repeated (percent of captions that another one before is equal to)."""
+    uses) and repeated (percent of captions that an earlier one is equal to)."""
     known = {word for caption in pool.train.captions for word in words(caption)}
     return pd.DataFrame([_statistics(one, known) for one in (pool, *sets)]).astype(
         {name: "Int64" for name in ("classes", "train", "test")}
@@ -66,7 +66,7 @@ def sizes(frame: pd.DataFrame) -> Figure:
         height_ratios=[len(part) for part in parts.values()],
     )  # fmt: skip
     for row, (role, part) in zip(grid, parts.items()):
-        for axes, (column, (label, form)) in zip(row, panels.items()):
+        for axes, (column, (_, form)) in zip(row, panels.items()):
             values = part[column].astype(float)
             axes.barh(range(len(part)), values.fillna(0), color=theme.MODEL_COLOURS[1], height=0.66)
             for y, value in enumerate(values):

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib
@@ -99,7 +100,8 @@ def _name_blocks(axes: Axes, part: pd.DataFrame, titles: dict[str, str], y: floa
     blocks = part.groupby("dataset", sort=False)["position"].agg(["min", "max"])
     axes.vlines(blocks["min"].iloc[1:] - 1, y, y + HEIGHT, color="white", lw=0.8)
     centres = (blocks["min"] + blocks["max"] - 1) / 2
-    slots = labels.spread(centres, min(0.031 * length, 0.97 * length / len(blocks)))
+    gap = min(0.031 * length, 0.97 * length / len(blocks))
+    slots = np.minimum(labels.spread(centres, gap), length - gap * np.arange(len(blocks))[::-1])
     for name, centre, slot in zip(blocks.index, centres, slots):
         axes.plot([centre, centre, slot], [y, y - 0.14, y - 0.32], color=theme.QUIET, lw=0.6, clip_on=False)
         axes.text(
@@ -132,8 +134,8 @@ def comparison(orderings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spread(stream: list[str]) -> float:
-    places = pd.Series(np.arange(len(stream)), index=map(dataset_of, stream))
-    return float(100 * places.groupby(level=0).std(ddof=0)[lambda std: places.index.value_counts() > 1].mean() / len(stream))
+    places = pd.Series(np.arange(len(stream))).groupby(list(map(dataset_of, stream)))
+    return float(100 * places.std(ddof=0)[places.size() > 1].mean() / len(stream))
 
 
 def agreement(orderings: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +144,7 @@ def agreement(orderings: pd.DataFrame) -> pd.DataFrame:
     ranks = [{item: place for place, item in enumerate(stream)} for stream in orderings["stream"]]
     items = list(ranks[0])
     taus = np.eye(len(names))
-    for i, j in ((i, j) for i in range(len(names)) for j in range(i)):
+    for i, j in combinations(range(len(names)), 2):
         taus[i, j] = taus[j, i] = kendalltau([ranks[i][x] for x in items], [ranks[j][x] for x in items]).statistic
     return pd.DataFrame(taus, columns=names).assign(Ordering=names)[["Ordering", *names]]
 

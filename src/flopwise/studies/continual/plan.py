@@ -19,6 +19,10 @@ NAMED = {
     "budget": "budgets", "mixture": "mixtures", "rate": "rates", "temperature": "temperatures", "horizon": "horizons",
 }  # fmt: skip
 EVALUATE = ("final", "tasks", "steps")
+UNUSED = {  # settings that change nothing that a train job computes
+    "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
+    "performance_score",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -171,8 +175,7 @@ class Grid:
         """Hash of all settings that decide what a job computes; experiments' names and other jobs do not enter."""
         keys = (*AXES, "seed", "evaluate")
         cells = [{key: getattr(cell, key) for key in keys} for cell in self.job(job)]
-        shared = {"experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps"}
-        study = self.study.model_dump(exclude={*shared, *NAMED.values()})
+        study = self.study.model_dump(exclude={*UNUSED, *NAMED.values()})
         own = {
             axis: {cell[axis]: self.study.model_dump(include={table})[table][cell[axis]] for cell in cells}
             for axis, table in NAMED.items()

@@ -42,24 +42,32 @@ def build_streams(settings: Settings, model: str, weights: Path, wanted: dict[tu
         stream = build_stream(material, kind, seed)
         streams.write_stream(path, stream)
         rows.append(
-            {"model": model, "kind": kind, "seed": seed, "file": path.name, "rule": rule_of(settings, model, kind),
+            {"model": model, "kind": kind, "seed": seed, "file": path.name, "rule": rule_of(material, kind),
              "entries": len(stream), "runs": streams.runs(stream)}
         )  # fmt: skip
     return rows
 
 
-def rule_of(settings: Settings, model: str, kind: str) -> str:
+def rule_of(material: "StreamMaterial", kind: str) -> str:
     """What decides the order of a stream of `kind`, in words."""
-    score = {"similarity": "mean cosine of image and caption", "accuracy": "top-1 accuracy"}
-    rules = {
+    if kind.endswith(streams.REVERSE):
+        return rule_of(material, streams.reverse_of(kind)) + "; reversed"
+    if kind == "performance":
+        score = material.settings.preset.continual.performance_score
+        words = {"similarity": "mean cosine of image and caption", "accuracy": "top-1 accuracy"}[score]
+        return f"easy to hard: {words}, training images, {material.model}"
+    if kind == "frequency":
+        unseen = material.frequencies.count(0)
+        return (
+            "rare to frequent: captions of the pre-training pool that hold the class name "
+            f"({unseen} of {len(material.entries)} names occur in none and stand by name)"
+        )
+    return {
         "random": "all classes shuffled",
-        "similarity": f"from a random class, always on to the class with the most similar name, {model}",
-        "performance": f"easy to hard: {score[settings.preset.continual.performance_score]}, training images, {model}",
-        "frequency": "rare to frequent: captions of the pre-training pool that hold the class name",
+        "similarity": f"from a random class, always on to the class with the most similar name, {material.model}",
         "time": "by release group, classes of a group shuffled together",
         "dataset-incremental": "by release, one data set after the other, classes of a set shuffled",
-    }
-    return rules[kind.removesuffix(streams.REVERSE)] + (", reversed" if kind.endswith(streams.REVERSE) else "")
+    }[kind]
 
 
 @dataclass(frozen=True)

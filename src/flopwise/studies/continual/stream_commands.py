@@ -35,12 +35,13 @@ def build(
     if model not in study.models:
         raise UserError(f"model {model!r} is none of this scale's; allowed are {', '.join(study.models)}")
     _check_inputs(settings, kind, model)
-    stream = build_stream(StreamMaterial(settings, model, base_folder(settings, model)), kind, seed)
+    material = StreamMaterial(settings, model, base_folder(settings, model))
+    stream = build_stream(material, kind, seed)
     write_stream(out, stream)
     facts = {
         "kind": kind,
         "seed": seed,
-        "rule": rule_of(settings, model, kind),
+        "rule": rule_of(material, kind),
         "entries": len(stream),
         "out": str(out),
     }
