@@ -158,7 +158,9 @@ class EvaluationConfig(Strict):
     batch_size: int = setting(500, "images per forward pass; changes no result", "our choice", ge=1)
     inside: int = setting(4, "evaluations inside each task, where an experiment asks for them", "our choice", ge=1)
     split: Literal["test", "validation"] = setting(
-        "test", "`validation`: a fifth of each class's training data stands for the test data, for tuning", "official code"
+        "test",
+        "`validation`: a fifth of each class's training data stands for the test data, for tuning",
+        "official code",
     )
 
 
