@@ -6,15 +6,18 @@ Adam's direction N from the moments of R;  W <- W - rate (scale x P N or N P) - 
 Everything that is not a matrix is updated by AdamW itself. Steps, moments and bases are tensors in the optimiser's
 state, so that it can be saved and put back."""
 
+import math
+
 import torch
 from torch import Tensor
 
 
 class GaloreAdamW(torch.optim.Optimizer):
-    """Moments of matrices have r x n or m x r entries. Decay comes after the step, as in the authors' optimiser."""
+    """Moments of matrices have r x n or m x r entries. As in the authors' optimiser decay comes after the step, and eps is
+    1e-6, added to the root before the moments are corrected for their start."""
 
     def __init__(
-        self, parameters, learning_rate, weight_decay, *, rank=8, gap=200, scale=2.0, betas=(0.9, 0.999), eps=1e-8
+        self, parameters, learning_rate, weight_decay, *, rank=8, gap=200, scale=2.0, betas=(0.9, 0.999), eps=1e-6
     ):
         options = {"rank": rank, "gap": gap, "scale": scale, "betas": betas, "eps": eps}
         super().__init__(parameters, {"lr": learning_rate, "weight_decay": weight_decay, **options})
@@ -44,8 +47,8 @@ class GaloreAdamW(torch.optim.Optimizer):
         (first, second), step = group["betas"], done + 1
         state["mean"].lerp_(gradient, 1 - first)
         state["square"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        root = (state["square"] / (1 - second**step)).sqrt_().add_(group["eps"])
-        direction = state["mean"] / (1 - first**step) / root
+        correction = math.sqrt(1 - second**step) / (1 - first**step)
+        direction = correction * state["mean"] / (state["square"].sqrt() + group["eps"])
         if not matrix:
             return direction
         return group["scale"] * (direction @ state["basis"] if right else state["basis"] @ direction)
