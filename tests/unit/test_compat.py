@@ -16,7 +16,8 @@ def run(code: str) -> list[str]:
 def test_an_embedded_model_needs_none_of_the_heavy_packages():
     code = (
         "from flopwise.models import clip; clip.only('vit-xs-8'); model = clip.create('vit-xs-8'); "
-        "model(None, clip.tokenizer('vit-xs-8')(['a leaf']))"
+        "model(None, clip.tokenizer('vit-xs-8')(['a leaf'])); "
+        "from flopwise.studies.continual.budget import step_gflops; step_gflops('vit-xs-8', 'lora-r4', 8)"
     )
     assert run(code) == []
 

@@ -39,17 +39,23 @@ def prepare_torchvision() -> None:
             _LIBRARY = torch.library.Library("torchvision", "DEF")
             for operator in ("nms", "qnms"):
                 _LIBRARY.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    if "torch._dynamo" in sys.modules:
+    with without_compiler():
         importlib.import_module("torchvision")
-        return
+
+
+@contextmanager
+def without_compiler():
+    """Keep the code inside, which compiles nothing, from importing torch's compiler (1 s): torchvision wants one function
+    of it by name, torch's shape functions of the meta device want `disable`. Does nothing where it is already there."""
     compiler, utilities = ModuleType("torch._dynamo"), ModuleType("torch._dynamo.utils")
+    compiler.disable = lambda function, *_, **__: function
     utilities.is_compile_supported = _is_compile_supported
     with _modules({"torch._dynamo": compiler, "torch._dynamo.utils": utilities}):
-        importlib.import_module("torchvision")
+        yield
 
 
 def _is_compile_supported(device_type: str) -> bool:
-    """The one function of torch's compiler that torchvision asks for by name; looked up when it is called."""
+    """The function that torchvision keeps; looked up when it is called."""
     return importlib.import_module("torch._dynamo.utils").is_compile_supported(device_type)
 
 
