@@ -31,7 +31,9 @@ def read_wav(path: Path | str, rate: int, mono: bool = True) -> np.ndarray:
     except Exception as error:  # hostile headers fail in many ways; all mean the same
         raise RunFailure(f"{path}: not a WAV file that can be read ({error or type(error).__name__})") from error
     if found != rate:
-        raise UserError(f"{path} has {found} samples per second, expected {rate}; convert the file, nothing is resampled")
+        raise UserError(
+            f"{path} has {found} samples per second, expected {rate}; convert the file, nothing is resampled"
+        )
     if samples.dtype.kind == "u":
         samples = (samples.astype(np.float32) - 128) / 128
     elif samples.dtype.kind == "i":
@@ -57,7 +59,9 @@ class Clip:
 def audioset_classes(path: Path | str) -> tuple[list[str], list[str]]:
     """(identifiers such as /m/09x0r, names) of `class_labels_indices.csv` (columns index, mid, display_name)."""
     rows = [row for _, row in _rows(path, 3)]
-    if rows[:1] != [["index", "mid", "display_name"]] or [row[0] for row in rows[1:]] != [*map(str, range(len(rows) - 1))]:
+    if rows[:1] != [["index", "mid", "display_name"]] or [row[0] for row in rows[1:]] != [
+        *map(str, range(len(rows) - 1))
+    ]:
         raise RunFailure(f"{path} is not AudioSet's list of classes: index, mid, display_name, counted from 0")
     return [row[1] for row in rows[1:]], [row[2] for row in rows[1:]]
 

@@ -124,7 +124,9 @@ def kitti_pairs(root: Path | str, split: str = "training", flow: str = "flow_occ
     leaves them out)."""
     base = Path(root) / split
     firsts = sorted((base / "image_2").glob("*_10.png"))
-    return _complete(base, [FlowPair(p, p.with_name(p.name.replace("_10.", "_11.")), base / flow / p.name) for p in firsts])
+    return _complete(
+        base, [FlowPair(p, p.with_name(p.name.replace("_10.", "_11.")), base / flow / p.name) for p in firsts]
+    )
 
 
 def autoflow_pairs(root: Path | str) -> list[FlowPair]:

@@ -131,7 +131,9 @@ def _lines(path: Path):
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error
     except UnicodeDecodeError as error:
-        raise RunFailure(f"{path} is not UTF-8: {error.reason} in {error.object[error.start : error.start + 8]!r}") from error
+        raise RunFailure(
+            f"{path} is not UTF-8: {error.reason} in {error.object[error.start : error.start + 8]!r}"
+        ) from error
 
 
 def _label(spec: Task, text: str, where: str) -> int | float:

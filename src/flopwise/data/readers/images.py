@@ -21,7 +21,7 @@ def open_image(source: bytes | Path | str, name: str | None = None, max_pixels: 
 
 def decode(source: bytes | Path | str, name: str | None, max_pixels: int, convert):
     """`convert(image)` of the opened, not yet decoded `PIL.Image`, with every failure as one line."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     in_memory = isinstance(source, bytes)
     name = name or ("image" if in_memory else str(source))
@@ -35,6 +35,8 @@ def decode(source: bytes | Path | str, name: str | None, max_pixels: int, conver
                 return convert(image)
     except (RunFailure, FileNotFoundError):
         raise
+    except UnidentifiedImageError as error:
+        raise RunFailure(f"{name}: not an image that can be read (unknown format)") from error
     except Exception as error:  # decoders fail on hostile bytes in many ways; all mean the same
         raise RunFailure(f"{name}: not an image that can be read ({error or type(error).__name__})") from error
 

@@ -72,6 +72,8 @@ class PairStream:
     def state(self) -> dict:
         """JSON that `restore` takes: epoch, place of the file in the epoch's order and samples of it before the current
         run, samples of the run that are done, and what was counted."""
+        if self._source is None:
+            self._load()
         position = {"epoch": self._epoch, "visit": self._visit, "offset": self._offset, "done": self._done}
         return {**position, "delivered": self._delivered, "files": len(self.files), "skips": self.skips.state()}
 
@@ -120,7 +122,7 @@ class PairStream:
         if raw.caption is None or not raw.caption.strip():
             return self.skips.add("no caption", where)
         try:
-            image = open_image(raw.image, raw.key, self.max_pixels)
+            image = open_image(raw.image, where, self.max_pixels)
         except RunFailure as error:
-            return self.skips.add("the image cannot be read", f"{where} ({error})")
+            return self.skips.add("the image cannot be read", str(error))
         return {"key": raw.key, "image": image, "caption": raw.caption}

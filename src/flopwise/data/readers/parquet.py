@@ -56,6 +56,8 @@ def _check(path: str, schema, image: str, caption: str) -> None:
     if types.is_struct(cell) and cell.get_field_index("bytes") >= 0:
         cell = cell.field("bytes").type
     if not (types.is_binary(cell) or types.is_large_binary(cell)):
-        raise UserError(f"{path}: column {image!r} holds {cell}, allowed are encoded images (binary or struct with bytes)")
+        raise UserError(
+            f"{path}: column {image!r} holds {cell}, allowed are encoded images (binary or struct with bytes)"
+        )
     if not (types.is_string(text) or types.is_large_string(text)):
         raise UserError(f"{path}: column {caption!r} holds {text}, allowed is string")

@@ -95,8 +95,7 @@ def _sample(path: str, key: str, parts: dict[str, bytes], skips: Skips) -> Raw:
 def _members(path: str, skips: Skips) -> Iterator[tuple[str, bytes]]:
     """(name, content) of every member that may be used."""
     try:
-        with _open(path) as stream:
-            archive = tarfile.open(fileobj=_Bounded(stream), mode="r:")
+        with _open(path) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as archive:
             for member in archive:
                 archive.members = []  # the list would hold every header of the shard
                 where = f"{path}: {member.name}"
