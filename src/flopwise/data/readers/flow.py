@@ -85,7 +85,7 @@ def read_png16(path: Path | str) -> np.ndarray:
 
 def _bytes(image, order: str) -> np.ndarray:
     if image.format != "PNG" or [tile.args for tile in image.tile] != ["RGB;16B"]:
-        raise RunFailure(f"a 16-bit RGB PNG without interlacing is expected, not {image.format} in mode {image.mode}")
+        raise ValueError(f"a 16-bit RGB PNG without interlacing is expected, not {image.format} in mode {image.mode}")
     # raw mode RGB;16B keeps the first byte of a sample, RGB;16L the second
     image.tile = [tile._replace(args=f"RGB;16{order}") for tile in image.tile]
     return np.asarray(image)

@@ -20,7 +20,8 @@ def open_image(source: bytes | Path | str, name: str | None = None, max_pixels: 
 
 
 def decode(source: bytes | Path | str, name: str | None, max_pixels: int, convert):
-    """`convert(image)` of the opened, not yet decoded `PIL.Image`, with every failure as one line."""
+    """`convert(image)` of the opened, not yet decoded `PIL.Image`; every failure, a `ValueError` of `convert` too, is one
+    line."""
     from PIL import Image, UnidentifiedImageError
 
     in_memory = isinstance(source, bytes)
@@ -36,12 +37,12 @@ def decode(source: bytes | Path | str, name: str | None, max_pixels: int, conver
     except (RunFailure, FileNotFoundError):
         raise
     except UnidentifiedImageError as error:
-        raise RunFailure(f"{name}: not an image that can be read (unknown format)") from error
+        raise RunFailure(f"{name}: cannot be read as an image (unknown format)") from error
     except Exception as error:  # decoders fail on hostile bytes in many ways; all mean the same
-        raise RunFailure(f"{name}: not an image that can be read ({error or type(error).__name__})") from error
+        raise RunFailure(f"{name}: cannot be read as an image ({error or type(error).__name__})") from error
 
 
 def _rgb(image):
     if image.mode.startswith(("I", "F")):
-        raise RunFailure(f"samples of more than 8 bits (mode {image.mode})")
+        raise ValueError(f"samples of more than 8 bits (mode {image.mode})")
     return image.convert("RGB")

@@ -50,5 +50,5 @@ def ade20k_scenes(root: Path | str, split: str) -> list[tuple[Path, Path]]:
 
 def _indices(image) -> np.ndarray:
     if image.mode not in ("L", "P"):
-        raise RunFailure(f"mode {image.mode}; a label map is a grey or palette picture of 8 bits")
+        raise ValueError(f"mode {image.mode}; a label map is a grey or palette picture of 8 bits")
     return np.array(image)
