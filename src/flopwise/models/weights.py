@@ -3,6 +3,7 @@ copy fits the model it is for. Nothing is downloaded, nothing in a file is execu
 
 import csv
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -120,7 +121,9 @@ def read_shapes(path: Path) -> dict[str, list[int]]:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
                 return {key: list(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        content = torch.load(path, map_location="meta", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # says what the error says
+            content = torch.load(path, map_location="meta", weights_only=True)
     except Exception as error:  # unpicklers fail in many ways; all mean the same
         reason = re.split(r"[.\n]", str(error), maxsplit=1)[0] or type(error).__name__
         raise RunFailure(f"{path} is damaged, or holds code and not weights alone ({reason})") from error
