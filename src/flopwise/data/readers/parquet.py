@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.data.readers.pairs import Raw, Reader
+from flopwise.data.readers.pair_stream import Raw, Reader
 from flopwise.data.readers.skips import Skips
 
 ROWS = 64  # in memory at a time

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.data.readers.pairs import Raw
+from flopwise.data.readers.pair_stream import Raw
 from flopwise.data.readers.skips import Skips
 
 IMAGES = ("jpg", "jpeg", "png", "webp")

@@ -15,7 +15,7 @@ from PIL import Image
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.readers import shards
 from flopwise.data.readers.images import open_image
-from flopwise.data.readers.pairs import PairStream
+from flopwise.data.readers.pair_stream import PairStream
 from flopwise.data.readers.parquet import pairs_reader
 from flopwise.data.readers.skips import Skips
 
