@@ -72,12 +72,8 @@ def _add(result: dict, kind: str, example: str) -> None:
 
 
 def _kind(what: str) -> str:
-    """A problem without its details: what comes before a colon, a number or a quoted value."""
-    return (
-        what.split(":")[0]
-        if what.startswith(("left out", "archive"))
-        else "".join(what.split(";")[0].split("'")[:1]).strip()
-    )
+    """A problem without its details, which stand behind a colon or semicolon."""
+    return what.split(":")[0].split(";")[0]
 
 
 def _compare_counts(result: dict, found: Listing) -> None:
