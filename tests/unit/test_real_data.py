@@ -107,6 +107,16 @@ def test_published_file_lists_are_compared_when_manifests_are_read(copy, monkeyp
     assert kinds(verify(NAME, copy)) == {"file list differs from the published one": 1}
 
 
+def test_own_membership_stays_a_note_after_prepare(copy, monkeypatch):
+    monkeypatch.setattr(verify_module, "published_lists", lambda: {(NAME, "test"): "0" * 64})
+    before = verify(NAME, copy)
+    prepare(NAME, copy)
+    after = verify(NAME, copy)
+    assert before["ok"]
+    assert after["ok"]
+    assert [note for note in after["notes"] if "differs from the published" in note] == before["notes"]
+
+
 def test_the_published_lists_have_as_many_images_as_the_rows():
     for line in verify_module.PUBLISHED.read_text().splitlines()[1:]:
         name, split, count, digest, _ = line.split(",", 4)

@@ -58,6 +58,11 @@ def class_file(facts: DataSet, root: Path) -> Path:
     return root / f"{facts.folder}_classnames.json"
 
 
+def record_file(facts: DataSet, root: Path) -> Path:
+    """Where `prepare` records the hashes of the file lists."""
+    return root / f"{facts.folder}_files.json"
+
+
 def copy_prefix(facts: DataSet, split: str) -> str:
     return f"{facts.folder}_{splits_of(facts)[split]}_224/"
 
