@@ -9,8 +9,20 @@ import math
 import numpy as np
 
 from flopwise.data.materials.pixels import (
-    BLOCK, cover, disk, grid, in_blocks, lay, noisy, per_image, square, tinted, to_bytes, turned, uniform,
-)  # fmt: skip
+    BLOCK,
+    cover,
+    disk,
+    grid,
+    in_blocks,
+    lay,
+    noisy,
+    per_image,
+    square,
+    tinted,
+    to_bytes,
+    turned,
+    uniform,
+)
 
 FRAMES, SIZE, SAMPLES = 4, 16, 64  # SAMPLES of sound per frame
 PITCHES = (6, 11)  # cycles per frame

@@ -4,8 +4,19 @@ import numpy as np
 
 from flopwise.data.materials.layers import Affine, Layer, cloudy, everywhere, render
 from flopwise.data.materials.pixels import (
-    BLOCK, bell, cross, grid, in_blocks, lobed, per_image, square, triangle, turned, uniform, wave,
-)  # fmt: skip
+    BLOCK,
+    bell,
+    cross,
+    grid,
+    in_blocks,
+    lobed,
+    per_image,
+    square,
+    triangle,
+    turned,
+    uniform,
+    wave,
+)
 
 FIELDS = {
     "frame1": "uint8 (n, h, w, 3)", "frame2": "uint8 (n, h, w, 3)",
