@@ -34,16 +34,29 @@ def absent(what: str) -> tuple[Figure, pd.DataFrame]:
     return figure, pd.DataFrame({"material": []})
 
 
-def sheet(rows: int, columns: int, height: float, **options):
-    """A figure of empty axes; returns it and its axes, (rows, columns)."""
-    figure, grid = theme.figure(height, nrows=rows, ncols=columns, squeeze=False, **options)
-    for axes in grid.flat:
-        axes.axis("off")
-    return figure, grid
+def blank(height: float) -> Figure:
+    """An empty figure of full width and `height` inches, on which `panel` and `heading` place things by inches."""
+    figure, axes = theme.figure(height)
+    axes.remove()
+    figure.set_layout_engine("none")
+    return figure
 
 
-def show(axes, image: np.ndarray) -> None:
-    axes.imshow(image, interpolation="none", cmap="gray")
+def panel(figure: Figure, left: float, top: float, width: float, height: float, image: np.ndarray | None = None):
+    """Axes without frame, `left` and `top` inches from the figure's corner, with `image` in them."""
+    wide, tall = figure.get_figwidth(), figure.get_figheight()
+    axes = figure.add_axes([left / wide, 1 - (top + height) / tall, width / wide, height / tall])
+    axes.axis("off")
+    if image is not None:
+        axes.imshow(image, interpolation="none", aspect="auto")
+    return axes
+
+
+def heading(figure: Figure, top: float, title: str, facts: str = "") -> None:
+    """A title at the left and facts at the right of a line, `top` inches from the figure's upper edge."""
+    y = 1 - top / figure.get_figheight()
+    figure.text(0.01, y, title, fontsize=9, fontweight="bold", va="center")
+    figure.text(0.99, y, facts, fontsize=7.5, color=theme.QUIET, va="center", ha="right")
 
 
 def under(axes, text: str, width: int, lines: int = 3) -> None:
@@ -52,32 +65,28 @@ def under(axes, text: str, width: int, lines: int = 3) -> None:
     axes.text(0, -0.05, "\n".join(words), transform=axes.transAxes, fontsize=6.5, va="top", linespacing=1.05)
 
 
+COLUMN, SIDE = 0.69, 0.65  # inches from one picture of a row of ten to the next, and its width
+
+
 def pools(stored: Stored) -> tuple[Figure, pd.DataFrame]:
     """A row per pool: its first ten images above their captions."""
     chosen = [name for name in stored if name.startswith("pool-")]
     if not chosen:
         return absent("pre-training pools")
-    figure, grid = sheet(len(chosen), 10, 1.42 * len(chosen))
-    figure.set_layout_engine("none")
+    figure = blank(1.42 * len(chosen))
     records = []
     for row, name in enumerate(chosen):
-        one = stored[name]
-        top, height = 1 - row / len(chosen), 1 / len(chosen)
-        tall = 0.095 * theme.WIDTH / figure.get_figheight()
-        figure.text(0.01, top - 0.07 * height, one.card["title"], fontsize=9, fontweight="bold", va="center")
-        figure.text(0.99, top - 0.07 * height, _pool_facts(one.card), fontsize=7.5, color=theme.QUIET, va="center",
-                    ha="right")  # fmt: skip
-        for column, axes in enumerate(grid[row]):
-            axes.set_position([0.01 + 0.0985 * column, top - 0.15 * height - tall, 0.092, tall * 0.97])
-            show(axes, one.arrays["train_images"][column])
-            caption = one.documents["train_captions"][column]
-            under(axes, caption, 13, 4)
-            records.append({"material": name, "image": column, "caption": caption})
+        heading(figure, 1.42 * row + 0.11, stored[name].card["title"], _pool_facts(stored[name].card))
+        captions = stored[name].documents["train_captions"]
+        for column, image in enumerate(stored[name].arrays["train_images"][:10]):
+            under(panel(figure, 0.06 + COLUMN * column, 1.42 * row + 0.23, SIDE, SIDE, image), captions[column], 13, 4)
+            records.append({"material": name, "image": column, "caption": captions[column]})
     return figure, pd.DataFrame(records)
 
 
 def _pool_facts(card: dict) -> str:
-    shares = [f"{name} {100 * value:.0f} %" for name, value in card["shares"].items()]
+    words = {"junk": "junk", "wrong labels": "wrong labels", "captions that say nothing or wrong": "poor captions"}
+    shares = [f"{word} {100 * card['shares'][name]:.0f} %" for name, word in words.items() if card["shares"].get(name)]
     return " · ".join([f"stands for {card['stands_for']}", f"{card['counts']['train']:,} images", *shares])
 
 
@@ -87,19 +96,19 @@ def masks(stored: Stored) -> tuple[Figure, pd.DataFrame]:
         return absent("scenes with masks")
     one = stored["segmentation"]
     names = one.card["classes"]
-    figure, grid = sheet(2, 10, 2.15)
+    figure = blank(1.9)
     records = []
     for column in range(10):
         image, mask = one.arrays["validation_images"][column], one.arrays["validation_masks"][column]
         colours = np.full((*mask.shape, 3), 255)
         known = mask != one.card["ignore_index"]
         colours[known] = CLASS_COLOURS[mask[known]]
-        show(grid[0, column], image)
-        show(grid[1, column], colours)
+        for row, drawn in enumerate((image, colours)):
+            panel(figure, 0.06 + COLUMN * column, 0.05 + COLUMN * row, SIDE, SIDE, drawn)
         shares = np.bincount(mask[known], minlength=len(names))
         records += [{"image": column, "class": name, "pixels": int(n)} for name, n in zip(names, shares) if n]
     patches = [_patch(colour / 255) for colour in CLASS_COLOURS] + [_patch("white")]
-    figure.legend(patches, [*names, "edge, ignored"], loc="outside lower center", ncols=6, handlelength=1, fontsize=7.5)
+    figure.legend(patches, [*names, "edge, ignored"], loc="lower center", ncols=6, handlelength=1, fontsize=7.5)
     return figure, pd.DataFrame(records)
 
 
@@ -114,21 +123,20 @@ def classes(stored: Stored) -> tuple[Figure, pd.DataFrame]:
     chosen = [name for name in ("cues", "cues-wide", "quadrants") if name in stored]
     if not chosen:
         return absent("labelled images")
-    figure, grid = sheet(3 * len(chosen), 10, 2.75 * len(chosen))
+    figure = blank(2.72 * len(chosen))
     records = []
     for block, name in enumerate(chosen):
-        one = stored[name]
-        targets = np.asarray(one.arrays["test_targets"])
-        names = one.card["classes"]
-        picked = np.unique(np.linspace(0, len(names) - 1, 10).round().astype(int))[:10]
-        facts = f"{one.card['title']}: {len(names)} classes, chance {100 / len(names):.1f} %"
-        grid[3 * block, 0].set_title(facts)
+        one, top = stored[name], 2.72 * block
+        targets, names = np.asarray(one.arrays["test_targets"]), one.card["classes"]
+        picked = np.unique(np.linspace(0, len(names) - 1, 10).round().astype(int))
+        heading(figure, top + 0.11, one.card["title"], f"{len(names)} classes · chance {100 / len(names):.1f} %")
         for column, target in enumerate(picked):
             members = np.flatnonzero(targets == target)[:3]
             for row, member in enumerate(members):
-                show(grid[3 * block + row, column], one.arrays["test_images"][member])
+                place = (0.06 + COLUMN * column, top + 0.23 + COLUMN * row)
+                axes = panel(figure, *place, SIDE, SIDE, one.arrays["test_images"][member])
                 records.append({"material": name, "class": names[target], "image": int(member)})
-            under(grid[3 * block + 2, column], names[target], 12)
+            under(axes, names[target], 12)
     return figure, pd.DataFrame(records)
 
 
@@ -177,11 +185,16 @@ def cards(stored: Stored) -> pd.DataFrame:
         size = sum(facts["bytes"] for facts in card["files"].values())
         rows.append({
             "Material": name, "Study": card["study"], "Stands for": card["stands_for"], "Made of": card["material"],
-            "Samples": "; ".join(f"{split} {count:,}" for split, count in card["counts"].items()), "MB": size / 1e6,
+            "Samples": _counts(card), "MB": size / 1e6,
             "Without learning": "; ".join(f"{what}: {value:g}" for what, value in card["baselines"].items()),
             "How the splits differ": card["split"], "Source": _source(card), "Licence": card["licence"],
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _counts(card: dict) -> str:
+    counts = sorted(card["counts"].items(), key=lambda item: item[0] != "train")
+    return f"{'; '.join(f'{split} {count:,}' for split, count in counts)} ({card['unit']})"
 
 
 def _source(card: dict) -> str:

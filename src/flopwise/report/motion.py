@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from flopwise.data.materials import battles as game
 from flopwise.data.materials.clips import SAMPLES
 from flopwise.report import theme
-from flopwise.report.materials import Stored, absent, sheet, show, under
+from flopwise.report.materials import Stored, absent, blank, heading, panel
 
 OWN, ENEMY = "#0065a3", "#c14a00"
 MARKERS = {"soldier": "o", "archer": "^", "guard": "s"}
@@ -26,35 +26,45 @@ def flow(stored: Stored) -> tuple[Figure, pd.DataFrame]:
     chosen = [name for name in stored if name.startswith("flow-")]
     if not chosen:
         return absent("image pairs with flow")
-    heights = [_pixels(stored, name)[0] / _pixels(stored, name)[1] for name in chosen for _ in range(2)]
-    figure, grid = sheet(2 * len(chosen), 4, 1.0 + 2.0 * sum(heights), gridspec_kw={"height_ratios": heights})
-    records = []
-    for row in range(2 * len(chosen)):
-        name, pair = chosen[row // 2], row % 2
-        arrays = stored[name].arrays
-        motion, hidden, valid = (arrays[f"test_{key}"][pair] for key in ("flow", "occluded", "valid"))
-        largest = float(np.sqrt((motion**2).sum(-1)).max())
-        state = np.full((*hidden.shape, 3), 255)
-        state[~valid], state[hidden & valid] = (214, 218, 222), (193, 74, 0)
-        for axes, image in zip(grid[row], (arrays["test_frame1"][pair], arrays["test_frame2"][pair],
-                                           wheel(motion, largest), state)):  # fmt: skip
-            show(axes, image)
-            axes.axis("on")
-            axes.set(xticks=[], yticks=[])
-            axes.grid(False)
-        if pair == 0:
-            grid[row, 0].set_title(f"{stored[name].card['title']} (stands for {stored[name].card['stands_for']})")
-        under(grid[row, 2], f"up to {largest:.1f} pixels", 30)
-        records.append({"material": name, "pair": pair, "longest_pixels": largest,
-                        "hidden_share": float(hidden.mean()), "valid_share": float(valid.mean())})  # fmt: skip
-    for axes, text in zip(grid[-1], ("frame 1", "frame 2", "", "hidden (orange), unknown (gray)")):
-        under(axes, text, 40)
+    sizes = {name: _size(stored[name].card) for name in chosen}
+    figure = blank(0.6 + sum(0.3 + rows * (height + 0.24) for _, height, rows in sizes.values()))
+    records, top = [], 0.5
+    for name, (width, height, rows) in sizes.items():
+        heading(figure, top + 0.11, f"{stored[name].card['title']} (stands for {stored[name].card['stands_for']})")
+        for pair in range(2):
+            place = (0.06 + pair * (2 - rows) * 3.46, top + 0.25 + pair * (rows - 1) * (height + 0.24))
+            records.append({"material": name, **_pair(figure, stored[name].arrays, pair, place, width, height)})
+        top += 0.3 + rows * (height + 0.24)
     _key(figure)
     return figure, pd.DataFrame(records)
 
 
-def _pixels(stored: Stored, name: str) -> tuple[int, int]:
-    return stored[name].card["height"], stored[name].card["width"]
+def _size(card: dict) -> tuple[float, float, int]:
+    """Width and height of a picture in inches, and rows of two pairs: wide pictures stand below each other."""
+    wide = card["width"] > 1.5 * card["height"]
+    width = 1.68 if wide else 0.82
+    return width, width * card["height"] / card["width"], 1 + wide
+
+
+def _pair(figure: Figure, arrays: dict, pair: int, place: tuple[float, float], width: float, height: float) -> dict:
+    """Draw one pair; returns its facts."""
+    motion, hidden, valid = (arrays[f"test_{key}"][pair] for key in ("flow", "occluded", "valid"))
+    largest = float(np.sqrt((motion**2).sum(-1)).max())
+    state = np.full((*hidden.shape, 3), 244)
+    state[~valid], state[hidden & valid] = (205, 209, 214), (193, 74, 0)
+    pictures = {
+        "frame 1": arrays["test_frame1"][pair], "frame 2": arrays["test_frame2"][pair],
+        f"flow, up to {largest:.1f} px": wheel(motion, largest), "hidden, unknown" if not valid.all() else "hidden": state,
+    }  # fmt: skip
+    for column, (words, picture) in enumerate(pictures.items()):
+        axes = panel(figure, place[0] + column * (width + 0.03), place[1], width, height, picture)
+        axes.text(0, -0.02, words, transform=axes.transAxes, fontsize=6.5, va="top")
+    return {
+        "pair": pair,
+        "longest_pixels": largest,
+        "hidden_share": float(hidden.mean()),
+        "valid_share": float(valid.mean()),
+    }
 
 
 def _key(figure: Figure) -> None:
@@ -62,17 +72,14 @@ def _key(figure: Figure) -> None:
     axis = np.linspace(-1, 1, 61)
     field = np.stack(np.meshgrid(axis, axis), -1)
     image = np.where(((field**2).sum(-1) <= 1)[..., None], wheel(field, 1.0), 1.0)
-    axes = figure.add_axes([0.9, 1 - 0.62 / figure.get_figheight(), 0.08, 0.56 / figure.get_figheight()])
-    axes.imshow(image, interpolation="bilinear")
-    axes.axis("off")
-    for x, y, text, how in (
-        (0.5, 1.02, "up", "cb"),
-        (0.5, -0.02, "down", "ct"),
-        (-0.05, 0.5, "left", "rc"),
-        (1.02, 0.5, "right", "lc"),
-    ):
-        sides = {"c": "center", "b": "bottom", "t": "top", "r": "right", "l": "left"}
-        axes.text(x, y, text, transform=axes.transAxes, ha=sides[how[0]], va=sides[how[1]], fontsize=6.5)
+    axes = panel(figure, 6.15, 0.14, 0.5, 0.5, image)
+    for x, y, text, across, along in (
+        (0.5, 1.02, "up", "center", "bottom"), (0.5, -0.04, "down", "center", "top"),
+        (-0.05, 0.5, "left", "right", "center"), (1.05, 0.5, "right", "left", "center"),
+    ):  # fmt: skip
+        axes.text(x, y, text, transform=axes.transAxes, ha=across, va=along, fontsize=6.5)
+    words = "flow: the colour is where a place moves to, as on the wheel\norange: hidden or outside in frame 2 · gray: flow not known"
+    figure.text(0.01, 1 - 0.25 / figure.get_figheight(), words, fontsize=7.5, color=theme.QUIET, va="center")
 
 
 def clips(stored: Stored) -> tuple[Figure, pd.DataFrame]:
@@ -82,22 +89,27 @@ def clips(stored: Stored) -> tuple[Figure, pd.DataFrame]:
     one = stored["clips"]
     targets, names = np.asarray(one.arrays["test_targets"]), one.card["classes"]
     chosen = [int(np.flatnonzero(targets == k)[0]) for k in np.unique(targets)]
-    figure, grid = sheet(len(chosen), 6, 0.78 * len(chosen) + 0.3, gridspec_kw={"width_ratios": [1, 1, 1, 1, 2.2, 2.2]})
+    figure = blank(0.28 + 0.7 * len(chosen))
+    for left, words in ((1.06, "frames 1 to 4"), (3.8, "sound"), (5.45, "spectrogram")):
+        figure.text(
+            left / theme.WIDTH, 1 - 0.12 / figure.get_figheight(), words, fontsize=8, fontweight="bold", va="center"
+        )
     records = []
-    for row, index in zip(grid, chosen):
-        for axes, frame in zip(row, one.arrays["test_video"][index]):
-            show(axes, frame)
+    for row, index in enumerate(chosen):
+        top = 0.25 + 0.7 * row
+        for column, frame in enumerate(one.arrays["test_video"][index]):
+            panel(figure, 1.06 + 0.67 * column, top, 0.64, 0.64, frame)
         sound = one.arrays["test_audio"][index] / 32767
-        row[4].plot(sound, color=theme.INK, lw=0.6)
-        row[4].set_ylim(-1, 1)
-        row[5].imshow(_spectrogram(sound), aspect="auto", origin="lower", cmap="magma", interpolation="none")
+        curve = panel(figure, 3.8, top, 1.5, 0.64)
+        curve.plot(sound, color=theme.INK, lw=0.6)
+        curve.set_ylim(-1, 1)
+        picture = panel(figure, 5.45, top, 1.5, 0.64)
+        picture.imshow(_spectrogram(sound), aspect="auto", origin="lower", cmap="magma", interpolation="none")
         form = "square" if one.arrays["test_tags"][index][7] else "disc"
-        row[0].set_title(f"{names[targets[index]]} pitch, {form}", fontsize=8)
+        words = f"{names[targets[index]]} pitch\n({form})"
+        figure.text(0.01, 1 - (top + 0.32) / figure.get_figheight(), words, fontsize=7.5, va="center")
         records.append({"clip": index, "class": names[targets[index]], "form": form,
                         "loudest": round(float(np.abs(sound).max()), 3)})  # fmt: skip
-    under(grid[-1, 0], "frames 1 to 4", 40)
-    under(grid[-1, 4], "sound, four frames long", 40)
-    under(grid[-1, 5], "spectrogram: frequency upwards, time to the right", 60)
     return figure, pd.DataFrame(records)
 
 

@@ -58,7 +58,7 @@ _ALL = (
     _pool("pool-coco", "Annotated scenes", "COCO", "images with all objects and a caption", 512),
     _pool("pool-in1k", "Curated objects", "ImageNet-1K", "images with a label and a template caption", 12_288),
     _pool("pool-in21k", "Curated objects, long tail", "ImageNet-21K", "images with a label and a template caption", 6144),
-    _pool("pool-jft", "Machine-labelled web images", "JFT-300M", "images with a noisy label and its caption", 8192),
+    _pool("pool-jft", "Web images, machine labels", "JFT-300M", "images with a noisy label and its caption", 8192),
     _pool("pool-align", "Web images with alt-text", "ALIGN", "images with alt-text, no labels", 12_288),
     Material(
         "segmentation", "Scenes with masks", "efficiency", "ADE20K", "semantic segmentation", "procedural",

@@ -25,7 +25,7 @@ from flopwise.data.materials.pixels import (
 )
 
 FRAMES, SIZE, SAMPLES = 4, 16, 64  # SAMPLES of sound per frame
-PITCHES = (6, 11)  # cycles per frame
+PITCHES = (4, 9)  # cycles per frame
 DIRECTIONS = ("right", "left", "down", "up")
 CLASSES = tuple(f"{direction}, {pitch}" for direction in DIRECTIONS for pitch in ("low", "high"))
 TAGS = (*DIRECTIONS, "low", "high", "disc", "square")

@@ -14,7 +14,8 @@ from flopwise.data.materials.letters import pack, packed_tasks
 TASKS = ("agreement", "polarity", "negated-polarity", "long-agreement")
 LENGTH = 64
 FIELDS = {
-    "train, validation": "uint8 (n, 64): a line each, padded with 0",
+    "train": "uint8 (n, 64): a line each, padded with 0",
+    "validation": "uint8 (n, 64): the same",
     "<task>_<split>_first": "uint8 (n, 64): the sample, padded with 0",
     "<task>_<split>_labels": "int64 (n,): 0 or 1",
 }

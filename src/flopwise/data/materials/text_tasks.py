@@ -45,11 +45,14 @@ def make(name: str, sizes: dict[str, int], seed: int):
             rng = numpy_generator(seed, name, task, split)
             tasks[task, split] = _balanced(draw(rng, documents), sizes[split])
             counts[f"{task}, {split}"] = len(tasks[task, split])
+    totals = {split: sum(count for key, count in counts.items() if key.endswith(split)) for split in sizes}
     baselines = {f"accuracy by chance, {task} (%)": 100 / len(names) for task, names in CLASSES.items()}
     facts = {
         **facts,
         "classes": CLASSES,
-        "counts": counts,
+        "counts": totals,
+        "samples_per_task": counts,
+        "unit": "samples",
         "baselines": {**baselines, "correlation by chance, similarity": 0.0},
     }
     return packed_tasks(tasks, LENGTH, seed, name), {}, facts
