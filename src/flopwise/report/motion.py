@@ -78,7 +78,8 @@ def _key(figure: Figure) -> None:
         (-0.05, 0.5, "left", "right", "center"), (1.05, 0.5, "right", "left", "center"),
     ):  # fmt: skip
         axes.text(x, y, text, transform=axes.transAxes, ha=across, va=along, fontsize=6.5)
-    words = "flow: the colour is where a place moves to, as on the wheel\norange: hidden or outside in frame 2 · gray: flow not known"
+    words = "flow: the colour is where a place moves to, as on the wheel\n"
+    words += "orange: hidden or outside in frame 2 · gray: flow not known"
     figure.text(0.01, 1 - 0.25 / figure.get_figheight(), words, fontsize=7.5, color=theme.QUIET, va="center")
 
 

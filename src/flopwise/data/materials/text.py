@@ -28,8 +28,5 @@ def make(name: str, sizes: dict[str, int], seed: int):
         arrays[f"{split}_starts"] = np.array(starts, np.int64)
         arrays[f"{split}_documents"] = np.array([number[passage.document] for passage in kept], np.int32)
         kinds[split] = {"passages": len(kept), "documents": len(set(arrays[f"{split}_documents"].tolist()))}
-    return (
-        arrays,
-        {"documents": names},
-        {**facts, "unit": "bytes", "kept": kinds, "baselines": {"bits per byte of uniform bytes": 8.0}},
-    )
+    baselines = {"bits per byte of uniform bytes": 8.0}
+    return arrays, {"documents": names}, {**facts, "unit": "bytes", "kept": kinds, "baselines": baselines}
