@@ -37,8 +37,10 @@ def _pool(name: str, title: str, stands_for: str, task: str, images: int) -> Mat
     )
 
 
-def _perceiver(name: str, title: str, stands_for: str, task: str, module: str, unit: str, **sizes: int) -> Material:
-    return Material(name, title, "perceiver", stands_for, task, "procedural", module, unit, sizes, _SEEDS)
+def _perceiver(
+    name: str, title: str, stands_for: str, task: str, module: str, unit: str, split: str = _SEEDS, **sizes: int
+) -> Material:
+    return Material(name, title, "perceiver", stands_for, task, "procedural", module, unit, sizes, split)
 
 
 def _english(name: str, title: str, stands_for: str, task: str, module: str, unit: str, **sizes: int) -> Material:
@@ -86,7 +88,7 @@ _ALL = (
     ),
     _perceiver(
         "battles", "Battles of unit sets", "StarCraft II", "next action and outcome", "battles", "games",
-        train=300, test=60,
+        split="by game", train=300, test=60,
     ),
     _perceiver(
         "quadrants", "Small images", "ImageNet", "classification", "quadrants", "images", train=4000, test=1000
@@ -94,7 +96,7 @@ _ALL = (
     _perceiver(
         "grammar", "Sentences of a small language", "masked language modelling and GLUE, at their smallest",
         "language modelling and four tasks", "grammar", "lines, or samples per task",
-        train=6000, validation=500, task_train=1500, task_test=400,
+        split="every line is in one split: it is drawn again until no other split has it", train=6000, validation=500, task_train=1500, task_test=400,
     ),
     _english(
         "text", "English text", "Wikipedia and C4", "language modelling on bytes", "text", "bytes at most",

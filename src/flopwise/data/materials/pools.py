@@ -1,7 +1,8 @@
 """Pre-training pools of the efficiency study, from annotated scenes to web images with alt-text.
 
 What differs is what differs between the real ones: how many things a picture shows and where, how often each class
-occurs, how much of it is junk, how many labels and captions are wrong.
+occurs, how much of it is junk, how many labels and captions are wrong. Controls that tell size from quality need no
+pools of their own: a longer beginning of a curated pool, and the images of a web pool that are not `junk`.
 """
 
 from dataclasses import dataclass
