@@ -96,7 +96,8 @@ _ALL = (
     _perceiver(
         "grammar", "Sentences of a small language", "masked language modelling and GLUE, at their smallest",
         "language modelling and four tasks", "grammar", "lines, or samples per task",
-        split="every line is in one split: it is drawn again until no other split has it", train=6000, validation=500, task_train=1500, task_test=400,
+        split="every line is in one split: it is drawn again until no other split has it",
+        train=6000, validation=500, task_train=1500, task_test=400,
     ),
     _english(
         "text", "English text", "Wikipedia and C4", "language modelling on bytes", "text", "bytes at most",
