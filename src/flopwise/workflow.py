@@ -8,8 +8,8 @@ from pathlib import Path
 from flopwise.config import ROOT, Settings, load
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json
+from flopwise.data.materials.commands import modules as material_modules
 from flopwise.data.streams import ORDERINGS
-from flopwise.data.commands import material_modules
 from flopwise.data.world.catalogue import module_of
 from flopwise.provenance.sources import closure
 from flopwise.report.chapters import notebook, notebooks

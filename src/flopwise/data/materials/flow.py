@@ -4,8 +4,19 @@ import numpy as np
 
 from flopwise.data.materials.layers import Affine, Layer, cloudy, everywhere, render
 from flopwise.data.materials.pixels import (
-    BLOCK, bell, cross, grid, in_blocks, lobed, per_image, square, triangle, turned, uniform, wave,
-)  # fmt: skip
+    BLOCK,
+    bell,
+    cross,
+    grid,
+    in_blocks,
+    lobed,
+    per_image,
+    square,
+    triangle,
+    turned,
+    uniform,
+    wave,
+)
 
 FIELDS = {
     "frame1": "uint8 (n, h, w, 3)", "frame2": "uint8 (n, h, w, 3)",
@@ -94,13 +105,13 @@ def draw_scenes(rng) -> dict[str, np.ndarray]:
 
 
 def _form(rng, centre: np.ndarray):
-    """A turned box, triangle or cross of one kind per block."""
-    form = (square, triangle, cross)[int(rng.integers(0, 3))]
+    """A turned box, triangle or cross."""
+    kind = per_image(rng.integers(0, 3, BLOCK))
     radius, turn = uniform(rng, 4, 8, BLOCK), rng.integers(0, 256, BLOCK)
 
     def covers(x, y):
         u, v = turned(x - per_image(centre[:, 0]), y - per_image(centre[:, 1]), turn)
-        return form(u, v, per_image(radius)) > 0
+        return np.choose(kind, [form(u, v, per_image(radius)) > 0 for form in (square, triangle, cross)])
 
     return covers
 
