@@ -27,7 +27,15 @@ def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path,
         return
     build_to(settings.preset.data, name, out)
     rule = "data_pool" if name in settings.preset.data.pools else "data_set"
-    write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",))
+    write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=modules(settings.preset.data, name))
+
+
+def modules(data, name: str) -> tuple[str, ...]:
+    """Modules that make a data set or pool of the scale; the one that draws an embedded set is imported by name."""
+    from flopwise.data.world.catalogue import WORLD, module_of
+
+    drawn = (module_of(name),) if data.kind == "embedded" and name in WORLD else ()
+    return "flopwise.data.build", *drawn
 
 
 @app.command("list")
