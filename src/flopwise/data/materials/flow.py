@@ -87,7 +87,7 @@ def _lobed(centre: np.ndarray, radius: np.ndarray, lobes: int):
 
 
 def draw_scenes(rng) -> dict[str, np.ndarray]:
-    """Five bars, boxes and triangles with wave textures before a far plane; the camera pans and zooms, what is near moves
+    """Five boxes, triangles and crosses with wave textures before a far plane; the camera pans and zooms, what is near moves
     more, and everything moves by itself besides."""
     pan = bell(rng, 1.6, BLOCK, 2).astype(np.float64)
     zoom = 1 + bell(rng, 0.02, BLOCK).astype(np.float64)
@@ -98,7 +98,9 @@ def draw_scenes(rng) -> dict[str, np.ndarray]:
         centre = np.stack([uniform(rng, -26, 26, BLOCK), uniform(rng, -9, 9, BLOCK)], 1).astype(np.float64)
         spin = bell(rng, 0.0 if depth == 0 else 0.06, BLOCK).astype(np.float64)
         scale = 1 + near * (zoom - 1)
-        motion = Affine(np.stack([scale, -spin, spin, scale], 1), centre * (depth > 0), near * pan + own)
+        centre = centre * (depth > 0)
+        shift = near * pan + own + (scale - 1)[:, None] * centre  # zooms about the middle of the picture
+        motion = Affine(np.stack([scale, -spin, spin, scale], 1), centre, shift)
         covers = everywhere if depth == 0 else _form(rng, centre)
         layers.append(Layer(_waves(rng), covers, motion.forward, motion.inverse))
     return _done(render(layers, *_pixels("flow-scenes")))
