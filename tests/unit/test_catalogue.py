@@ -8,7 +8,7 @@ from flopwise.config import ROOT, load
 from flopwise.core.errors import UserError
 from flopwise.data.catalogue import FILE, catalogue, dataset
 
-FOMO = [row for row in catalogue().values() if "continual" in row.studies]
+FOMO = [row for row in catalogue().values() if "continual" in row.studies and row.role != "pre-training"]
 
 
 def of(role: str, task: str | None = None):
