@@ -350,6 +350,13 @@ def test_members_are_read_in_place(packed):
     assert listing.splits == loose.splits
 
 
+def test_a_listing_can_be_sent_to_a_worker(packed):
+    listing = open_listing(NAME, packed)
+    sent = pickle.loads(pickle.dumps(listing))
+    assert sent.splits == listing.splits
+    assert sent.image(sent.splits["test"][0]).mode == "RGB"
+
+
 def test_a_set_can_be_prepared_from_its_archive(packed):
     assert prepare(NAME, packed)["copies_made"] == 14
     assert open_listing(NAME, packed).prepared
