@@ -16,7 +16,7 @@ from flopwise.studies.continual.commands import app as continual_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(cost_app, name="cost", help="FLOPs, memory and memory-adjusted FLOPs of models and methods.")
-app.add_typer(data_app, name="data", help="The data sets: make one, list and describe them.")
+app.add_typer(data_app, name="data", help="The data sets: make, list, describe, prepare and verify them.")
 app.add_typer(continual_app, name="continual", help="The verbs of the continual study, one per rule.")
 app.add_typer(report_app, name="report", help="Notebooks, figures and the report page.")
 

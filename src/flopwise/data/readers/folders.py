@@ -6,6 +6,7 @@ from functools import partial
 from flopwise.core.errors import RunFailure
 from flopwise.data.listing import Listing, Row, copied, listing
 
+STANDARD = {"train": "train", "test": "test"}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
@@ -18,7 +19,7 @@ def class_folders(
     tree,
     dataset,
     *,
-    folders: dict[str, str],
+    folders: dict[str, str] = STANDARD,
     label=parent,
     copied_to: str = "",
     names=list,

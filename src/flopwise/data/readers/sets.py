@@ -25,10 +25,6 @@ def spaces(labels: list[str]) -> list[str]:
     return [label.replace("_", " ") for label in labels]
 
 
-def hyphens_too(labels: list[str]) -> list[str]:
-    return [label.replace("_", " ").replace("-", " ") for label in labels]
-
-
 def in_order(name: str):
     """Written names, one per folder in sorted order."""
 
