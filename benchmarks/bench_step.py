@@ -8,10 +8,9 @@ import argparse
 import logging
 from types import SimpleNamespace
 
-from common import cpu_seconds, interleaved, matrix_product_rate, quartiles, show
-
 import numpy as np
 import torch
+from common import interleaved, matrix_product_rate, quartiles, seconds_of, show
 
 from flopwise.core.loop import adamw, run_steps
 from flopwise.cost.flops import count
@@ -87,7 +86,7 @@ def compare(model: str, method: str, size: int, steps: int, repetitions: int) ->
     peak = matrix_product_rate()
     executed = count(lambda: contrastive_loss(ours.network, *batches[0]).backward()) / 1e9
     counted = step_gflops(model, method, size)
-    assembly = np.median([cpu_seconds(lambda step=step: source[step]) for step in range(steps)])
+    assembly = np.median([seconds_of(lambda step=step: source[step]) for step in range(steps)])
     each = {name: values / steps for name, values in seconds.items()}
     distance = max(
         float((a - b).detach().abs().max()) for a, b in zip(ours.network.parameters(), theirs.network.parameters())

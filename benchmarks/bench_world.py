@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from common import cpu_seconds, show
+from common import seconds_of, show
 
 from flopwise.config import load
 from flopwise.data.build import build_to
@@ -19,7 +19,7 @@ def main() -> None:
     data, rows = load(scale=options.scale).preset.data, []
     with tempfile.TemporaryDirectory() as folder:
         for name in (*data.adaptation, *data.evaluation, "pool"):
-            seconds = cpu_seconds(lambda name=name: build_to(data, name, Path(folder) / name))
+            seconds = seconds_of(lambda name=name: build_to(data, name, Path(folder) / name))
             stored = open_set(Path(folder) / name)
             images = sum(len(split.targets) for split in (stored.train, stored.test) if split is not None)
             size = sum(path.stat().st_size for path in (Path(folder) / name).iterdir())

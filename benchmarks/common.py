@@ -1,31 +1,27 @@
 """What the benchmarks share: one CPU thread, CPU time, interleaved repetitions, a table and JSON."""
 
 import json
-import os
 import time
-
-for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read by torch when it is imported
-    os.environ.setdefault(name, "1")
 
 import numpy as np
 import torch
 
-torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+torch.set_num_threads(1)
 
 
-def cpu_seconds(function) -> float:
-    """User and system seconds of this process, all threads."""
-    start = time.process_time()
+def seconds_of(function, clock=time.process_time) -> float:
+    """Seconds by `clock`; by default CPU seconds of this process, all threads, user and system."""
+    start = clock()
     function()
-    return time.process_time() - start
+    return clock() - start
 
 
-def interleaved(functions: dict, repetitions: int) -> dict[str, np.ndarray]:
-    """CPU seconds of every function, run in turn `repetitions` times after one run that is not measured, so that a
+def interleaved(functions: dict, repetitions: int, clock=time.process_time) -> dict[str, np.ndarray]:
+    """Seconds of every function, run in turn `repetitions` times after one run that is not measured, so that a
     change of the machine's load meets all of them."""
     for function in functions.values():
         function()
-    seconds = [[cpu_seconds(function) for function in functions.values()] for _ in range(repetitions)]
+    seconds = [[seconds_of(function, clock) for function in functions.values()] for _ in range(repetitions)]
     return dict(zip(functions, np.array(seconds).T))
 
 
@@ -39,7 +35,7 @@ def matrix_product_rate(size: int = 1024, repetitions: int = 10) -> float:
     a = torch.randn(size, size)
     for _ in range(2):
         a @ a
-    return 2 * size**3 * repetitions / cpu_seconds(lambda: [a @ a for _ in range(repetitions)]) / 1e9
+    return 2 * size**3 * repetitions / seconds_of(lambda: [a @ a for _ in range(repetitions)]) / 1e9
 
 
 def show(rows: list[dict], path: str | None) -> None:
