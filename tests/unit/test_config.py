@@ -62,7 +62,7 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
         ),
         (
             {"overrides": {"continual": {"defaults": {"method": "full-tf"}}}},
-            r"method 'full-tf' does not exist; allowed are ema-merge, full-ft, lnfit, lora-r<rank>, oracle",
+            r"method 'full-tf' does not exist; allowed are bitfit, dora-r<rank>, ewc",
         ),
         (
             {"overrides": {"continual": {"defaults": {"stream": "sorted"}}}},
