@@ -12,17 +12,21 @@
 
 # %%
 from flopwise.core.io import read_table
-from flopwise.report import show, world
+from flopwise.report import captions, orderings, show, world
 
 # %% tags=["parameters"]
 tables = "results/laptop/continual/tables"  # folder of zero_shot.csv
 data = "results/laptop/data"  # folder with one folder per stored data set
+streams = "results/laptop/continual/streams/vit-s-8"  # folder of the default model's streams
+tasks = 6  # update steps of a stream
 figures = "results/laptop/world/figures"  # folder that figures and tables are written to
 scale = "laptop"
 
 # %%
 zero_shot = read_table(f"{tables}/zero_shot.csv")
 sets = world.open_sets(data, zero_shot["dataset"])
+(pool,) = world.open_sets(data, ["pool"])
+titles = {one.card["name"]: one.card["title"] for one in sets}
 
 # %% [markdown]
 # # What the models see
@@ -55,6 +59,25 @@ show.table(
     caption="Data cards: where each set comes from, how large it is, and how its test split is kept apart.",
 )  # fmt: skip
 
+# %%
+statistics = captions.statistics(sets, pool)
+show.figure(
+    captions.sizes(statistics), figures, "world_sizes", statistics,
+    caption="How many classes and training images each data set has, and which share of the words of its captions does "
+    "not occur in any caption of the pre-training pool. Classes of a retrieval set are groups of "
+    "captions. Evaluation sets have no training images.",
+    alt="Bar chart with a row per data set and three columns: classes, training images, share of caption words unknown "
+    "to the pool; the numbers are in world_sizes.csv.",
+)  # fmt: skip
+
+# %%
+show.table(
+    captions.table(statistics), figures, "world_captions",
+    caption="Captions of the pre-training pool and of each data set (its training split, or the test split where there "
+    "is none): length in words, number of distinct words, share of all words that the pool never uses, and share of "
+    "captions that repeat an earlier one word by word.",
+)  # fmt: skip
+
 # %% [markdown]
 # # What the models know before the first update
 #
@@ -74,4 +97,38 @@ show.figure(
 show.table(
     world.zero_shot_table(zero_shot), figures, "world_zero_shot_values",
     caption="Zero-shot accuracy and chance level per data set and model.",
+)  # fmt: skip
+
+# %% [markdown]
+# # In which order classes arrive
+#
+# The same classes can arrive in different orders. Each ordering stands for a way of deployment, and each also exists
+# reversed. Streams are cut into tasks by counting classes, so a task may hold parts of many data sets.
+
+# %%
+streamed = orderings.read(streams)
+places = orderings.positions(streamed, adaptation, tasks)
+show.figure(
+    orderings.ribbons(places, titles), figures, "world_orderings", places,
+    caption=f"The orderings of the {len(streamed['stream'][0])} classes of all adaptation sets, with seed 0. A stripe is "
+    "a class, its colour the release group of its data set. Ticks part the tasks; in the time-incremental ordering "
+    "the sets of a group are mixed; below the last ribbon, in which each data set is one block, stand the names.",
+    alt="Horizontal ribbons, one per ordering, of stripes coloured by release group: fine stripes of all colours in the "
+    "random, easy-to-hard and frequency orderings, longer runs by similarity, one block per group from the oldest to "
+    "the newest in the time-incremental ordering, and one per data set in the dataset-incremental one.",
+)  # fmt: skip
+
+# %%
+show.table(
+    orderings.comparison(streamed), figures, "world_ordering_rules",
+    caption="The orderings: their rules, how many runs of classes of the same data set each has, and how far the classes "
+    "of a set lie apart: the standard deviation of their positions, mean over data sets, as a share of the stream "
+    f"(evenly scattered classes: {100 / 12**0.5:.1f} %).",
+)  # fmt: skip
+
+# %%
+show.table(
+    orderings.agreement(streamed), figures, "world_ordering_agreement",
+    caption="Kendall's tau between the positions of all classes in two orderings: 1 is the same order, −1 the reverse; "
+    f"between unrelated orders it has mean 0 and standard deviation {orderings.tau_noise(len(streamed['stream'][0])):.2f}.",
 )  # fmt: skip

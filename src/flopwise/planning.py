@@ -18,8 +18,8 @@ def plan_of(settings: Settings) -> dict:
     pretraining = pretraining_gflops(settings)
     data = settings.preset.data
     by_rule = {
-        "data_pool": len(data.pools), "data_set": len(data.adaptation) + len(data.evaluation), **jobs(settings, plan),
-        "cost_tables": 1, "figures": len(NOTEBOOKS), "report": 1,
+        "data_pool": len(data.pools), "data_set": len(data.adaptation) + len(data.evaluation),
+        "data_material": len(data.materials), **jobs(settings, plan), "cost_tables": 1, "figures": len(NOTEBOOKS), "report": 1,
     }  # fmt: skip
     gflops = {"pretraining": sum(pretraining.values()), "training": float(table["planned_gflops"].sum())}
     return {

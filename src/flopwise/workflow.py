@@ -8,6 +8,9 @@ from pathlib import Path
 from flopwise.config import ROOT, Settings, load
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json
+from flopwise.data.streams import ORDERINGS
+from flopwise.data.commands import material_modules
+from flopwise.data.world.catalogue import module_of
 from flopwise.provenance.sources import closure
 from flopwise.report.chapters import notebook, notebooks
 from flopwise.report.commands import notebook_modules
@@ -59,6 +62,10 @@ class Flow:
         data = self.settings.preset.data
         return [*data.adaptation, *data.evaluation]
 
+    @cached_property
+    def materials(self) -> list[str]:
+        return list(self.settings.preset.data.materials)
+
     @property
     def pools(self) -> list[str]:
         return list(self.settings.preset.data.pools)
@@ -79,6 +86,14 @@ class Flow:
 
     def train_sources(self, wildcards) -> list[str]:
         return self._files(commands.modules("train", self._job(wildcards)))
+
+    def set_sources(self, wildcards) -> list[str]:
+        """What makes a data set, with the module that draws it, which is imported by name."""
+        drawn = (module_of(wildcards.dataset),) if self.settings.preset.data.kind == "embedded" else ()
+        return self._files(("flopwise.data.build", *drawn))
+
+    def material_sources(self, wildcards) -> list[str]:
+        return self._files(material_modules(wildcards.material))
 
     def notebook_sources(self, name: str) -> list[str]:
         """A notebook and what it imports."""
@@ -129,6 +144,9 @@ class Flow:
     def pool_digest(self, wildcards) -> str:
         data = self.settings.preset.data
         return sha256_json([data.kind, data.pools[wildcards.pool].model_dump()])[:16]
+    def material_digest(self, wildcards) -> str:
+        return sha256_json(self.settings.preset.data.materials[wildcards.material])[:16]
+
 
     def _data_digest(self, *keys: str) -> str:
         data = self.settings.preset.data.model_dump()
@@ -141,7 +159,8 @@ class Flow:
         return sha256_json(self.settings.preset.continual.models[wildcards.model].model_dump())[:16]
 
     def streams_digest(self, wildcards) -> str:
-        return sha256_json([self.grid.streams, self.settings.preset.data.adaptation])[:16]
+        study = self.settings.preset.continual
+        return sha256_json([self.grid.streams, self.settings.preset.data.adaptation, study.performance_score])[:16]
 
     def job_digest(self, wildcards) -> str:
         return self.grid.digest(self._job(wildcards))
@@ -157,6 +176,10 @@ class Flow:
         return [f"{self.results}/data/{name}" for name in self.datasets]
 
     @cached_property
+    def material_folders(self) -> list[str]:
+        return [f"{self.results}/data/{name}" for name in self.materials]
+
+    @cached_property
     def pool(self) -> str:
         """The pool that initial models are pre-trained on."""
         return f"{self.results}/data/pool"
@@ -168,8 +191,15 @@ class Flow:
 
     @cached_property
     def streams(self) -> list[str]:
-        """Stream files of a model, with the wildcard {model}."""
-        return [f"{self.results}/continual/streams/{{model}}/{kind}-s{seed}.json" for kind, seed in self.grid.streams]
+        """Stream files of a model and the table of what decided their order, with the wildcard {model}."""
+        folder = f"{self.results}/continual/streams/{{model}}"
+        return [f"{folder}/orderings.csv", *(f"{folder}/{kind}-s{seed}.json" for kind, seed in self.grid.streams)]
+
+    @cached_property
+    def drawn_streams(self) -> list[str]:
+        """Every ordering of the default model with seed 0, which the report draws."""
+        folder = f"{self.results}/continual/streams/{self.settings.preset.continual.defaults.model}"
+        return [f"{folder}/orderings.csv", *(f"{folder}/{kind}-s0.json" for kind in ORDERINGS)]
 
     def streams_of_job(self, wildcards) -> list[str]:
         cells = self.grid.job(self._job(wildcards))

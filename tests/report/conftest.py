@@ -33,6 +33,7 @@ def world_run(tmp_path_factory, repository) -> Path:
     folder = tmp_path_factory.mktemp("world")
     fixtures.write(folder / "tables", smoke=True)
     fixtures.write_sets(folder / "data")
-    parameters = {name: folder / name for name in ("tables", "data", "figures")}
+    fixtures.write_streams(folder / "streams")
+    parameters = {name: folder / name for name in ("tables", "data", "figures", "streams")} | {"tasks": 5}
     notebook.execute(repository / "notebooks" / "world.py", folder / "world.ipynb", {**parameters, "scale": "smoke"})
     return folder

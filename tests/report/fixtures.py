@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from flopwise.data import store
+from flopwise.data import store, streams
 
 SETS = {
     "digits": "adaptation", "letters": "adaptation", "icons": "adaptation", "textures": "adaptation",
@@ -129,10 +129,27 @@ def write_sets(folder: Path) -> Path:
         facts = {
             "name": name, "title": name.replace("-", " ").capitalize(), "role": role,
             "task": "retrieval" if retrieval else "classification", "material": "procedural", "source": "made here",
-            "licence": "Apache-2.0", "split": "held-out poses",
+            "licence": "Apache-2.0", "split": "held-out poses", "release_group": 1 + index % 3,
         }  # fmt: skip
         train = split if role == "adaptation" else None
         store.write_set(folder / name, store.BuiltSet(train, split, names), facts)
+    pool = store.Split(images, targets, captions)
+    store.write_set(folder / "pool", pool, {"name": "pool", "title": "Pool", "role": "pre-training", "task": "pairs"})
+    return folder
+
+
+def write_streams(folder: Path) -> Path:
+    """Every ordering of made-up classes of the adaptation sets; what decides the order does not matter here."""
+    entries = [
+        streams.entry(name, f"class {i}") for name, role in SETS.items() if role == "adaptation" for i in range(4)
+    ]
+    rows = []
+    for seed, kind in enumerate(streams.ORDERINGS):
+        stream = entries if kind == "dataset-incremental" else streams.random_stream(entries, seed)
+        streams.write_stream(folder / f"{kind}-s0.json", stream)
+        rows.append({"model": "vit-s-8", "kind": kind, "seed": 0, "file": f"{kind}-s0.json", "rule": f"rule of {kind}",
+                     "entries": len(stream), "runs": streams.runs(stream)})  # fmt: skip
+    pd.DataFrame(rows).to_csv(folder / "orderings.csv", index=False)
     return folder
 
 

@@ -10,7 +10,10 @@ from flopwise.core.errors import RunFailure, UserError
 from flopwise.report import notebook
 
 CONTINUAL = ("trajectories", "over_time", "final", "effects", "by_set"), ("final_values", "budgets")
-WORLD = ("adaptation", "evaluation", "zero_shot"), ("cards", "zero_shot_values")
+WORLD = (
+    ("adaptation", "evaluation", "sizes", "zero_shot", "orderings"),
+    ("cards", "captions", "zero_shot_values", "ordering_rules", "ordering_agreement"),
+)
 
 
 def names(study: str, figures, tables) -> set[str]:

@@ -76,3 +76,45 @@ def test_false_positives_under_permuted_labels_are_rare():
 def test_rules_are_those_whose_hashes_are_committed():
     lock = json.loads((ROOT / "config" / "claims" / "continual.lock.json").read_text())
     assert {c.id: c.rule_sha256 for c in read_claims(claims_file())} == lock
+
+
+def grid_table(values: dict[str, list[float]], axis: str) -> pandas.DataFrame:
+    rows = [(value, seed, x) for value, numbers in values.items() for seed, x in enumerate(numbers)]
+    frame = pandas.DataFrame(rows, columns=[axis, "seed", "value"])
+    return frame.assign(metric="gm", status="done")
+
+
+def other_claim(rule: dict) -> Claim:
+    texts = dict.fromkeys(("title", "source", "paper_says", "quantity"), "x")
+    return Claim(id="c", **texts, scales=["laptop"], rule={"table": "final", "metric": "gm", "column": "value", **rule})
+
+
+def test_a_trend_is_the_least_squares_slope_per_seed():
+    values = {"f0.5": [1.0, 2, 1], "f1": [3.0, 3, 2], "f2": [4.0, 7, 6]}
+    rule = {"along": "budget", "values": ["f0.5", "f1", "f2"], "at": {}, "claimed": "above"}
+    result = judge(other_claim(rule), "laptop", {"final": grid_table(values, "budget")}, {})
+    slopes = [np.polyfit(range(3), [values[v][seed] for v in values], 1)[0] for seed in range(3)]
+    assert result["effect"] == pytest.approx(np.mean(slopes))
+    assert result["verdict"] == verdict(np.array(slopes)) == "reproduced"
+
+
+def test_a_trend_against_another_is_the_difference_of_slopes():
+    frames = [grid_table({"f0.5": a, "f1": b}, "budget").assign(method=m) for m, a, b in (
+        ("ema-merge", [1.0, 2, 3], [5.0, 6, 8]), ("full-ft", [1.0, 2, 3], [2.0, 3, 3]))]  # fmt: skip
+    rule = {"along": "budget", "values": ["f0.5", "f1"], "at": {"method": "ema-merge"}, "minus": {"method": "full-ft"},
+            "claimed": "above"}  # fmt: skip
+    result = judge(other_claim(rule), "laptop", {"final": pandas.concat(frames)}, {})
+    assert result["effect"] == pytest.approx(np.mean([4 - 1, 4 - 1, 5 - 0]))
+
+
+def test_a_spread_compares_ranges_over_points_or_along_a_path():
+    final = grid_table({"random": [10.0, 11, 12], "time": [11.0, 11.5, 13], "frequency": [10.5, 12, 12.2]}, "stream")
+    path = grid_table({"random": [0.0, 0, 0]}, "stream").assign(task=0)
+    path = pandas.concat([path, path.assign(task=1, value=[8.0, 9, 10]), path.assign(task=2, value=[6.0, 12, 9])])
+    narrow = [{"stream": name} for name in ("random", "time", "frequency")]
+    rule = {"narrow": narrow, "path": {"stream": "random"}, "ratio": 0.5}
+    result = judge(other_claim(rule), "laptop", {"final": final, "trajectory": path}, {})
+    assert result["effect"] == pytest.approx(np.mean([4 - 1, 6 - 1, 5 - 1]))
+    assert "over the update steps of (stream random)" in result["rule"]
+    wide = {"narrow": narrow[:1], "wide": narrow, "ratio": 1}
+    assert judge(other_claim(wide), "laptop", {"final": final}, {})["effect"] == pytest.approx(1)

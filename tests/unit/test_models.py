@@ -4,7 +4,6 @@ import torch
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.seeds import torch_generator
 from flopwise.methods.continual import families, load, module_name
-from flopwise.methods.merging import merge
 from flopwise.models import clip
 from flopwise.studies.continual.loss import contrastive_loss
 
@@ -109,27 +108,6 @@ def test_lora_starts_as_the_same_function_and_stays_low_rank(batch):
     plain.load_state_dict(state)
     with torch.no_grad():
         assert torch.allclose(model.eval()(*batch)[0], plain.eval()(*batch)[0], atol=1e-5)
-
-
-def test_ema_merge_with_full_weight_is_fine_tuning_and_with_half_is_the_mean():
-    initial, trained = (clip.create(MODEL, seed=s).state_dict() for s in (0, 1))
-    method = load("ema-merge")
-    assert method.train_from == "deployed"
-    whole = method.merge(trained, initial, initial, weight=1.0)
-    half = method.merge(trained, initial, initial, **method.merge_options)
-    for name, value in trained.items():
-        assert torch.equal(whole[name], value)
-        assert torch.allclose(half[name], (value + initial[name]) / 2, atol=1e-7)
-
-
-def test_merge_reports_mistakes_in_one_line():
-    state = {"w": torch.ones(2)}
-    with pytest.raises(UserError, match="'average' does not exist; allowed are interpolation"):
-        merge("average", [state], state)
-    with pytest.raises(UserError, match="must be 2 numbers, one per model, that sum to 1"):
-        merge("interpolation", [state, state], state, coefficients=[0.5, 0.6])
-    merged = merge("interpolation", [state, {"w": torch.zeros(2)}], state, coefficients=[0.25, 0.75])
-    assert torch.equal(merged["w"], torch.full((2,), 0.25))
 
 
 def test_loss_equals_open_clips_own(batch):

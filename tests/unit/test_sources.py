@@ -12,7 +12,7 @@ def test_a_method_is_a_source_of_its_own_cells_only():
     assert "methods/continual/lora.py" in lora
     assert lora - lnfit == {"methods/continual/lora.py"}
     assert lnfit - lora == {"methods/continual/lnfit.py"}
-    assert "methods/merging.py" in names("train", "vit-s-8/f1/uniform/ema-merge/all") - lora
+    assert names("train", "vit-s-8/f1/uniform/ema-merge/all") - lora == {"methods/continual/merges.py"}
 
 
 def test_the_closure_follows_imports_inside_functions_and_leaves_settings_and_reports_out():

@@ -11,6 +11,7 @@ pathvars:
 wildcard_constraints:
     dataset="|".join(flow.datasets),
     pool="|".join(flow.pools),
+    material="|".join(flow.materials) or "none",
     model="|".join(flow.models),
     budget="|".join(flow.axis("budget")),
     mixture="|".join(flow.axis("mixture")),

@@ -54,6 +54,7 @@ rule continual_start:
     """Score a model's initial weights on the full test sets and build its streams."""
     input:
         flow.sets,
+        flow.pool,
         flow.sources("start"),
         base="<results>/continual/base/{model}",
     output:

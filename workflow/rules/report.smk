@@ -3,6 +3,8 @@ rule world_figures:
     input:
         flow.notebook_sources("world"),
         flow.sets,
+        flow.pool,
+        flow.drawn_streams,
         tables="<results>/continual/tables/zero_shot.csv",
     output:
         flow.drawn("world"),

@@ -48,6 +48,21 @@ class DataConfig(Strict):
         "pre-training pools by name; initial models are trained on the one called `pool`",
         "our choice",
     )
+    materials: dict[Slug, dict[str, Annotated[int, Field(ge=1)]]] = setting(
+        {}, "material for the other studies (embedded): samples of each split, by name", "our choice"
+    )
+
+    @model_validator(mode="after")
+    def _materials_exist(self):
+        from flopwise.data.materials import MATERIALS
+
+        for name, sizes in self.materials.items():
+            if name not in MATERIALS:
+                raise ValueError(f"material {name!r} does not exist; allowed are {', '.join(MATERIALS)}")
+            splits = tuple(MATERIALS[name].sizes)
+            if sorted(sizes) != sorted(splits):
+                raise ValueError(f"material {name!r} has splits {', '.join(sizes)}; needed are {', '.join(splits)}")
+        return self
 
     @model_validator(mode="after")
     def _sets_exist(self):
@@ -173,6 +188,11 @@ class ContinualConfig(Strict):
         {"learned": None}, "fixed temperatures of the loss by name; none: learned", "official code"
     )
     fisher_samples: int = setting(50_000, "samples of EWC's Fisher pass at the end of a task", "official code", ge=1)
+    performance_score: Literal["similarity", "accuracy"] = setting(
+        "similarity",
+        "what the performance stream sorts by, per class: cosine of image and caption, or top-1",
+        "our choice",
+    )
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
     weight_decay: float = setting(
@@ -208,11 +228,13 @@ class ContinualConfig(Strict):
     @model_validator(mode="after")
     def _axes_exist(self):
         from flopwise.core.schedules import SCHEDULES
-        from flopwise.methods.continual import MERGES, check, module_name
+        from flopwise.data.streams import KINDS
+        from flopwise.methods.continual import module_name
+        from flopwise.methods.merging.names import MERGES
 
         allowed = {
             "model": tuple(self.models), "budget": tuple(self.budgets), "mixture": tuple(self.mixtures),
-            "merge": tuple(MERGES), "stream": STREAMS, "schedule": tuple(SCHEDULES), "rate": tuple(self.rates),
+            "merge": tuple(MERGES), "stream": KINDS, "schedule": tuple(SCHEDULES), "rate": tuple(self.rates),
             "temperature": tuple(self.temperatures), "horizon": tuple(self.horizons),
         }  # fmt: skip
         points = {f"experiments.{name}": experiment for name, experiment in self.experiments.items()}
@@ -226,8 +248,20 @@ class ContinualConfig(Strict):
                 module_name(method)
         return self
 
-
-STREAMS = ("random", "similarity")
+    @model_validator(mode="after")
+    def _per_set_streams(self):
+        """A task per data set makes sense where the classes of a set come one after another."""
+        for name, experiment in self.experiments.items():
+            horizons = experiment.horizon or (self.defaults.horizon,)
+            streams = experiment.stream or (self.defaults.stream,)
+            cut = [horizon for horizon in horizons if self.horizons[horizon] == "sets"]
+            other = [stream for stream in streams if not stream.startswith("dataset-incremental")]
+            if cut and other:
+                raise ValueError(
+                    f"experiments.{name}: horizon {cut[0]!r} cuts at every new data set and needs stream dataset-incremental, "
+                    f"not {other[0]}"
+                )
+        return self
 
 
 class CostConfig(Strict):

@@ -1,6 +1,7 @@
 """The one training loop: a step is a loss on a batch, a clipped gradient, an optimiser update at a scheduled rate."""
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from tqdm import tqdm
@@ -14,11 +15,44 @@ class Diverged(Exception):
         self.step = step
 
 
-def adamw(parameters: Iterable, learning_rate: float, weight_decay: float, betas=(0.9, 0.999)):
-    """torch's AdamW, fused, with decay on every parameter given (official code of FoMo-in-Flux)."""
-    import torch
+class AdamW:
+    """AdamW (Loshchilov and Hutter 2019) on torch's fused kernel, with the two attributes of a torch optimiser that are
+    used here: `param_groups` and `state`. The updates are those of `torch.optim.AdamW(fused=True)`; constructing that
+    one would import torch's compiler, a second in every process."""
 
-    return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, betas=betas, fused=True)
+    def __init__(self, parameters: Iterable, learning_rate: float, weight_decay: float, betas, eps: float):
+        self.param_groups = [
+            {"params": list(parameters), "lr": learning_rate, "weight_decay": weight_decay, "betas": betas, "eps": eps}
+        ]
+        self.state: dict = defaultdict(dict)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for p in self.param_groups[0]["params"]:
+            p.grad = None
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        import torch
+
+        group = self.param_groups[0]
+        parameters = [p for p in group["params"] if p.grad is not None]
+        for p in parameters:
+            if p not in self.state:
+                zero = torch.zeros((), dtype=torch.float32, device=p.device)
+                self.state[p] = {"step": zero, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+        first, second, steps = ([self.state[p][key] for p in parameters] for key in ("exp_avg", "exp_avg_sq", "step"))
+        (beta1, beta2), lr, eps, weight_decay = (group[key] for key in ("betas", "lr", "eps", "weight_decay"))
+        with torch.no_grad():
+            torch._foreach_add_(steps, 1)
+            torch._fused_adamw_(
+                parameters, [p.grad for p in parameters], first, second, [], steps, lr=lr, beta1=beta1, beta2=beta2,
+                weight_decay=weight_decay, eps=eps, amsgrad=False, maximize=False,
+            )  # fmt: skip
+
+
+def adamw(parameters: Iterable, learning_rate: float, weight_decay: float, betas=(0.9, 0.999), eps=1e-8) -> AdamW:
+    """AdamW with decay on every parameter given (official code of FoMo-in-Flux)."""
+    return AdamW(parameters, learning_rate, weight_decay, betas, eps)
 
 
 def run_steps(
@@ -29,13 +63,15 @@ def run_steps(
     last: int,
     *,
     clip_norm: float,
+    before_update: Callable[[int, float], None] = lambda step, rate: None,
     after: Callable[[int, float], None] = lambda step, loss: None,
     label: str = "",
 ) -> None:
     """Run steps `first` .. `last` - 1.
 
-    `loss_of(step)` draws the batch and returns the scalar loss; `rate(step)` is the learning rate; `after(step, loss)`
-    is called when step + 1 steps are done. Raises `Diverged` before an update with a loss that is not finite."""
+    `loss_of(step)` draws the batch and returns the scalar loss; `rate(step)` is the learning rate;
+    `before_update(step, rate)` is called with the clipped gradients in place, `after(step, loss)` when step + 1 steps are
+    done. Raises `Diverged` before an update with a loss that is not finite."""
     import math
 
     import torch
@@ -51,8 +87,10 @@ def run_steps(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+        now = rate(step)
         for group in optimiser.param_groups:
-            group["lr"] = rate(step)
+            group["lr"] = now
+        before_update(step, now)
         optimiser.step()
         after(step, value)
 

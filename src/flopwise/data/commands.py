@@ -1,47 +1,136 @@
 """Commands around the data sets."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(no_args_is_help=True)
+Root = Annotated[
+    Path, typer.Option("--root", help="Folder that holds your copies: <root>/<FOLDER>/ or <root>/<FOLDER>.tar.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine output on standard output.")]
 
 
 @app.command()
 def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
-    """Make one data set of the scale, or one of its pools, and its card."""
+    """Make one data set of the scale, one of its pools or of its materials, and its card."""
     from flopwise.data.build import build_to
+    from flopwise.data.materials import MATERIALS
     from flopwise.provenance.lineage import write
 
     settings = context.obj()
+    if name in MATERIALS:
+        _build_material(settings, name, out, lineage)
+        return
     build_to(settings.preset.data, name, out)
     rule = "data_pool" if name in settings.preset.data.pools else "data_set"
     write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",))
 
 
+def _build_material(settings, name: str, out: Path, lineage: Path) -> None:
+    from flopwise.core.errors import UserError
+    from flopwise.data.materials.build import build_material
+    from flopwise.provenance.lineage import write
+
+    allowed = settings.preset.data.materials
+    if name not in allowed:
+        raise UserError(f"scale {settings.config.scale} makes no material {name!r}; allowed are {', '.join(allowed)}")
+    build_material(name, allowed[name], out)
+    write(lineage, rule="data_material", job=name, inputs=[], outputs=[out], modules=material_modules(name))
+
+
+def material_modules(name: str) -> tuple[str, ...]:
+    """Modules that make the material `name`."""
+    from flopwise.data.materials.catalogue import module_of
+
+    return "flopwise.data.materials.build", module_of(name)
+
+
 @app.command("list")
-def list_sets(context: typer.Context, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """List the data sets of the scale."""
-    import json
+def list_sets(
+    context: typer.Context,
+    catalogue: Annotated[bool, typer.Option("--catalogue", help="All real data sets, whatever the scale.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the data sets and materials of the scale, or all rows of the catalogue of real ones."""
+    from flopwise.data.catalogue import catalogue as rows_of
 
-    from flopwise.data.build import facts_of
-
-    data = context.obj().preset.data
-    rows = [facts_of(data, name) for name in (*data.adaptation, *data.evaluation)]
+    if catalogue:
+        rows = [_row_facts(name) for name in rows_of()]
+    else:
+        data = context.obj().preset.data
+        rows = [_facts(data, name) for name in (*data.adaptation, *data.evaluation, *data.materials)]
     if as_json:
         print(json.dumps(rows, indent=1))
         return
     for row in rows:
-        print(f"{row['name']:<22} {row['role']:<11} {row['task']:<15} {row['material']:<11} {row['title']}")
+        kind = row.get("material") or row["access"]
+        print(f"{row['name']:<22} {row['role']:<11} {row['task']:<15} {kind:<11} {row['title']}")
 
 
 @app.command()
-def describe(context: typer.Context, name: str, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """Print everything that is known about a data set."""
-    import json
+def describe(context: typer.Context, name: str, as_json: Json = False) -> None:
+    """Print everything that is known about a data set or material of the scale, or a data set of the catalogue."""
+    from flopwise.data.catalogue import catalogue
+
+    data = context.obj().preset.data
+    known = (*data.adaptation, *data.evaluation, *data.materials)
+    facts = _row_facts(name) if name in catalogue() and name not in known else _facts(data, name)
+    print(json.dumps(facts, indent=1) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))
+
+
+@app.command()
+def prepare(
+    name: str,
+    root: Root,
+    out: Annotated[Path | None, typer.Option("--out", help="Where copies and manifests go; default: the root.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read your copy of a data set and write its manifests and copies with a shorter side of 224 pixels."""
+    from flopwise.data.prepare import prepare as run
+
+    facts = run(name, root, out)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+        return
+    counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
+    print(f"{name}: {counts}, {facts['classes']:,} classes, {facts['copies_made']:,} copies made in {facts['out']}")
+
+
+@app.command()
+def verify(
+    name: str,
+    root: Root,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not open the images.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say exactly what is missing or wrong in your copy of a data set; exit status 1 if anything is."""
+    from flopwise.data.verify import verify as run
+    from flopwise.data.verify import verify_text
+
+    result = run(name, root, quick)
+    print(json.dumps(result, indent=1) if as_json else verify_text(result))
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+def _facts(data, name: str) -> dict:
+    """Facts of a set or material of the scale; a scale of real sets takes them from the catalogue."""
+    import dataclasses
 
     from flopwise.data.build import facts_of
+    from flopwise.data.materials import MATERIALS
 
-    facts = facts_of(context.obj().preset.data, name)
-    print(json.dumps(facts, indent=1) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))
+    if name in MATERIALS:
+        return {**dataclasses.asdict(MATERIALS[name]), "role": MATERIALS[name].study}
+    return _row_facts(name) if data.kind == "catalogue" else facts_of(data, name)
+
+
+def _row_facts(name: str) -> dict:
+    import dataclasses
+
+    from flopwise.data.catalogue import dataset
+
+    return dataclasses.asdict(dataset(name))

@@ -1,8 +1,8 @@
-"""Data sets on disk: plain arrays and JSON in one folder, complete when its card is there.
+"""Data on disk: plain arrays and JSON in one folder, complete when its card is there.
 
-A folder holds `<split>_images.npy`, `<split>_targets.npy`, `<split>_captions.json` for each of its splits,
-`classes.json` and, written last, `card.json` with the facts about the set, its counts, and size and SHA-256 of every
-other file.
+A folder holds named arrays (`<name>.npy`), named documents (`<name>.json`) and, written last, `card.json` with the facts
+about it, and size and SHA-256 of every other file. In the folder of an image set the arrays are `<split>_images` and
+`<split>_targets`, the documents `<split>_captions` and `classes`.
 """
 
 from dataclasses import dataclass
@@ -51,65 +51,95 @@ class StoredSet:
     class_names: list[str]
 
 
+@dataclass(frozen=True)
+class StoredArrays:
+    """A folder of named arrays: memory-mapped, read-only `arrays`, JSON values `documents`, and its `card`."""
+
+    card: dict
+    arrays: dict[str, np.ndarray]
+    documents: dict
+
+
+def write_arrays(directory: Path | str, arrays: dict[str, np.ndarray], documents: dict, facts: dict) -> dict:
+    """Write named arrays and JSON-able documents to `directory`; returns the card.
+
+    The card is `facts` with `arrays` (name -> shape, dtype) and `files` (name -> bytes, sha256)."""
+    directory = Path(directory)
+    shapes = {name: {"shape": list(array.shape), "dtype": str(array.dtype)} for name, array in arrays.items()}
+    return _write_folder(directory, arrays, documents, {**facts, "arrays": shapes})
+
+
+def open_arrays(directory: Path | str, verify: bool = False) -> StoredArrays:
+    """Open the folder that `write_arrays` wrote, with the checks of `open_set`."""
+    directory = Path(directory)
+    card = _open_card(directory, verify)
+    found = {
+        suffix: [Path(name).stem for name in card["files"] if name.endswith(suffix)] for suffix in (".npy", ".json")
+    }
+    arrays = {name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in found[".npy"]}
+    return StoredArrays(card, arrays, {name: read_json(directory / f"{name}.json") for name in found[".json"]})
+
+
 def write_set(directory: Path | str, built: BuiltSet | Split, facts: dict) -> dict:
-    """Write a data set, or one split alone (as `train`), to `directory`; returns the card.
+    """Write an image set, or one split alone (as `train`), to `directory`; returns the card.
 
     The card is `facts` with `counts` (classes, train, test), `counts_per_class` (split -> list), `chance` (percent:
     top-1, or recall at 5 where `facts["task"]` is retrieval; None without a test split) and `files` (name -> bytes,
     sha256)."""
-    directory = Path(directory)
     if isinstance(built, Split):
         splits, names = {"train": built}, list(facts.get("classes", []))
     else:
         splits = {key: part for key, part in (("train", built.train), ("test", built.test)) if part is not None}
         names = list(built.class_names)
-    (directory / CARD).unlink(missing_ok=True)
-    for key, part in splits.items():
-        _write_array(directory / f"{key}_images.npy", part.images)
-        _write_array(directory / f"{key}_targets.npy", part.targets)
-        write_json(directory / f"{key}_captions.json", list(part.captions))
-    write_json(directory / CLASSES, names)
-    files = sorted([CLASSES, *(name for key in splits for name in _names(key))])
-    card = {
-        **facts,
+    arrays = {f"{key}_images": part.images for key, part in splits.items()}
+    arrays |= {f"{key}_targets": part.targets for key, part in splits.items()}
+    documents = {"classes": names, **{f"{key}_captions": list(part.captions) for key, part in splits.items()}}
+    counted = {
         "counts": {"classes": len(names), **{key: len(part.targets) for key, part in splits.items()}},
         "counts_per_class": {
             key: np.bincount(part.targets, minlength=len(names)).tolist() for key, part in splits.items()
         },
         "chance": _chance(splits.get("test"), len(names), facts.get("task")),
-        "files": {
-            name: {"bytes": (directory / name).stat().st_size, "sha256": sha256_file(directory / name)}
-            for name in files
-        },
     }
-    write_json(directory / CARD, card)
-    return card
+    return _write_folder(Path(directory), arrays, documents, {**facts, **counted})
 
 
 def open_set(directory: Path | str, verify: bool = False) -> StoredSet:
-    """Open the data set that `write_set` wrote to `directory`.
+    """Open the image set that `write_set` wrote to `directory`.
 
     The size of every file is compared with the card; with `verify` its SHA-256 too. Raises `RunFailure` that names the
     file which is missing, cut or changed."""
     directory = Path(directory)
-    if not (directory / CARD).is_file():
-        raise RunFailure(f"{directory / CARD} is missing: the data set is not complete; {_remedy(directory)}")
-    card = read_json(directory / CARD)
-    for name, expected in card["files"].items():
-        _check(directory / name, expected, verify)
+    card = _open_card(directory, verify)
     train, test = (
         _open_split(directory, key) if f"{key}_images.npy" in card["files"] else None for key in ("train", "test")
     )
     return StoredSet(card, train, test, read_json(directory / CLASSES))
 
 
-def _names(split: str) -> list[str]:
-    return [f"{split}_images.npy", f"{split}_targets.npy", f"{split}_captions.json"]
+def _write_folder(directory: Path, arrays: dict[str, np.ndarray], documents: dict, facts: dict) -> dict:
+    """Write arrays and documents, then the card: `facts` with `files`."""
+    (directory / CARD).unlink(missing_ok=True)
+    for name, array in arrays.items():
+        with atomic_path(directory / f"{name}.npy") as temporary, temporary.open("wb") as stream:
+            np.save(stream, array)
+    for name, value in documents.items():
+        write_json(directory / f"{name}.json", value)
+    files = sorted([*(f"{name}.npy" for name in arrays), *(f"{name}.json" for name in documents)])
+    paths = {name: directory / name for name in files}
+    sizes = {name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for name, path in paths.items()}
+    card = {**facts, "files": sizes}
+    write_json(directory / CARD, card)
+    return card
 
 
-def _write_array(path: Path, array: np.ndarray) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        np.save(stream, array)
+def _open_card(directory: Path, verify: bool) -> dict:
+    if not (directory / CARD).is_file():
+        raise RunFailure(f"{directory / CARD} is missing: the data set is not complete; {_remedy(directory)}")
+    card = read_json(directory / CARD)
+    for name, expected in card["files"].items():
+        _check(directory / name, expected, verify)
+    return card
 
 
 def _chance(test: Split | None, classes: int, task: str | None) -> float | None:
@@ -134,5 +164,5 @@ def _remedy(directory: Path) -> str:
 
 
 def _open_split(directory: Path, split: str) -> Split:
-    images, targets, captions = (directory / name for name in _names(split))
-    return Split(np.load(images, mmap_mode="r"), np.load(targets, mmap_mode="r"), read_json(captions))
+    images, targets = (np.load(directory / f"{split}_{kind}.npy", mmap_mode="r") for kind in ("images", "targets"))
+    return Split(images, targets, read_json(directory / f"{split}_captions.json"))

@@ -7,6 +7,7 @@ region pooling) are used by nothing here.
 """
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 _LIBRARY = None  # keeps the declarations alive for the life of the process
@@ -30,6 +31,7 @@ def prepare_torchvision() -> None:
             _LIBRARY.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
+@cache
 def import_open_clip():
     """Return the `open_clip` module."""
     prepare_torchvision()
@@ -38,6 +40,7 @@ def import_open_clip():
     return open_clip
 
 
+@cache
 def import_timm():
     """Return the `timm` module."""
     prepare_torchvision()

@@ -28,14 +28,23 @@ def figures(context: typer.Context, notebook: str, out: Path, lineage: Lineage) 
 
 def _parameters(settings, name: str, folder: Path) -> dict:
     data = "cost/tables" if name == "cost" else "data"
+    own = {}
+    if name == "world":
+        own = {"streams": str(_streams(settings)), "tasks": settings.preset.continual.tasks}
     return {
         "tables": str(settings.results / "continual" / "tables"), "data": str(settings.results / data),
-        "figures": str(folder), "scale": settings.config.scale,
+        "figures": str(folder), "scale": settings.config.scale, **own,
     }  # fmt: skip
 
 
+def _streams(settings) -> Path:
+    """The folder of the default model's streams."""
+    return settings.results / "continual" / "streams" / settings.preset.continual.defaults.model
+
+
 def notebook_inputs(settings, name: str) -> list[Path]:
-    """What a notebook reads: the study's tables, and the data sets where it draws them."""
+    """What a notebook reads: the study's tables, and the data sets and streams where it draws them."""
+    from flopwise.data.streams import ORDERINGS
     from flopwise.studies.continual.tables import NAMES
 
     tables = settings.results / "continual" / "tables"
@@ -46,8 +55,9 @@ def notebook_inputs(settings, name: str) -> list[Path]:
     if name != "world":
         return [tables / f"{table}.csv" for table in NAMES]
     data = settings.preset.data
-    sets = [settings.results / "data" / dataset for dataset in (*data.adaptation, *data.evaluation)]
-    return [*sets, tables / "zero_shot.csv"]
+    sets = [settings.results / "data" / dataset for dataset in (*data.adaptation, *data.evaluation, "pool")]
+    streams = [_streams(settings) / name for name in ("orderings.csv", *(f"{kind}-s0.json" for kind in ORDERINGS))]
+    return [*sets, *streams, tables / "zero_shot.csv"]
 
 
 def notebook_modules(name: str) -> tuple[str, ...]:

@@ -100,9 +100,9 @@ STREAMS = {
     "random": Style("random", "#3c3c3c", "o"),
     "similarity": Style("similarity", "#0065a3", "s"),
     "performance": Style("easy to hard", "#00785a", "^"),
-    "frequency": Style("rare to frequent", "#c14a00", "D"),
-    "time": Style("by release date", "#882255", "p"),
-    "dataset-incremental": Style("data set by data set", "#8f6a00", "h"),
+    "frequency": Style("concept frequency", "#c14a00", "D"),
+    "time": Style("time-incremental", "#882255", "p"),
+    "dataset-incremental": Style("dataset-incremental", "#8f6a00", "h"),
 }
 MIXTURES = {
     "uniform": Style("uniform mixture", "#0065a3", "s"),

@@ -6,30 +6,14 @@ import numpy as np
 
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.store import BuiltSet, Split
-from flopwise.data.world.catalogue import SetSpec
+from flopwise.data.world.catalogue import SetSpec, module_of
 
-MODULES = {
-    "glyphs": ("capitals", "lowercase", "numerals", "greek", "symbols", "typefaces"),
-    "icons": ("icons", "brands", "icon-search"),
-    "shapes": ("shapes", "colours", "counting", "scenes"),
-    "patterns": ("patterns",),
-    "landscapes": ("landscapes",),
-    "scans": ("digits",),
-    "photos": ("photographs",),
-    "terrain": ("terrain",),
-    "instruments": ("clocks", "flags", "signs"),
-    "nature": ("cells", "leaves"),
-    "diagrams": ("charts", "strokes"),
-    "aerial": ("tiles",),
-    "solids": ("solids",),
-}
 ATTEMPTS = 20  # draws until a test caption is one that no other test image of a retrieval set has
 
 
 def family(name: str):
     """(class names, draw) of a set; draw(rng, target, split, index) -> (uint8 (32, 32, 3), caption)."""
-    module = next(module for module, names in MODULES.items() if name in names)
-    classes, draw = import_module(f"flopwise.data.world.{module}").SETS[name]
+    classes, draw = import_module(module_of(name)).SETS[name]
     return list(classes() if callable(classes) else classes), draw
 
 

@@ -105,3 +105,24 @@ _SETS = (
     _evaluation("scenes", "Scenes of two shapes", "a {} and another shape.", task="retrieval"),
 )  # fmt: skip
 WORLD: dict[str, SetSpec] = {spec.name: spec for spec in _SETS}
+
+MODULES = {
+    "glyphs": ("capitals", "lowercase", "numerals", "greek", "symbols", "typefaces"),
+    "icons": ("icons", "brands", "icon-search"),
+    "shapes": ("shapes", "colours", "counting", "scenes"),
+    "patterns": ("patterns",),
+    "landscapes": ("landscapes",),
+    "scans": ("digits",),
+    "photos": ("photographs",),
+    "terrain": ("terrain",),
+    "instruments": ("clocks", "flags", "signs"),
+    "nature": ("cells", "leaves"),
+    "diagrams": ("charts", "strokes"),
+    "aerial": ("tiles",),
+    "solids": ("solids",),
+}
+
+
+def module_of(name: str) -> str:
+    """Full name of the module that draws the set `name`."""
+    return "flopwise.data.world." + next(module for module, names in MODULES.items() if name in names)

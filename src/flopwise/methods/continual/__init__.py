@@ -1,54 +1,114 @@
-"""Methods that keep a CLIP model up to date, one file each; the file's name is the method's name.
+"""Methods that keep a CLIP model up to date, one short file each.
 
-A method says which parameters train and what is deployed; the protocol around it (`studies.continual.train`) is the
-same for all. To add one, add a file that defines `METHOD`: `my_method.py` is `my-method` everywhere. A method whose
-`prepare` takes `rank` is called with its rank: `lora.py` is `lora-r4`, `lora-r64`. Files are imported when needed, so
-that editing one re-runs the cells that use it and no others."""
+A method says which parameters train, what is added to the loss, where the next task starts and what is deployed; the
+protocol around it (`studies.continual.train`) is the same for all. To add one, add a file that defines `METHOD`:
+`my_method.py` is `my-method` everywhere. A method whose `prepare` takes `rank` is called with its rank: `lora.py` is
+`lora-r4`, `lora-r64`. A file of several methods defines `METHODS`, a dictionary written out with their names. Files are
+imported when needed, so that editing one re-runs the cells that use it and no others; none imports torch at its top."""
 
 import ast
 import importlib
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from flopwise.core.errors import UserError
+
+STARTS = ("latest", "initial", "all", "unrolled", "with-initial")
+DEPLOYS = ("latest", "all", "unrolled", "with-initial")
+
+
+class Regulariser(Protocol):
+    """A penalty on leaving earlier tasks' weights. It holds the trained parameters themselves, under their names."""
+
+    def penalty(self):
+        """Scalar tensor added to the loss of every step; None while there is nothing to add (first task)."""
+
+    def before_update(self, rate: float) -> None:
+        """Called with the step's learning rate after gradients are clipped, before the optimiser changes weights."""
+
+    def end_task(self, loss_of_batch: Callable, batches: Iterable) -> None:
+        """Called after a task's last step; `loss_of_batch(batch)` is the task's loss without penalty."""
+
+    def tensors(self) -> dict:
+        """Everything that must survive an interruption, by name."""
+
+    def restore(self, tensors: dict) -> None:
+        """Put back what `tensors` returned."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """How one method differs from plain fine-tuning.
+    """How one method differs from plain fine-tuning. theta_t: weights trained on task t; f: the merge of the cell.
 
     prepare(model, generator, **prepare_options): choose what trains (`requires_grad`), attach adapters; in place.
-    merge(trained, deployed, initial, **merge_options) -> weights deployed after a task; None deploys the trained ones.
-        All are state dicts of the plain model: after this task, after the previous task, before the first one.
-    train_from: where the next task starts, "trained" or "deployed" weights.
-    joint: all tasks at once instead of one after another."""
+    init: where task t + 1 starts. `latest`: the model just goes on (adapters and all); `initial`: theta_0;
+        `all`: f([theta_1 .. theta_t]); `unrolled`: m_t = f([theta_t, m_{t-1}]); `with-initial`: f([theta_t, theta_0]).
+    deploy: what is evaluated after task t; the same words.
+    unroll_from_initial: m_0 = theta_0 (EMA, ZS) instead of m_1 = theta_1.
+    joint: all tasks at once instead of one after another.
+    regulariser(named_parameters, **regulariser_options) -> Regulariser, over the parameters that train.
+    fisher: the regulariser looks at data of the task once more when it ends (as many samples as the preset says).
+    device_state: arrays of the trained parameters' size that the regulariser keeps beside them.
+    optimiser(named_parameters, learning_rate, weight_decay) -> a torch optimiser whose state consists of tensors; None:
+        AdamW with decay on all of them."""
 
     prepare: Callable[..., None]
-    merge: Callable[..., dict] | None = None
-    train_from: str = "trained"
+    init: str = "latest"
+    deploy: str = "latest"
+    unroll_from_initial: bool = True
     joint: bool = False
+    regulariser: Callable[..., Regulariser] | None = None
+    fisher: bool = False
+    device_state: int = 0
+    optimiser: Callable | None = None
     prepare_options: dict = field(default_factory=dict)
-    merge_options: dict = field(default_factory=dict)
+    regulariser_options: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        assert self.init in STARTS
+        assert self.deploy in DEPLOYS
+
+    def end_passes(self, batch_size: int, fisher_samples: int) -> int:
+        """Extra passes at the end of a task, each as dear as a training step."""
+        return math.ceil(fisher_samples / batch_size) if self.fisher else 0
+
+    @property
+    def merges(self) -> frozenset[str]:
+        """The merged weights that it starts from or deploys: some of `all`, `unrolled`, `with-initial`."""
+        return frozenset({self.init, self.deploy} - {"latest", "initial"})
 
 
 @cache
-def families() -> dict[str, bool]:
-    """Name of every method file (with dashes) -> whether the method takes a rank. Imports nothing."""
+def _files() -> dict[str, tuple[str, bool]]:
+    """Name of every method -> (its file's stem, whether it takes a rank). Imports nothing."""
     found = {}
     for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
-        functions = [
-            node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)
-        ]
-        arguments = [a.arg for f in functions if f.name == "prepare" for a in f.args.kwonlyargs]
-        found[path.stem.replace("_", "-")] = "rank" in arguments
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        functions = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "prepare"]
+        ranked = any(a.arg == "rank" for function in functions for a in function.args.kwonlyargs)
+        table = [node.value for node in body if isinstance(node, ast.Assign) and node.targets[0].id == "METHODS"]
+        names = [key.value for key in table[0].keys] if table else [path.stem.replace("_", "-")]
+        found |= {name: (path.stem, ranked) for name in names}
     return found
 
 
+def families() -> dict[str, bool]:
+    """Name of every method (without its rank) -> whether it takes a rank."""
+    return {name: ranked for name, (_, ranked) in _files().items()}
+
+
+def modules() -> tuple[str, ...]:
+    """Full names of the modules of all methods."""
+    return tuple(sorted({f"{__name__}.{stem}" for stem, _ in _files().values()}))
+
+
 def _parts(name: str) -> tuple[str, int | None]:
-    """(file's name with dashes, rank) of the method called `name`; raises `UserError` if there is none."""
+    """(name without rank, rank) of the method called `name`; raises `UserError` if there is none."""
     ranked = re.fullmatch(r"(.+)-r([1-9]\d*)", name)
     family, rank = (ranked[1], int(ranked[2])) if ranked and families().get(ranked[1]) else (name, None)
     if families().get(family) is not (rank is not None):
@@ -59,11 +119,31 @@ def _parts(name: str) -> tuple[str, int | None]:
 
 def module_name(name: str) -> str:
     """Full name of the module of the method called `name`."""
-    return f"{__name__}.{_parts(name)[0].replace('-', '_')}"
+    return f"{__name__}.{_files()[_parts(name)[0]][0]}"
 
 
 def load(name: str) -> Method:
     """The method called `name` (published spelling, lower case with dashes)."""
-    method: Method = importlib.import_module(module_name(name)).METHOD
-    rank = _parts(name)[1]
+    module = importlib.import_module(module_name(name))
+    family, rank = _parts(name)
+    method: Method = module.METHODS[family] if hasattr(module, "METHODS") else module.METHOD
     return replace(method, prepare_options={**method.prepare_options, "rank": rank}) if rank else method
+
+
+TRUNKS = {"latest": "full-ft", "initial": "zs-merge", "all": "all-all", "unrolled": "unrolled-all"}
+
+
+def trunk(name: str) -> str:
+    """The method whose training a method shares: where only what is deployed differs, every task starts from the same
+    weights. `full-ft` for all that just go on, `zs-merge` for all that start at theta_0, and so on; any other method,
+    its own."""
+    method = load(name)
+    shared = "ema-merge" if method.init == "unrolled" and method.unroll_from_initial else TRUNKS.get(method.init, name)
+    plain = load(shared)
+    same = replace(method, deploy=plain.deploy, unroll_from_initial=plain.unroll_from_initial) == plain
+    return shared if same else name
+
+
+def merges_in_training(name: str) -> bool:
+    """Whether how a cell merges changes its training, not just what it deploys."""
+    return load(name).init not in ("latest", "initial")

@@ -25,9 +25,9 @@ def modules(verb: str, job: str = "") -> tuple[str, ...]:
         "claims": (f"{PACKAGE}.claims",),
     }[verb]  # fmt: skip
     if verb == "plan":
-        from flopwise.methods.continual import families
+        from flopwise.methods.continual import modules as methods
 
-        return (*roots, *(f"flopwise.methods.continual.{name.replace('-', '_')}" for name in families()))
+        return (*roots, *methods())
     return (*roots, module_name(job.split("/")[3])) if verb == "train" else roots
 
 
@@ -87,11 +87,12 @@ def start(context: typer.Context, model: Model, base: Path, out: Path, lineage: 
 
     settings = _settings(context)
     wanted = {(kind, seed): stream_file(settings, model, kind, seed) for kind, seed in grid(settings).streams}
-    build_streams(settings, model, base, wanted)
+    orderings = stream_file(settings, model, "random", 0).with_name("orderings.csv")
+    write_table(orderings, pandas.DataFrame(build_streams(settings, model, base, wanted)))
     write_table(out, pandas.DataFrame(zero_shot_rows(settings, model, base)))
     write(
-        lineage, rule="continual_start", job=model, inputs=[base, *_data(settings)], outputs=[out, *wanted.values()],
-        modules=modules("start"),
+        lineage, rule="continual_start", job=model, inputs=[base, *_data(settings, "pool")],
+        outputs=[out, orderings, *wanted.values()], modules=modules("start"),
     )  # fmt: skip
 
 

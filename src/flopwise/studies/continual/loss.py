@@ -1,5 +1,7 @@
 """The loss of contrastive image-text training."""
 
+from flopwise.models import lean
+
 
 def contrastive_loss(model, images, tokens):
     """Symmetric contrastive loss of CLIP (Radford et al. 2021): with unit-length features Z, U and S = exp(s) Z U^T,
@@ -9,7 +11,7 @@ def contrastive_loss(model, images, tokens):
     import torch
     from torch.nn.functional import cross_entropy
 
-    image_features, text_features, scale = model(images, tokens)
+    image_features, text_features, scale = lean.forward(model, images, tokens)
     logits = scale * image_features @ text_features.T
     labels = torch.arange(len(images), device=images.device)
     return 0.5 * (cross_entropy(logits, labels) + cross_entropy(logits.T, labels))

@@ -8,7 +8,9 @@ from flopwise.config import Settings
 from flopwise.config.models import Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
-from flopwise.methods.continual import check, trunk
+from flopwise.data.streams import ORDERINGS
+from flopwise.methods.continual import merges_in_training, trunk
+from flopwise.methods.deployment import check
 
 STUDY = "continual"
 AXES = tuple(Axes.model_fields)
@@ -17,6 +19,10 @@ NAMED = {
     "budget": "budgets", "mixture": "mixtures", "rate": "rates", "temperature": "temperatures", "horizon": "horizons",
 }  # fmt: skip
 EVALUATE = ("final", "tasks", "steps")
+UNUSED = {  # settings that change nothing that a train job computes
+    "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
+    "performance_score",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Cell:
     @property
     def training(self) -> tuple[str, ...]:
         """Everything that decides the training; where only deployment merges, how it merges does not."""
-        own = () if self.trunk in ("full-ft", "zs-merge") else (self.merge,)
+        own = (self.merge,) if merges_in_training(self.method) else ()
         rest = (self.stream, self.schedule, self.rate, self.temperature, self.pool, self.horizon, str(self.seed))
         return (*(getattr(self, axis) for axis in JOB_AXES), self.trunk, *own, *rest)
 
@@ -152,8 +158,9 @@ class Grid:
 
     @cached_property
     def streams(self) -> list[tuple[str, int]]:
-        """(kind, seed) of every stream that a cell needs; each model gets all of them."""
-        return sorted({(cell.stream, cell.seed) for cell in self.cells.values()})
+        """(kind, seed) of every stream that a cell needs, and each ordering with seed 0, which the report draws; each
+        model gets all of them."""
+        return sorted({(cell.stream, cell.seed) for cell in self.cells.values()} | {(kind, 0) for kind in ORDERINGS})
 
     @cached_property
     def models(self) -> list[str]:
@@ -168,8 +175,7 @@ class Grid:
         """Hash of all settings that decide what a job computes; experiments' names and other jobs do not enter."""
         keys = (*AXES, "seed", "evaluate")
         cells = [{key: getattr(cell, key) for key in keys} for cell in self.job(job)]
-        shared = {"experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps"}
-        study = self.study.model_dump(exclude={*shared, *NAMED.values()})
+        study = self.study.model_dump(exclude={*UNUSED, *NAMED.values()})
         own = {
             axis: {cell[axis]: self.study.model_dump(include={table})[table][cell[axis]] for cell in cells}
             for axis, table in NAMED.items()

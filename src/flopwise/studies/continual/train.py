@@ -18,8 +18,9 @@ from flopwise.core.io import read_json
 from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
 from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
-from flopwise.data.streams import chunks, cut_by_dataset, read_stream
-from flopwise.methods.continual import Deployment, Method, load
+from flopwise.data.streams import chunks, dataset_chunks, read_stream
+from flopwise.methods.continual import Method, load
+from flopwise.methods.deployment import Deployment
 from flopwise.models import clip
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
@@ -41,7 +42,7 @@ def cut(settings: Settings, cell: Cell, stream: list[str]) -> list[list[str]]:
     sets = len(settings.preset.data.adaptation)
     tasks = tasks_of(settings.preset.continual, cell, sets)
     whole = settings.preset.continual.horizons[cell.horizon] == "sets" and tasks > 1
-    return cut_by_dataset(stream) if whole else chunks(stream, tasks)
+    return dataset_chunks(stream) if whole else chunks(stream, tasks)
 
 
 @dataclass
@@ -77,7 +78,7 @@ class TrainingRun:
         self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         options = self.method.regulariser_options
         self.regulariser = self.method.regulariser(self.named, **options) if self.method.regulariser else None
-        self.deployments = [Deployment(load(c.method), c.merge, initial, seed=c.seed) for c in cells]
+        self.deployments = [Deployment(load(c.method), c.merge, initial, c.seed) for c in cells]
         self.probe = clip.create(self.cell.model)  # holds weights while they are scored
         self.progress, self.losses = Progress(), []
         self.rows: dict[str, list[dict]] = {"sets": [], "chunks": [], "inside": []}

@@ -1,0 +1,96 @@
+"""What a reader yields: plain lists of samples, and the one way to open an image."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from flopwise.core.errors import RunFailure
+from flopwise.data.catalogue import DataSet
+from flopwise.data.tree import Problem, Tree
+
+
+class Source(NamedTuple):
+    """Where an image is: a file of the set's tree, or one of an array file (`index`), or a part of a picture (`box`:
+    left, upper, right, lower in pixels)."""
+
+    path: str
+    index: int | None = None
+    box: tuple[int, int, int, int] | None = None
+
+
+class Sample(NamedTuple):
+    """`key`: name of the image inside the set, as manifests have it; `captions`: those that come with the set."""
+
+    key: str
+    target: int
+    captions: tuple[str, ...]
+    source: Source
+
+
+class Row(NamedTuple):
+    """One line of a set's own annotations, before classes have numbers."""
+
+    path: str
+    label: str | int
+    captions: tuple[str, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A data set as a list. `class_names[target]` is the name of a class; `splits` has `train` and `test` (empty where
+    a set has no such split); retrieval sets without classes number their images. `membership`: `manifest` (the
+    published lists), `rule` (the published rule on sorted files) or `own draw` (the published membership is not
+    known; as many samples, drawn here)."""
+
+    dataset: DataSet
+    tree: Tree
+    class_names: tuple[str, ...]
+    splits: dict[str, list[Sample]]
+    membership: str = "rule"
+    problems: tuple[Problem, ...] = ()
+    prepared: bool = False  # the images are copies whose shorter side is 224 pixels
+    notes: tuple[str, ...] = field(default=())
+
+    def image(self, sample: Sample):
+        """The image as a PIL image in RGB. Raises `RunFailure` that names the file which is missing or broken."""
+        from flopwise.data.images import open_source
+
+        return open_source(self.tree, sample.source)
+
+    def captions(self, sample: Sample) -> tuple[str, ...]:
+        """The captions that a sample is trained with: its own, else the primer of its class."""
+        return sample.captions or (self.dataset.primer(self.class_names[sample.target]),)
+
+
+def listing(
+    tree: Tree,
+    dataset: DataSet,
+    rows: dict[str, list[Row]],
+    *,
+    classes: Iterable | None = None,
+    names: Callable[[list], list[str]] = lambda labels: [str(label) for label in labels],
+    split: Callable[[list[Row]], dict[str, list[Row]]] | None = None,
+    membership: str = "rule",
+    problems: Iterable[Problem] = (),
+) -> Listing:
+    """Number the classes and split the rows.
+
+    `rows`: by split, or all under `all` with a rule `split`. `classes`: the labels in order of their targets (default:
+    those that occur, sorted); rows of any other label are left out. `names` turns them into class names."""
+    if "all" in rows:
+        rows = split(rows["all"])
+    everything = [row for part in rows.values() for row in part]
+    labels = list(classes) if classes is not None else sorted({row.label for row in everything})
+    if not everything or not labels:
+        raise RunFailure(f"{tree.where}: no image of {dataset.name} was found; expected {dataset.layout}")
+    targets = {label: target for target, label in enumerate(labels)}
+    splits = {
+        key: [
+            Sample(row.path, targets[row.label], row.captions, row.source or Source(row.path))
+            for row in rows.get(key, [])
+            if row.label in targets
+        ]
+        for key in ("train", "test")
+    }
+    return Listing(dataset, tree, tuple(names(labels)), splits, membership, tuple(problems))

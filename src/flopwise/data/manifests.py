@@ -1,0 +1,216 @@
+"""FoMo-in-Flux's own manifests: `<FOLDER>_<split>.json`, and `<FOLDER>_<split>_224.json` for pre-resized copies.
+
+An object {image path: {classname, default_caption, primer_caption, synthetic_caption, synthetic_merged_caption,
+target}}; captions are a string, a list of strings or null. Images are at <root>/<FOLDER>/<image path>; the path of a
+copy begins with `<FOLDER>_<split>_224/`. A set whose manifests lie in the root is read by them, whatever its layout.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+from flopwise.core.errors import RunFailure
+from flopwise.data.catalogue import DataSet, dataset
+from flopwise.data.listing import Listing, Sample, Source
+from flopwise.data.readers import read_layout
+from flopwise.data.readers.sets import SPLITS_OF_MANIFESTS
+from flopwise.data.tree import Problem, Tree
+
+CAPTIONS = ("default_caption", "primer_caption", "synthetic_caption", "synthetic_merged_caption")
+KEYS = ("classname", *CAPTIONS, "target")
+
+
+def open_listing(name: str, root: Path | str) -> Listing:
+    """The data set `name` of the catalogue as it lies in `root`: by manifests of copies, else by manifests, else by
+    its own layout. Raises `UserError` for an unknown name or root, `RunFailure` for what is missing or damaged."""
+    facts = dataset(name)
+    tree = Tree(root, facts.folder)
+    copies, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
+    if all(path.is_file() for path in copies.values()):
+        found = _by_manifests(facts, tree, copies, prepared=True)
+        if any(sample.source.path in tree for sample in _first_samples(found)):
+            return found
+    there = [path.is_file() for path in manifests.values()]
+    if any(there) and not all(there):
+        absent = next(path for path in manifests.values() if not path.is_file())
+        raise RunFailure(
+            f"{absent} is missing: the manifests of {name} are {', '.join(p.name for p in manifests.values())}"
+        )
+    if all(there):
+        return _by_manifests(facts, tree, manifests, prepared=False)
+    return _renamed(read_layout(facts, tree))
+
+
+def splits_of(facts: DataSet) -> dict[str, str]:
+    """The splits a set has, and what its manifests call them."""
+    names = SPLITS_OF_MANIFESTS.get(facts.name, {})
+    present = {"train": facts.n_train, "test": facts.n_test}
+    return {split: names.get(split, split) for split, count in present.items() if count}
+
+
+def manifest_files(facts: DataSet, root: Path, prepared: bool) -> dict[str, Path]:
+    suffix = "_224" if prepared else ""
+    return {split: root / f"{facts.folder}_{name}{suffix}.json" for split, name in splits_of(facts).items()}
+
+
+def class_file(facts: DataSet, root: Path) -> Path:
+    return root / f"{facts.folder}_classnames.json"
+
+
+def copy_prefix(facts: DataSet, split: str) -> str:
+    return f"{facts.folder}_{splits_of(facts)[split]}_224/"
+
+
+def file_list_hash(samples: list[Sample], prefix: str = "") -> str:
+    """SHA-256 of the sorted lines "<image path> <tab> <target>"; `prefix` is taken off the paths first."""
+    lines = sorted(f"{sample.key.removeprefix(prefix)}\t{sample.target}\n" for sample in samples)
+    return hashlib.sha256("".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def stays_inside(path: str) -> bool:
+    """Whether a relative path names something below its folder."""
+    return bool(path) and not path.startswith("/") and "\0" not in path and ".." not in path.split("/")
+
+
+def read_manifest(path: Path) -> tuple[dict[str, dict], list[Problem]]:
+    """(entries by image path, what is wrong). Entries without a usable target or name are left out; of an image that
+    is listed twice the first entry counts."""
+    problems: list[Problem] = []
+    inner: list[dict] = []
+
+    def unique(pairs: list[tuple]) -> dict:
+        found: dict = {}
+        for key, value in pairs:
+            if key in found:
+                problems.append(Problem(f"{path.name}: {key}", "key occurs twice; the first counts"))
+            else:
+                found[key] = value
+        inner.append(found)
+        return found
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunFailure(f"{path} is not a manifest: {error}") from error
+    if not isinstance(content, dict):
+        raise RunFailure(f"{path} is not a manifest: it must hold one object, not a {type(content).__name__}")
+    entries = {}
+    for key, entry in content.items():
+        faults = _faults(key, entry)
+        problems += [Problem(f"{path.name}: {key}", fault) for fault in faults]
+        if not any(fault.startswith("left out") for fault in faults):
+            entries[key] = entry
+    return entries, problems
+
+
+def write_manifest(path: Path, entries: dict[str, dict]) -> None:
+    """Write a manifest, keys in the order given."""
+    from flopwise.core.io import write_text
+
+    write_text(path, json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
+
+
+def _faults(key: str, entry) -> list[str]:
+    if not isinstance(entry, dict):
+        return ["left out: not an object"]
+    if not stays_inside(key):
+        return ["left out: path that climbs out of the folder"]
+    faults = []
+    if type(entry.get("target")) is not int or entry["target"] < 0:
+        faults.append(f"left out: target is {entry.get('target')!r}, not a whole number from 0")
+    if not isinstance(entry.get("classname"), str | None):
+        faults.append(f"left out: classname is {entry['classname']!r}, not a string")
+    for name in CAPTIONS:
+        value = entry.get(name)
+        if not isinstance(value, str | None) and not (
+            isinstance(value, list) and all(isinstance(v, str) for v in value)
+        ):
+            faults.append(f"left out: {name} is neither a string nor a list of strings")
+    faults += [f"key {name!r} is missing" for name in KEYS if name not in entry]
+    return faults
+
+
+def _captions(entry: dict) -> tuple[str, ...]:
+    """What a sample is trained with: its own caption, else the generated one; else none (the primer)."""
+    for name in ("default_caption", "synthetic_merged_caption"):
+        value = entry.get(name)
+        if value:
+            return (value,) if isinstance(value, str) else tuple(value)
+    return ()
+
+
+def _by_manifests(facts: DataSet, tree: Tree, files: dict[str, Path], prepared: bool) -> Listing:
+    problems, splits, named = list(tree.problems), {"train": [], "test": []}, {}
+    for split, path in files.items():
+        entries, faults = read_manifest(path)
+        problems += faults
+        for key, entry in entries.items():
+            target, name = entry["target"], entry.get("classname")
+            if name is not None and named.setdefault(target, name) != name:
+                problems.append(
+                    Problem(f"{path.name}: {key}", f"target {target} is {named[target]!r} elsewhere, not {name!r}")
+                )
+            splits[split].append(Sample(key, target, _captions(entry), Source(key)))
+    names = _written_names(facts, tree, problems)
+    if names is None:
+        names = [named.get(target, "") for target in range(max(named, default=-1) + 1)]
+        problems += [
+            Problem(f"target {i}", "no image of it, so no class name") for i, name in enumerate(names) if not name
+        ]
+    if facts.n_classes:
+        for split, samples in splits.items():
+            splits[split] = [sample for sample in samples if sample.target < len(names)]
+            problems += [
+                Problem(sample.key, f"left out: target {sample.target} of {len(names)} classes")
+                for sample in samples
+                if sample.target >= len(names)
+            ]
+    found = Listing(facts, tree, tuple(names), splits, "manifest", tuple(problems), prepared)
+    return _with_raw_sources(found)
+
+
+def _with_raw_sources(found: Listing) -> Listing:
+    """Images that manifests name, but that lie in an array file or are a part of a picture, are found through the
+    set's own layout."""
+    if all(sample.source.path in found.tree for sample in _first_samples(found)):
+        return found
+    try:
+        raw = read_layout(found.dataset, found.tree)
+    except RunFailure:
+        return found  # `verify` names the files that are missing
+    places = {sample.key: sample.source for part in raw.splits.values() for sample in part}
+    splits = {
+        split: [sample._replace(source=places.get(sample.key, sample.source)) for sample in samples]
+        for split, samples in found.splits.items()
+    }
+    return dataclasses.replace(found, splits=splits)
+
+
+def _first_samples(found: Listing) -> list[Sample]:
+    return [samples[0] for samples in found.splits.values() if samples]
+
+
+def _written_names(facts: DataSet, tree: Tree, problems: list[Problem]) -> list[str] | None:
+    path = class_file(facts, tree.root)
+    if not path.is_file():
+        return None
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunFailure(f"{path} is not JSON: {error}") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        problems.append(Problem(path.name, "not a list of strings; not used"))
+        return None
+    return names
+
+
+def _renamed(found: Listing) -> Listing:
+    """The listing with the class names of `<FOLDER>_classnames.json`, where there is one."""
+    problems = list(found.problems)
+    names = _written_names(found.dataset, found.tree, problems)
+    if names is not None and len(names) != len(found.class_names):
+        file = class_file(found.dataset, found.tree.root).name
+        problems.append(Problem(file, f"holds {len(names)} names for {len(found.class_names)} classes; not used"))
+        names = None
+    return dataclasses.replace(found, class_names=tuple(names or found.class_names), problems=tuple(problems))

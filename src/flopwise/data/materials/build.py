@@ -1,0 +1,19 @@
+"""Make one material on disk."""
+
+import dataclasses
+from importlib import import_module
+from pathlib import Path
+
+from flopwise.data.materials.catalogue import MATERIALS, module_of
+from flopwise.data.store import write_arrays
+
+
+def build_material(name: str, sizes: dict[str, int], out: Path | str, seed: int = 0) -> dict:
+    """Write the material `name` with `sizes` samples per split to the folder `out`; returns its card.
+
+    The module's `make(name, sizes, seed)` returns arrays by name, documents (values for JSON) by name, and facts for the
+    card; its `FIELDS` says what each array holds. Equal arguments give equal bytes."""
+    module = import_module(module_of(name))
+    arrays, documents, facts = module.make(name, sizes, seed)
+    known = {key: value for key, value in dataclasses.asdict(MATERIALS[name]).items() if key not in ("module", "sizes")}
+    return write_arrays(out, arrays, documents, {**known, "asked": sizes, "fields": module.FIELDS, **facts})

@@ -1,0 +1,40 @@
+"""Readers: one function per kind of layout, `read(tree, dataset, **options) -> Listing`.
+
+`options` are what is special to one set, from `flopwise.data.readers.sets`."""
+
+import importlib
+
+from flopwise.core.errors import RunFailure
+
+READERS = {  # kind -> module:function below this package
+    "class_folders": "folders:class_folders",
+    "torchvision_folder": "folders:torchvision_folder",
+    "torchvision_array": "array_files:torchvision_array",
+    "torchvision_filelist": "lists:torchvision_filelist",
+    "torchvision_mat": "array_files:torchvision_mat",
+    "filelist_txt": "lists:filelist_txt",
+    "csv_table": "tables:csv_table",
+    "json_map": "annotations:json_map",
+    "json_split": "annotations:json_split",
+    "scene_json": "annotations:scene_json",
+    "bbox_crop_json": "annotations:bbox_crop_json",
+    "npz_array": "array_files:npz_array",
+    "h5_array": "array_files:h5_array",
+    "flat_images_manifest": "pairs:flat_images_manifest",
+    "image_text_pairs": "pairs:image_text_pairs",
+    "retrieval_csv": "pairs:retrieval_csv",
+}
+
+
+def read_layout(dataset, tree):
+    """The listing of a set in its own on-disk layout (a `Listing`); damage is one line that names the file."""
+    from flopwise.data.readers.sets import OPTIONS
+
+    module, function = READERS[dataset.reader].split(":")
+    read = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    try:
+        return read(tree, dataset, **OPTIONS.get(dataset.name, {}))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise RunFailure(
+            f"{tree.where} is not in the layout of {dataset.name} ({dataset.layout}; {dataset.annotations}): {error!r}"
+        ) from error

@@ -1,0 +1,72 @@
+"""Sets whose folders are their classes."""
+
+from collections import Counter
+
+from flopwise.core.errors import RunFailure
+from flopwise.data.listing import Listing, Row, listing
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+
+def parent(parts: list[str]) -> str | None:
+    """A file directly inside a folder belongs to it; other files belong to no class."""
+    return parts[0] if len(parts) == 2 else None
+
+
+def class_folders(
+    tree,
+    dataset,
+    *,
+    folders: dict[str, str],
+    label=parent,
+    copied_to: str = "",
+    names=list,
+    names_from_tree=None,
+    order=None,
+    every: int = 1,
+    minimum: int = 1,
+    drop: tuple[int, ...] = (),
+    split=None,
+    membership: str = "rule",
+) -> Listing:
+    """`folders`: by split, or one under `all`; `label(parts)`: the class of a file from its path below that folder, or
+    None; `copied_to`: where the official set-up copies the files to, one folder per class, read instead if it is there;
+    `names_from_tree(labels, tree)`: class names that a file of the set holds; `order`: sort key of the classes;
+    `every`: only each so-manieth class; `minimum` images a class must have; `drop`: places in the sorted list that are
+    left out."""
+    if copied_to and tree.files(copied_to):
+        folders, label = {"all": copied_to}, parent
+    rows: dict[str, list[Row]] = {}
+    for key, folder in folders.items():
+        found = []
+        for path in tree.files(folder):
+            parts = path[len(folder) + 1 if folder else 0 :].split("/")
+            klass = label(parts)
+            if klass is not None and parts[-1].lower().endswith(SUFFIXES):
+                found.append(Row(path, klass))
+        rows[key] = sorted(found, key=lambda row: (row.label, row.path.split("/")))
+    counts = Counter(row.label for part in rows.values() for row in part)
+    classes = sorted((klass for klass, count in counts.items() if count >= minimum), key=order)[::every]
+    if "all" in rows:
+        kept = set(classes)
+        rows["all"] = [row for i, row in enumerate(row for row in rows["all"] if row.label in kept) if i not in drop]
+    if names_from_tree is not None:
+        names = lambda labels: names_from_tree(labels, tree)  # noqa: E731
+    return listing(
+        tree, dataset, rows, classes=classes, names=names, split=split, membership=membership, problems=tree.problems
+    )
+
+
+def torchvision_folder(tree, dataset, *, lists: dict[str, str] | None = None, **options) -> Listing:
+    """Torchvision's folder layouts; with `lists`, the files of a split are those that its list names."""
+    if lists is None:
+        return class_folders(tree, dataset, **options)
+    folder = options["folders"]["all"]
+    rows = {}
+    for key, path in lists.items():
+        lines = [line.strip() for line in tree.text(path).splitlines() if line.strip()]
+        odd = next((line for line in lines if line.count("/") != 1), None)
+        if odd is not None:
+            raise RunFailure(f"{tree.where / path}: line {odd!r} is not <class>/<file>")
+        rows[key] = [Row(f"{folder}/{line}", line.split("/")[0]) for line in lines]
+    return listing(tree, dataset, rows, names=options["names"], problems=tree.problems)

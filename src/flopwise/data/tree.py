@@ -1,0 +1,184 @@
+"""The files of one data set: the folder <root>/<FOLDER>, and the members of <root>/<FOLDER>.tar, read in place.
+
+Only regular files inside that folder or archive can be listed or opened. Whatever else is there (links that lead
+outside, members that climb out of the folder, names that are not UTF-8, devices) is left out and kept in `problems`.
+"""
+
+import io
+import os
+import re
+import tarfile
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from flopwise.core.errors import RunFailure, UserError
+
+
+class Problem(NamedTuple):
+    """One thing that was left out or is wrong: where, and what."""
+
+    path: str
+    what: str
+
+
+class Tree:
+    """Read-only view of a data set's files; paths are relative to its folder, with `/`."""
+
+    def __init__(self, root: Path | str, folder: str):
+        root = Path(root)
+        if not root.is_dir():
+            raise UserError(f"{root} is not a folder; --root is the folder that holds {folder}/ or {folder}.tar")
+        self.root, self.folder = root, folder
+        self.problems: list[Problem] = []
+        self.arrays: dict = {}  # opened array files, see flopwise.data.arrays
+        self._members: dict[
+            str, tuple[int, int] | None
+        ] = {}  # path -> (offset, size) in the archive, None: in the folder
+        base, archive = root / folder, root / f"{folder}.tar"
+        if not base.is_dir() and not archive.is_file():
+            raise RunFailure(f"{root} holds neither the folder {folder} nor the archive {folder}.tar")
+        if archive.is_file():
+            self._scan_archive(archive)
+        if base.is_dir():
+            self._scan_folder(base)
+        self._sorted = sorted(self._members, key=lambda path: path.split("/"))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._members
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "arrays": {}}
+
+    @property
+    def where(self) -> Path:
+        return self.root / self.folder
+
+    def files(self, under: str = "") -> list[str]:
+        """All files below the folder `under`, folders and files in sorted order; pre-resized copies are left out."""
+        prefix = f"{under}/" if under else ""
+        copies = re.compile(rf"{re.escape(self.folder)}_\w+_224/")
+        return [path for path in self._sorted if path.startswith(prefix) and not copies.match(path)]
+
+    def open(self, path: str) -> BinaryIO:
+        if path not in self._members:
+            raise RunFailure(f"{self.where / path} is missing")
+        place = self._members[path]
+        try:
+            if place is None:
+                return (self.where / path).open("rb")
+            return io.BufferedReader(_Window(self.root / f"{self.folder}.tar", *place))
+        except OSError as error:
+            raise RunFailure(f"{self.where / path} cannot be read: {error.strerror or error}") from error
+
+    def read(self, path: str) -> bytes:
+        with self.open(path) as stream:
+            return stream.read()
+
+    def text(self, path: str) -> str:
+        """A text file; bytes that are not UTF-8 are kept as surrogates, so that they can never match a listed file."""
+        return self.read(path).decode("utf-8-sig", errors="surrogateescape")
+
+    def _scan_folder(self, base: Path) -> None:
+        real = os.path.realpath(base)
+        todo = [""]
+        while todo:
+            inside = todo.pop()
+            try:
+                with os.scandir(base / inside) as entries:
+                    found = list(entries)
+            except OSError as error:
+                self._refuse(inside, f"cannot be listed: {error.strerror}")
+                continue
+            for entry in found:
+                path = f"{inside}/{entry.name}" if inside else entry.name
+                if entry.name.startswith("."):
+                    continue
+                if not _is_utf8(path):
+                    self._refuse(path, "name is not UTF-8")
+                elif entry.is_symlink() and not os.path.realpath(entry.path).startswith(real + os.sep):
+                    self._refuse(path, "link that leads outside the data set")
+                elif entry.is_symlink() and entry.is_dir():
+                    self._refuse(path, "link to a folder")
+                elif entry.is_dir():
+                    todo.append(path)
+                elif entry.is_file():
+                    self._members[path] = None
+                else:
+                    self._refuse(path, "neither a file nor a folder")
+
+    def _scan_archive(self, archive: Path) -> None:
+        size, end = archive.stat().st_size, 0
+        try:
+            with tarfile.open(archive, "r:", encoding="utf-8", errors="surrogateescape") as members:
+                for member in members:
+                    end = member.offset_data + (-(-member.size // 512) * 512 if member.isreg() else 0)
+                    self._take(member, size)
+        except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
+            self._refuse(archive.name, f"archive is damaged or cut, or compressed: {error}")
+            return
+        if size < end + 512:
+            self._refuse(archive.name, f"archive is cut: it ends at byte {size}, before its end mark")
+
+    def _take(self, member: tarfile.TarInfo, size: int) -> None:
+        parts = member.name.split("/")
+        path = "/".join(part for part in parts if part not in ("", "."))
+        if member.isdir() or any(part.startswith(".") and part not in (".", "..") for part in parts):
+            return
+        if not _is_utf8(member.name):
+            self._refuse(member.name, "name is not UTF-8")
+        elif member.name.startswith("/") or ".." in parts:
+            self._refuse(member.name, "member that climbs out of the folder")
+        elif not member.isreg() or member.issparse():
+            self._refuse(member.name, "link, device or sparse member")
+        elif not path.startswith(f"{self.folder}/"):
+            self._refuse(member.name, f"member outside {self.folder}/")
+        elif member.offset_data + member.size > size:
+            self._refuse(member.name, "member is cut")
+        else:
+            inner = path.removeprefix(f"{self.folder}/")
+            if inner in self._members:
+                self._refuse(member.name, "member occurs twice; the last one counts")
+            self._members[inner] = (member.offset_data, member.size)
+
+    def _refuse(self, path: str, what: str) -> None:
+        self.problems.append(Problem(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), what))
+
+
+class _Window(io.RawIOBase):
+    """`size` bytes of a file from `offset` on, as a file of its own."""
+
+    def __init__(self, path: Path, offset: int, size: int):
+        self._stream, self._offset, self._size, self._at = path.open("rb"), offset, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer) -> int:
+        wanted = min(len(buffer), max(0, self._size - self._at))
+        self._stream.seek(self._offset + self._at)
+        content = self._stream.read(wanted)
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

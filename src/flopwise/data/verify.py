@@ -1,0 +1,165 @@
+"""Compare a user's copy of a data set with its row of the catalogue, and say exactly what is missing or wrong."""
+
+import csv
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+from flopwise.config import ROOT
+from flopwise.core.errors import RunFailure
+from flopwise.data.catalogue import dataset
+from flopwise.data.listing import Listing, Sample
+from flopwise.data.manifests import copy_prefix, file_list_hash, open_listing, splits_of, stays_inside
+from flopwise.data.readers.sets import CLASSES_OF_LISTS
+
+PUBLISHED = ROOT / "config" / "file_lists.csv"
+EXAMPLES = 5
+
+
+def verify(name: str, root: Path | str, quick: bool = False) -> dict:
+    """What holds of the copy of `name` in `root`; `ok` is true if nothing is wrong. With `quick` no image is opened.
+
+    `problems`: kind -> count and up to five examples; `counts` and `classes`: expected and found; `per_class`: smallest
+    and largest number of images of a class, and classes without one; `file_lists`: SHA-256 of what is in each split."""
+    facts = dataset(name)
+    result: dict = {"name": name, "title": facts.title, "root": str(root), "ok": False, "problems": {}, "notes": []}
+    try:
+        found = open_listing(name, root)
+    except RunFailure as error:
+        _add(result, "cannot be read as a whole", str(error))
+        return result
+    result["read_by"] = {"manifest": "manifests"}.get(found.membership, f"layout, {found.membership}")
+    result["prepared"] = found.prepared
+    for problem in found.problems:
+        _add(result, _kind(problem.what), f"{problem.path}: {problem.what}")
+    _compare_counts(result, found)
+    _check_samples(result, found)
+    _compare_lists(result, found)
+    if not quick:
+        _check_images(result, found)
+    else:
+        result["notes"].append("images were not opened (quick)")
+    result["ok"] = not result["problems"]
+    return result
+
+
+def verify_text(result: dict) -> str:
+    """The result as lines; control characters in names are shown as escapes."""
+    lines = [f"{result['title']} in {result['root']}: {'right' if result['ok'] else 'WRONG'}"]
+    if "read_by" in result:
+        lines.append(f"  read by {result['read_by']}" + (", copies of 224 pixels" if result["prepared"] else ""))
+    for split, count in result.get("counts", {}).items():
+        if count == {"expected": 0, "found": 0}:
+            continue
+        classes = result["per_class"].get(split)
+        sizes = f"; {classes['smallest']} to {classes['largest']} a class" if classes else ""
+        lines.append(f"  {split}: {count['found']:,} of {count['expected']:,} images{sizes}")
+    if "classes" in result:
+        lines.append(f"  classes: {result['classes']['found']:,} of {result['classes']['expected']:,}")
+    for kind, problem in result["problems"].items():
+        lines.append(f"  {problem['count']:,} x {kind}")
+        lines += [f"      {example}" for example in problem["examples"]]
+    lines += [f"  note: {note}" for note in result["notes"]]
+    return "\n".join("".join(c if c.isprintable() else repr(c)[1:-1] for c in line) for line in lines)
+
+
+def _add(result: dict, kind: str, example: str) -> None:
+    problem = result["problems"].setdefault(kind, {"count": 0, "examples": []})
+    problem["count"] += 1
+    if len(problem["examples"]) < EXAMPLES:
+        problem["examples"].append(example)
+
+
+def _kind(what: str) -> str:
+    """A problem without its details: what comes before a colon, a number or a quoted value."""
+    return (
+        what.split(":")[0]
+        if what.startswith(("left out", "archive"))
+        else "".join(what.split(";")[0].split("'")[:1]).strip()
+    )
+
+
+def _compare_counts(result: dict, found: Listing) -> None:
+    facts = found.dataset
+    expected = {"train": facts.n_train, "test": facts.n_test}
+    result["counts"] = {
+        split: {"expected": expected[split], "found": len(found.splits[split])} for split in ("train", "test")
+    }
+    for split, count in result["counts"].items():
+        if count["found"] != count["expected"]:
+            _add(result, "wrong number of images", f"{split}: {count['found']} found, {count['expected']} expected")
+    result["classes"] = {"expected": facts.n_classes, "found": len(found.class_names)}
+    if len(found.class_names) not in (facts.n_classes, CLASSES_OF_LISTS.get(facts.name)):
+        _add(result, "wrong number of classes", f"{len(found.class_names)} found, {facts.n_classes} expected")
+    result["per_class"] = {}
+    for split, samples in found.splits.items():
+        if not samples or not found.class_names:
+            continue
+        counts = Counter(sample.target for sample in samples)
+        empty = [name for target, name in enumerate(found.class_names) if not counts[target]]
+        sizes = [counts[target] for target in range(len(found.class_names))]
+        result["per_class"][split] = {"smallest": min(sizes), "largest": max(sizes), "empty": empty, "counts": sizes}
+        if empty:
+            result["notes"].append(f"{split}: {len(empty)} classes have no image, for example {empty[:EXAMPLES]}")
+
+
+def _check_samples(result: dict, found: Listing) -> None:
+    seen: dict[str, str] = {}
+    for split, samples in found.splits.items():
+        for sample in samples:
+            if sample.key in seen:
+                _add(result, "image listed twice", f"{sample.key} ({seen[sample.key]} and {split})")
+            seen[sample.key] = split
+            if not stays_inside(sample.key):
+                _add(result, "path that climbs out of the folder", sample.key)
+            elif sample.source.path not in found.tree:
+                _add(result, "missing file", sample.source.path.encode("utf-8", "backslashreplace").decode())
+
+
+def _compare_lists(result: dict, found: Listing) -> None:
+    """Against the published lists (known for some sets) and those that `prepare` recorded."""
+    record = found.tree.root / f"{found.dataset.folder}_files.json"
+    recorded = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    result["file_lists"] = {}
+    for split in splits_of(found.dataset):
+        mine = _hash(found, split, found.splits[split])
+        published = published_lists().get((found.dataset.name, split))
+        result["file_lists"][split] = {"sha256": mine, "published": published, "recorded": recorded.get(split)}
+        if recorded.get(split, mine) != mine:
+            _add(
+                result,
+                "file list differs from the recorded one",
+                f"{split}: {mine}, {record.name} has {recorded[split]}",
+            )
+        if published is None or published == mine:
+            continue
+        if found.membership == "manifest":
+            _add(result, "file list differs from the published one", f"{split}: {mine}, published {published}")
+        else:
+            result["notes"].append(
+                f"{split}: membership differs from the published manifest; put the manifests into the root"
+            )
+
+
+def _hash(found: Listing, split: str, samples: list[Sample]) -> str:
+    return file_list_hash(samples, copy_prefix(found.dataset, split) if found.prepared else "")
+
+
+@cache
+def published_lists() -> dict[tuple[str, str], str]:
+    """(data set, split) -> SHA-256 of the published file list, where it is known."""
+    with PUBLISHED.open(encoding="utf-8", newline="") as stream:
+        return {(line["name"], line["split"]): line["sha256"] for line in csv.DictReader(stream)}
+
+
+def _check_images(result: dict, found: Listing) -> None:
+    from tqdm import tqdm
+
+    samples = [sample for part in found.splits.values() for sample in part if sample.source.path in found.tree]
+    for sample in tqdm(samples, desc=f"{found.dataset.name}: opening images", unit="image", disable=None):
+        try:
+            found.image(sample)
+        except RunFailure as error:
+            message = str(error).removeprefix(f"{found.tree.where}/")
+            _add(result, "image that cannot be read", message)

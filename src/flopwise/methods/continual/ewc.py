@@ -1,0 +1,71 @@
+"""EWC: full fine-tuning with a quadratic penalty that holds weights where earlier tasks' Fisher information is large.
+
+L + (lambda / 2) sum_i F_i (theta_i - theta*_i)^2 with lambda = 1. At the end of a task: F <- gamma F + (1/n) sum_b g_b^2
+over n = min(ceil(50000 / batch size), all) batches of the task's own data, gamma = 1, g_b the gradient of the batch's
+mean loss; theta* <- theta. (The contrastive loss of a sample depends on its batch, so that there is no gradient of a
+single sample to square.) FoMo-in-Flux, official code.
+
+`ewc-as-released` repeats a slip of that code: in the Fisher pass the similarities are multiplied by the parameter
+`logit_scale` itself instead of by its exponential."""
+
+from flopwise.methods.continual import Method
+from flopwise.methods.continual.full_ft import prepare
+
+
+class ElasticWeights:
+    """The penalty; Fisher information and anchor of every parameter in `named`."""
+
+    def __init__(self, named: dict, *, strength: float = 1.0, decay: float = 1.0, as_released: bool = False):
+        self.named, self.strength, self.decay, self.as_released = named, strength, decay, as_released
+        self.fisher: dict = {}
+        self.anchor: dict = {}
+
+    def penalty(self):
+        if not self.fisher:
+            return None
+        distances = ((self.fisher[name] * (p - self.anchor[name]).square()).sum() for name, p in self.named.items())
+        return self.strength / 2 * sum(distances)
+
+    def before_update(self, rate: float) -> None:
+        pass
+
+    def end_task(self, loss_of_batch, batches) -> None:
+        scale = self.named["logit_scale"] if self.as_released else None
+        true = scale.detach().clone() if self.as_released else None
+        if self.as_released:
+            scale.data.log_()  # the model's exp(log s) multiplies by s
+        fresh, count = self._squared_gradients(loss_of_batch, batches)
+        if self.as_released:
+            fresh["logit_scale"].div_(true.square())  # by the chain rule: the gradient by s, not by log s
+            scale.data.copy_(true)
+        for name, parameter in self.named.items():
+            earlier = self.decay * self.fisher[name] if self.fisher else 0
+            fresh[name] = earlier + fresh[name] / count
+            self.anchor[name] = parameter.detach().clone()
+        self.fisher = fresh
+
+    def _squared_gradients(self, loss_of_batch, batches) -> tuple[dict, int]:
+        import torch
+
+        total, count = {name: torch.zeros_like(p) for name, p in self.named.items()}, 0
+        for batch in batches:
+            count += 1
+            gradients = torch.autograd.grad(loss_of_batch(batch), list(self.named.values()))
+            for name, gradient in zip(total, gradients):
+                total[name].addcmul_(gradient, gradient)
+        return {name: value.detach() for name, value in total.items()}, count
+
+    def tensors(self) -> dict:
+        kinds = {"fisher": self.fisher, "anchor": self.anchor}
+        return {f"{kind}/{name}": value for kind, held in kinds.items() for name, value in held.items()}
+
+    def restore(self, tensors: dict) -> None:
+        for path, value in tensors.items():
+            kind, _, name = path.partition("/")
+            getattr(self, kind)[name] = value
+
+
+METHODS = {
+    "ewc": Method(prepare, regulariser=ElasticWeights, fisher=True, device_state=2),
+    "ewc-as-released": Method(prepare, regulariser=ElasticWeights, fisher=True, device_state=2, regulariser_options={"as_released": True}),
+}

@@ -1,0 +1,28 @@
+"""State dicts as flat vectors and back."""
+
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+
+class Layout:
+    """Names, shapes and types of the floating-point tensors of `base`, in its order."""
+
+    def __init__(self, base: dict[str, Tensor]):
+        self.like = {name: value for name, value in base.items() if value.is_floating_point()}
+        self.sizes = [value.numel() for value in self.like.values()]
+        self.dtype = reduce(torch.promote_types, (value.dtype for value in self.like.values()), torch.float32)
+
+    def flatten(self, state: dict[str, Tensor]) -> Tensor:
+        """(n,): the tensors of `state` one after another, in float32 (float64 where some are)."""
+        return torch.cat([state[name].detach().reshape(-1).to(self.dtype) for name in self.like])
+
+    def split(self, vector: Tensor) -> list[Tensor]:
+        """Views of the vector, one for each tensor, of its shape."""
+        return [part.view(like.shape) for part, like in zip(vector.split(self.sizes), self.like.values())]
+
+    def unflatten(self, vector: Tensor, rest: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Name -> view of the vector, or a copy where the type differs; tensors of integers are copied from `rest`."""
+        parts = {name: part.to(self.like[name].dtype) for name, part in zip(self.like, self.split(vector))}
+        return {name: parts[name] if name in parts else value.clone() for name, value in rest.items()}

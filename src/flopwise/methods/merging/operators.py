@@ -1,0 +1,74 @@
+"""Merging of flat vectors: any operator at once on a list of models, the operators of two models, and LiNeS.
+
+Equations: official code of FoMo-in-Flux; theta_0 is `base`, delta_i = theta_i - theta_0."""
+
+import math
+import re
+
+import torch
+from torch import Tensor
+
+from flopwise.methods.merging.flat import Layout
+from flopwise.methods.merging.folds import FOLDS, Fold
+
+_BLOCK = re.compile(r"resblocks\.(\d+)\.")
+_SHAPES = {"linear": lambda depth: depth, "quadratic": lambda depth: depth**2, "sqrt": math.sqrt}
+_PARALLEL = 0.9995  # above this cosine slerp is linear
+
+
+def fold(operator: str, base: Tensor, options: dict) -> Fold:
+    """An empty fold of the operator; what it is not built with are `coefficients`, the shares given to `add`."""
+    return FOLDS[operator](base, **{key: value for key, value in options.items() if key != "coefficients"})
+
+
+def combine(operator: str, models: list[Tensor], base: Tensor, layout: Layout, options: dict, generator) -> Tensor:
+    """The merge of `models` (flat vectors) as a new vector."""
+    if operator in PAIRS:
+        merged = torch.empty_like(base)
+        for out, first, second, origin in zip(*map(layout.split, (merged, *models, base))):
+            out.copy_(PAIRS[operator](first, second, origin, **options))
+        return merged
+    running = fold(operator, base, options)
+    for model, share in zip(models, options.get("coefficients") or [1.0] * len(models)):
+        running.add(model, generator, share)
+    return running.merged()
+
+
+def slerp(first: Tensor, second: Tensor, base: Tensor, *, coefficients: list[float] | None) -> Tensor:
+    """sin(w_1 a) / sin(a) theta_1 + sin(w_2 a) / sin(a) theta_2, a the angle between the weights of the two models
+    (not between their deltas); linear where |cos a| > 0.9995 or where a tensor is zero and has no direction."""
+    shares = coefficients or [0.5, 0.5]
+    norms = torch.linalg.vector_norm(first) * torch.linalg.vector_norm(second)
+    cosine = ((first * second).sum() / norms).item() if norms > 0 else 1.0
+    if abs(cosine) > _PARALLEL:
+        return torch.lerp(second, first, shares[0])
+    angle = math.acos(cosine)
+    near, far = (math.sin(share * angle) / math.sin(angle) for share in shares)
+    return near * first + far * second
+
+
+def model_stock(first: Tensor, second: Tensor, base: Tensor, *, eps: float) -> Tensor:
+    """r (theta_1 + theta_2) / 2 + (1 - r) theta_0 with r = 2 c / (1 + c + eps), c the cosine between the deltas."""
+    one, other = first - base, second - base
+    norms = torch.linalg.vector_norm(one) * torch.linalg.vector_norm(other)
+    cosine = ((one * other).sum() / norms.clamp(min=eps)).item()
+    ratio = 2 * cosine / (1 + cosine + eps)
+    return torch.lerp(base, (first + second) / 2, ratio)
+
+
+PAIRS = {"slerp": slerp, "model-stock": model_stock}
+
+
+def layer_factors(names, *, start: float = 0.5, slope: float = 0.5, shape: str = "linear") -> list[float]:
+    """LiNeS: factor start + slope (l / (L - 1)) of block l = 0 .. L - 1 (`quadratic`: squared, `sqrt`: its root); `start`
+    for every tensor outside the blocks."""
+    blocks = [int(found[1]) if (found := _BLOCK.search(name)) else None for name in names]
+    last = max((block for block in blocks if block is not None), default=0)
+    return [start if not block else start + slope * _SHAPES[shape](block / last) for block in blocks]
+
+
+def scale_layers(merged: Tensor, base: Tensor, layout: Layout, lines: dict, as_released: bool) -> None:
+    """LiNeS, in place: delta <- factor x delta; as released, theta <- factor x theta."""
+    factors = layer_factors(layout.like, **lines)
+    for part, origin, factor in zip(layout.split(merged), layout.split(base), factors):
+        part.copy_(part * factor if as_released else torch.lerp(origin, part, factor))

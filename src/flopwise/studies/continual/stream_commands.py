@@ -1,0 +1,108 @@
+"""Commands around streams: build one of any ordering, describe any file in the published format."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flopwise.core.errors import RunFailure, UserError
+
+app = typer.Typer(no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Machine output on standard output.")]
+
+
+@app.command()
+def build(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="Ordering, or its reverse: random, similarity, time-reverse ...")],
+    out: Annotated[Path, typer.Option(help="Where the stream goes.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed; performance and frequency have none.")] = 0,
+    model: Annotated[str | None, typer.Option(help="Model whose theta_0 measures; default: the scale's own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a stream over the adaptation sets of the scale, in FoMo-in-Flux's file format."""
+    import json
+
+    from flopwise.data.streams import KINDS, write_stream
+    from flopwise.studies.continual.start import StreamMaterial, build_stream, rule_of
+    from flopwise.studies.continual.train import base_folder
+
+    settings = context.obj()
+    study = settings.preset.continual
+    model = model or study.defaults.model
+    if kind not in KINDS:
+        raise UserError(f"stream kind {kind!r} does not exist; allowed are {', '.join(KINDS)}")
+    if model not in study.models:
+        raise UserError(f"model {model!r} is none of this scale's; allowed are {', '.join(study.models)}")
+    _check_inputs(settings, kind, model)
+    material = StreamMaterial(settings, model, base_folder(settings, model))
+    stream = build_stream(material, kind, seed)
+    write_stream(out, stream)
+    facts = {
+        "kind": kind,
+        "seed": seed,
+        "rule": rule_of(material, kind),
+        "entries": len(stream),
+        "out": str(out),
+    }
+    print(json.dumps(facts, indent=1) if as_json else f"{out}: {len(stream)} entries; {facts['rule']}")
+
+
+@app.command()
+def describe(
+    file: Annotated[Path, typer.Argument(help="A stream file: FoMo-in-Flux's own, or one made here.")],
+    tasks: Annotated[str, typer.Option(help="Number of tasks T, or `datasets`: a task per data set.")] = "20",
+    as_json: Json = False,
+) -> None:
+    """Say what a stream file holds and how it is cut into tasks. Knows no data sets: any file in the format will do."""
+    import json
+
+    from flopwise.data.streams import cut, dataset_of, read_stream, runs
+
+    if tasks != "datasets" and not (tasks.isascii() and tasks.isdigit()):
+        raise UserError(f"--tasks is {tasks!r}; allowed are a whole number from 1, and `datasets`")
+    stream = read_stream(file)
+    counts: dict[str, int] = {}
+    for item in stream:
+        counts[dataset_of(item)] = counts.get(dataset_of(item), 0) + 1
+    facts = {
+        "entries": len(stream), "datasets": len(counts), "tasks": [len(part) for part in cut(stream, tasks)],
+        "runs": runs(stream), "entries_per_dataset": counts,
+    }  # fmt: skip
+    print(json.dumps(facts, indent=1) if as_json else _text(facts))
+
+
+def _check_inputs(settings, kind: str, model: str) -> None:
+    """One line that names the target to make, when what the ordering needs is not there."""
+    from flopwise.data.streams import REVERSE
+    from flopwise.studies.continual.corpus import POOL, data_folder
+    from flopwise.studies.continual.train import base_folder
+
+    ordering = kind.removesuffix(REVERSE)
+    everything = settings.results / "continual" / "start" / model / "zero_shot.csv"
+    sets = [data_folder(settings, name) for name in settings.preset.data.adaptation]
+    needed, target = {
+        "similarity": ([base_folder(settings, model)], base_folder(settings, model)),
+        "performance": ([base_folder(settings, model), *sets], everything),
+        "frequency": ([data_folder(settings, POOL)], data_folder(settings, POOL)),
+    }.get(ordering, ([], None))
+    missing = next((folder for folder in needed if not folder.is_dir()), None)
+    if missing is not None:
+        config = f"scale={settings.config.scale} results={settings.config.results}"
+        raise RunFailure(
+            f"ordering {ordering!r} needs {missing}, which is missing; `snakemake --config {config} -- {target}` makes it"
+        )
+
+
+def _text(facts: dict) -> str:
+    sizes = facts["tasks"]
+    spread = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else f"{sizes[0]}"
+    lines = [
+        f"{facts['entries']} entries of {facts['datasets']} data sets in {facts['runs']} runs of equal data set",
+        f"{len(sizes)} tasks of {spread} entries",
+    ]
+    names = {name: name if name.isprintable() else ascii(name) for name in facts["entries_per_dataset"]}
+    width = max(map(len, names.values()))
+    return "\n".join(
+        [*lines, *(f"  {names[name]:<{width}} {n:>6}" for name, n in facts["entries_per_dataset"].items())]
+    )
