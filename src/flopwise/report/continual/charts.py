@@ -51,8 +51,8 @@ def lines(
         plots.lines(axes, shown, series, ticks, joined)
         axes.set_ylim(frames.limits([*shown["mean"], 0], [*shown["lower"], *shown["upper"]]))
         axes.set_title(f"Δ{theme.TITLES[metric]}")
-        axes.set_xlabel(label)
     line[0].set_ylabel(POINTS)
+    figure.supxlabel(label, fontsize=8.5)
     plots.key(figure, means[series], series)
     return Drawn(figure, means.drop(columns="at"), note(study, rows, means["seeds"], axis, *but))
 
@@ -78,8 +78,7 @@ def planes(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataFram
             ends.append(plots.point(axes, best, theme.style("oracle"), 10))
         axes.set_title(title)
         plots.finish_plane(axes, (zero["a_ka"], zero["a_zs"]), ends, crowd)
-    for axes in list(grid.flat)[len(panels) :]:
-        axes.set_visible(False)
+    plots.hide_rest(grid, len(panels))
     figure.supxlabel(f"Δ{theme.METRICS['a_ka']}, adaptation sets ({POINTS})", fontsize=8.5)
     figure.supylabel(f"Δ{theme.METRICS['a_zs']}, evaluation sets ({POINTS})", fontsize=8.5)
     data = every if best is None else pd.concat([every, pd.DataFrame([{axis: "oracle", **best}])], ignore_index=True)

@@ -9,7 +9,7 @@ from flopwise.report.continual.study import Study, absent, note, untraced
 from flopwise.report.show import Drawn
 
 CORNERS = {"pool": (0.0, 0.0), "update": (1.0, 0.0), "buffer": (0.5, 3**0.5 / 2)}  # share 1 of a batch
-NAMES = {"pool": "pre-training\npool P", "update": "update\npool D", "buffer": "buffer B"}
+NAMES = {"pool": "pre-training pool P", "update": "update pool D", "buffer": "buffer B"}
 
 
 def _by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -75,22 +75,25 @@ def _triangle(study: Study, axes, rows: pd.DataFrame, limit: float):
             ends = corners[one] * share + corners[[i for i in range(3) if i != one]] * (1 - share)
             axes.plot(*ends.T, color=theme.FAINT, lw=0.7, zorder=1)
     at = rows[list(CORNERS)].to_numpy() @ corners
-    picture = axes.scatter(*at.T, c=rows["mean"], cmap="PuOr", vmin=-limit, vmax=limit, s=620, ec=theme.INK, lw=0.7, zorder=3)
-    for (x, y), row in zip(at, rows.itertuples()):
-        value = row.mean / limit
-        colour = "white" if abs(value) > 0.6 else theme.INK
-        text = plots.change(row.mean, 1) if row.seeds else "✕"
-        axes.text(x, y, text, ha="center", va="center", fontsize=7.5, color=colour, zorder=4)
-        axes.text(x, y - 0.095, study.word("mixture", row.mixture), ha="center", va="top", fontsize=6.8, zorder=4,
-                  bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.7})  # fmt: skip
-    for (name, (x, y)), side in zip(CORNERS.items(), ("right", "left", "center")):
-        shift = {"right": (-0.1, -0.02), "left": (0.1, -0.02), "center": (0, 0.1)}[side]
-        axes.text(x + shift[0], y + shift[1], NAMES[name], ha=side, va="center", fontsize=8, color=theme.QUIET)
-    axes.set_xlim(-0.5, 1.5)
-    axes.set_ylim(-0.22, 1.05)
+    picture = axes.scatter(*at.T, c=rows["mean"], cmap="PuOr", vmin=-limit, vmax=limit, s=560, ec=theme.INK, lw=0.7, zorder=3)
+    for place, row in zip(at, rows.itertuples()):
+        colour = "white" if abs(row.mean) > 0.6 * limit else theme.INK
+        axes.text(*place, plots.change(row.mean, 1) if row.seeds else "✕", ha="center", va="center", fontsize=7.5,
+                  color=colour, zorder=4)  # fmt: skip
+        _beside(axes, study.word("mixture", row.mixture), place, -16, size=6.8)
+    for name, place in CORNERS.items():
+        _beside(axes, NAMES[name], place, 16 if name == "buffer" else -30, color=theme.QUIET)
+    axes.set_xlim(-0.3, 1.3)
+    axes.set_ylim(-0.36, 1.06)
     axes.set_aspect("equal")
     axes.axis("off")
     return picture
+
+
+def _beside(axes, text: str, place, points: float, size: float = 8, **look) -> None:
+    """A text so many points above (or below) a place."""
+    axes.annotate(text, place, xytext=(0, points), textcoords="offset points", ha="center",
+                  va="bottom" if points > 0 else "top", fontsize=size, zorder=4, **look)  # fmt: skip
 
 
 def pools(study: Study) -> Drawn:

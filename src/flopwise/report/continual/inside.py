@@ -65,8 +65,7 @@ def forgetting(study: Study) -> Drawn:
         picture = plots.heat(axes, table, high, texts, size=7, cmap="cividis", low=low)
         _hatch(axes, table)
         axes.set_title(f"{theme.style(method).label}, {study.word('mixture', mixture)}")
-    for axes in list(grid.flat)[len(pairs) :]:
-        axes.set_visible(False)
+    plots.hide_rest(grid, len(pairs))
     figure.supxlabel("chunk of the stream", fontsize=8.5)
     figure.supylabel("after task", fontsize=8.5)
     figure.colorbar(picture, ax=list(grid.flat), label="top-1 accuracy (percent)", shrink=0.8, aspect=25)
@@ -103,8 +102,7 @@ def losses(study: Study) -> Drawn:
         plots.over_time(axes, part, "method", None, grey=methods.grey(shown), named=True, x="at")
         axes.set_title(title)
         axes.grid(axis="x", visible=False)
-    for axes in list(grid.flat)[len(shown) :]:
-        axes.set_visible(False)
+    plots.hide_rest(grid, len(shown))
     figure.supxlabel("part of the stream that was trained on (tasks)", fontsize=8.5)
     figure.supylabel("training loss (nats)", fontsize=8.5)
     data = pd.concat([part.assign(panel=title) for title, part in means], ignore_index=True)

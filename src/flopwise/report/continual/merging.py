@@ -1,5 +1,7 @@
 """Merging over time: when weights are merged, how, and with which weights."""
 
+import textwrap
+
 import pandas as pd
 
 from flopwise.report import frames, theme
@@ -49,8 +51,8 @@ def time_grid(study: Study) -> Drawn:
     figure, axes = theme.figure(1.1 + 0.52 * len(starts))
     limit = means.loc[means["metric"] == "gm", "mean"].abs().max()
     plots.heat(axes, table, 1.0 if limit != limit else limit, texts, size=6.8)
-    axes.set_xticklabels([_wrap(name) for name in deployed])
-    axes.set_yticklabels([_wrap(name) for name in starts])
+    axes.set_xticklabels([_wrap(name, 16) for name in deployed])
+    axes.set_yticklabels([_wrap(name, 20) for name in starts])
     axes.set_xlabel("deployed after a task")
     axes.set_ylabel("the next task starts from")
     return Drawn(figure, means, note(study, rows, means["seeds"]))
@@ -64,14 +66,12 @@ def _cell(cells: pd.DataFrame, start: str, deployed: str) -> str:
         return f"{gm['method']}\n{gm['diverged']} diverged"
     half = f" ± {gm['upper'] - gm['mean']:.1f}" if gm["seeds"] > 1 else ""
     parts = f"KA {plots.change(ka['mean'], 1)}, ZS {plots.change(zs['mean'], 1)}"
-    seeds = f"{gm['seeds']} seed{'s' * (gm['seeds'] > 1)}" + f", {gm['diverged']} diverged" * bool(gm["diverged"])
+    seeds = f"{gm['seeds']} seed{'s' * int(gm['seeds'] > 1)}" + f", {gm['diverged']} diverged" * bool(gm["diverged"])
     return f"GM {plots.change(gm['mean'], 1)}{half}\n{parts}\n{seeds}"
 
 
-def _wrap(text: str) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, 20))
+def _wrap(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width))
 
 
 def operators(study: Study) -> Drawn:

@@ -91,26 +91,27 @@ def effects(study: Study) -> Drawn:
     runs = runs[runs["metric"] == "gm"]
     parts = []
     for axis in AXES:
-        rows = study.at(runs, axis) if axis != "method" else study.at(runs)
-        for method in PAIR if axis != "method" else ("",):
-            means = frames.summarise(rows[rows["method"] == method] if method else rows, [axis], "delta")
+        rows = study.at(runs) if axis == "method" else study.at(runs, axis)
+        for held in ("",) if axis == "method" else PAIR:
+            means = frames.summarise(rows[rows["method"] == held] if held else rows, [axis], "delta")
             if len(means) > 1:
-                parts.append(means.rename(columns={axis: "value"}).assign(axis=axis, held=method))
+                parts.append(means.rename(columns={axis: "value"}).assign(axis=axis, held=held))
     if not parts:
         return Drawn(None, pd.DataFrame(columns=["axis"]), "At this scale no axis of the grid varies.")
     data = pd.concat(parts, ignore_index=True)
-    spans = data.groupby(["axis", "held"])["mean"].agg(lambda means: means.max() - means.min()).sort_values(ascending=False)
-    figure, axes = theme.figure(0.8 + 0.34 * len(spans))
+    spans = data.groupby(["axis", "held"])["mean"].agg(lambda means: means.max() - means.min())
+    order = list(spans.groupby("axis").max().sort_values(ascending=False, kind="stable").index)
+    figure, axes = theme.figure(1.1 + 0.48 * len(order))
     axes.axvline(0, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
-    for y, (axis, held) in enumerate(spans.index):
-        row = data[(data["axis"] == axis) & (data["held"] == held)].sort_values("mean")
-        _span(study, axes, -y, row, axis, theme.style(held).colour if held else theme.INK)
-    names = [AXES[axis] + (f" ({theme.style(held).label})" if held else "") for axis, held in spans.index]
-    axes.set_yticks([-y for y in range(len(names))], names)
+    for (axis, held), row in data.groupby(["axis", "held"]):
+        y = -order.index(axis) - {"": 0.0, PAIR[0]: -0.2, PAIR[1]: 0.2}[held]
+        _span(study, axes, y, row.sort_values("mean"), axis, theme.style(held).colour if held else theme.INK)
+    axes.set_yticks([-y for y in range(len(order))], [AXES[axis] for axis in order])
     axes.set_xlim(*_room(data["mean"]))
-    axes.set_ylim(0.7 - len(names), 0.7)
+    axes.set_ylim(0.4 - len(order), 0.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"ΔGM from zero-shot ({charts.POINTS})")
+    plots.key(figure, PAIR)
     columns = ["axis", "held", "value", "mean", "lower", "upper", "seeds"]
     return Drawn(figure, data[columns], note(study, runs, data["seeds"]).replace("Mean and 95 % t-interval", "Means"))
 
@@ -170,8 +171,8 @@ def sets_over_time(study: Study) -> Drawn:
         mark = "" if one.role == "adaptation" else " (evaluation)"
         axes.set_title(f"{study.titles.get(one.dataset, one.dataset)}{mark}", fontsize=7, fontweight="normal")
         axes.tick_params(labelsize=7)
-    for axes in list(grid.flat)[len(sets) :]:
-        axes.set_visible(False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    plots.hide_rest(grid, len(sets))
     figure.supxlabel("update step (task)", fontsize=8.5)
     figure.supylabel("top-1 accuracy, or recall at 5 (percent)", fontsize=8.5)
     plots.key(figure, means["method"])

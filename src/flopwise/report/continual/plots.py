@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from flopwise.report import frames, labels, theme
 from flopwise.report.labels import Label
 
-GREY = "#9a9fa5"
+GREY = "#7d8288"
 
 
 def paths(axes: Axes, rows: pd.DataFrame, lost: pd.DataFrame, axis: str, grey=()) -> tuple[list[Label], list]:
@@ -166,6 +166,14 @@ def key(figure, values, axis: str = "method") -> None:
     handles = [Line2D([], [], color=s.colour, marker=s.marker, ls=s.line, ms=5, mew=0, label=s.label) for s in styles]
     figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(handles)), labelcolor="linecolor",
                   handlelength=2.2, columnspacing=1.6, borderaxespad=0.2)  # fmt: skip
+
+
+def hide_rest(grid, count: int) -> None:
+    """Leave the first `count` panels of a grid; the lowest of each column shows its ticks' texts."""
+    for index, axes in enumerate(grid.flat):
+        axes.set_visible(index < count)
+        if index < count <= index + grid.shape[1]:
+            axes.tick_params(labelbottom=True)
 
 
 def heat(axes: Axes, table: pd.DataFrame, limit: float, texts=None, *, size: float = 7.5, cmap: str = "PuOr", low=None):
