@@ -154,9 +154,9 @@ class Flow:
     def pool_digest(self, wildcards) -> str:
         data = self.settings.preset.data
         return sha256_json([data.kind, data.pools[wildcards.pool].model_dump()])[:16]
+
     def material_digest(self, wildcards) -> str:
         return sha256_json(self.settings.preset.data.materials[wildcards.material])[:16]
-
 
     def _data_digest(self, *keys: str) -> str:
         data = self.settings.preset.data.model_dump()

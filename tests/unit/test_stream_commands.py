@@ -106,6 +106,17 @@ def test_what_decided_the_order_is_recorded(results, tmp_path):
     assert [row["runs"] for row in rows] == [runs(read_stream(path)) for path in wanted.values()]
 
 
+def test_build_writes_the_same_stream_as_the_workflow_and_says_what_decided_it(results, tmp_path):
+    settings = load(scale="smoke", results=str(results))
+    expected = build_stream(StreamMaterial(settings, MODEL, material(results).weights), "similarity-reverse", 2)
+    arguments = ["stream", "build", "similarity-reverse", "--seed", 2, "--out", tmp_path / "stream.json"]
+    done = flopwise("--results", results, *arguments)
+    assert read_stream(tmp_path / "stream.json") == expected
+    assert "most similar name, vit-xs-8; reversed; seed 2" in done.stdout
+    done = flopwise("--results", results, "stream", "build", "frequency", "--out", tmp_path / "f.json", "--json")
+    assert json.loads(done.stdout)["seed"] is None
+
+
 def flopwise(*arguments: str):
     return CliRunner().invoke(app, ["--scale", "smoke", *map(str, arguments)])
 

@@ -137,7 +137,7 @@ rule continual_evaluate:
         runtime=120,
     params:
         flopwise=flow.command,
-        checkpoints="<results>/continual/checkpoints",
+        checkpoints=f"{flow.results}/continual/checkpoints",
         job="{model}/{part}",
     shell:
         "{params.flopwise} --threads {threads} continual evaluate {params.checkpoints} {output.metrics}"

@@ -12,8 +12,9 @@ SCALES = ("smoke", "laptop", "evening", "workstation", "paper")
 
 
 class PoolConfig(Strict):
-    """A pool of image-text pairs, made here."""
+    """A pool of image-text pairs, made here or read from a user's copy."""
 
+    source: str | None = setting(None, "name in the catalogue of the pool that is read; none: made here", "our choice")
     samples: int = setting(20_000, "images in the pool", "our choice", ge=64, le=10_000_000)
     caption_noise: float = setting(
         0.2, "share of the pool's captions that are wrong or damaged", "our choice", ge=0, le=1
@@ -158,7 +159,9 @@ class EvaluationConfig(Strict):
     batch_size: int = setting(500, "images per forward pass; changes no result", "our choice", ge=1)
     inside: int = setting(4, "evaluations inside each task, where an experiment asks for them", "our choice", ge=1)
     split: Literal["test", "validation"] = setting(
-        "test", "`validation`: a fifth of each class's training data stands for the test data, for tuning", "official code"
+        "test",
+        "`validation`: a fifth of each class's training data stands for the test data, for tuning",
+        "official code",
     )
 
 

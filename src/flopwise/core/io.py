@@ -56,10 +56,15 @@ def read_json(path: Path | str):
 
 
 def write_tensors(path: Path | str, tensors: dict) -> None:
-    """Write named tensors as safetensors."""
+    """Write named tensors as safetensors; tensors that share memory are written one by one."""
     from safetensors.torch import save
 
-    content = save({name: value.contiguous() for name, value in sorted(tensors.items())})
+    content, seen = {}, set()
+    for name, value in sorted(tensors.items()):
+        place = value.untyped_storage().data_ptr()
+        content[name] = value.clone() if place in seen else value.contiguous()
+        seen.add(place)
+    content = save(content)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 

@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils import parametrize
 
 from flopwise.core.errors import UserError
 from flopwise.cost.names import METHODS
+from flopwise.models.adapters import Dora, Lora, Vera, places
 
 
 def _image(name: str) -> bool:
@@ -29,71 +29,6 @@ TRAINS: dict[str, Callable[[str], bool]] = {
     "biases": lambda name: "bias" in name,
     "none": lambda name: False,
 }
-
-
-class Adapter(nn.Module):
-    """Low-rank change of a weight of shape (out, in), stacked from `parts` blocks of rows (3 for a fused query, key
-    and value projection), each with factors of its own. The adapted weight is formed in full, W + dW, and then used by
-    the layer: its gradient is a full weight gradient, which is why adapters save little arithmetic here."""
-
-    def __init__(self, weight: Tensor, parts: int, rank: int):
-        super().__init__()
-        rows, self.columns = weight.shape
-        self.rows, self.rank, self.parts = rows // parts, rank, parts
-
-    def factors(self, weight: Tensor) -> tuple[nn.ParameterList, nn.ParameterList]:
-        def stack(*shape):
-            return nn.ParameterList([nn.Parameter(weight.new_empty(shape)) for _ in range(self.parts)])
-
-        return stack(self.rank, self.columns), stack(self.rows, self.rank)
-
-
-class Lora(Adapter):
-    """W + s B A (Hu et al. 2022, equation 3); s = 1."""
-
-    def __init__(self, weight: Tensor, parts: int, rank: int, shared: dict):
-        super().__init__(weight, parts, rank)
-        self.down, self.up = self.factors(weight)
-
-    def change(self) -> Tensor:
-        return torch.cat([up @ down for up, down in zip(self.up, self.down)])
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return weight + self.change()
-
-
-class Dora(Lora):
-    """m / |V| * V with V = W + s B A, the row norms |V| left out of the graph (Liu et al. 2024, DoRA). The norm takes an
-    evaluation of B A of its own: the published FLOPs exceed LoRA's by exactly that."""
-
-    def __init__(self, weight: Tensor, parts: int, rank: int, shared: dict):
-        super().__init__(weight, parts, rank, shared)
-        self.magnitude = nn.Parameter(weight.new_empty(weight.shape[0]))
-
-    def forward(self, weight: Tensor) -> Tensor:
-        scale = self.magnitude / torch.linalg.norm(weight + self.change(), dim=1).detach()
-        return scale.unsqueeze(1) * (weight + self.change())
-
-
-class Vera(Adapter):
-    """W + s diag(b) B diag(d) A with frozen B and A, shared by all layers of one shape (Kopiczko et al. 2024,
-    equation 2). As in the published implementation the diagonals are matrices and the products go from left to right,
-    which costs 4 out^2 r + 6 out r^2 + 4 out r in a layer and step."""
-
-    def __init__(self, weight: Tensor, parts: int, rank: int, shared: dict):
-        super().__init__(weight, parts, rank)
-        shape = (self.rows, self.columns)
-        if shape not in shared:
-            shared[shape] = (weight.new_empty(rank, self.columns), weight.new_empty(self.rows, rank))
-        down, up = shared[shape]
-        self.register_buffer("down", down)
-        self.register_buffer("up", up)
-        self.inner = nn.ParameterList([nn.Parameter(weight.new_empty(rank)) for _ in range(parts)])
-        self.outer = nn.ParameterList([nn.Parameter(weight.new_empty(self.rows)) for _ in range(parts)])
-
-    def forward(self, weight: Tensor) -> Tensor:
-        pairs = zip(self.outer, self.inner)
-        return weight + torch.cat([torch.diag(b) @ self.up @ torch.diag(d) @ self.down for b, d in pairs])
 
 
 ADAPTERS = {"lora": Lora, "dora": Dora, "vera": Vera}
@@ -164,20 +99,16 @@ def apply(name: str, module: nn.Module, subject: str) -> None:
         raise UserError(f"method {name} does not fit {subject}: the model has no {sought}")
 
 
-def _attach(kind: type[Adapter], rank: int, module: nn.Module) -> list[str]:
-    """Adapters on every residual block of both towers: the fused query, key and value projection and `mlp.c_proj`;
-    `mlp.c_fc` is left out, and the adapter on the attention's output projection is there but never used, as in the
-    published code. Returns the paths of the adapted layers."""
+def _attach(kind: type[nn.Module], rank: int, module: nn.Module) -> list[str]:
+    """Adapters on the fused query, key and value projections and on `mlp.c_proj` of both towers; `mlp.c_fc` is left out,
+    and the adapter on the attention's output projection is there but never used, as in the published code. Returns the
+    paths of the adapted layers."""
     shared: dict = {}
     paths = []
-    for path, layer in list(module.named_modules()):
-        fused = getattr(layer, "in_proj_weight", None)
-        if path.endswith(".attn") and isinstance(fused, nn.Parameter):
-            parametrize.register_parametrization(layer, "in_proj_weight", kind(fused, 3, rank, shared), unsafe=True)
-            layer.out_proj.unused_adapter = kind(layer.out_proj.weight, 1, rank, shared)
-            paths.append(path)
-        elif path.endswith(".mlp.c_proj"):
-            adapter = kind(layer.weight, 1, rank, shared)
-            parametrize.register_parametrization(layer, "weight", adapter, unsafe=True)
-            paths.append(path)
+    for path, layer, name, parts in places(module):
+        adapter = kind(getattr(layer, name), parts, rank, None, shared)
+        parametrize.register_parametrization(layer, name, adapter, unsafe=True)
+        if parts == 3:
+            layer.out_proj.unused_adapter = kind(layer.out_proj.weight, 1, rank, None, shared)
+        paths.append(path)
     return paths

@@ -208,7 +208,7 @@ def read_stream(
         stream = [entry(names.get(dataset_of(item), dataset_of(item)), class_of(item)) for item in stream]
     repeated = next((item for item, count in Counter(stream).items() if count > 1), None)
     if repeated is not None:
-        raise UserError(f"stream file {path} holds the entry {repeated!r} more than once; entries must be unique")
+        raise UserError(f"stream file {path} holds the entry {_short(repeated)} more than once; entries must be unique")
     if known is not None:
         _check_known(path, stream, set(known))
     return stream

@@ -67,5 +67,7 @@ class ElasticWeights:
 
 METHODS = {
     "ewc": Method(prepare, regulariser=ElasticWeights, fisher=True, device_state=2),
-    "ewc-as-released": Method(prepare, regulariser=ElasticWeights, fisher=True, device_state=2, regulariser_options={"as_released": True}),
+    "ewc-as-released": Method(
+        prepare, regulariser=ElasticWeights, fisher=True, device_state=2, regulariser_options={"as_released": True}
+    ),
 }

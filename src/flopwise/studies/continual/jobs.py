@@ -116,5 +116,3 @@ def _discard(folder: StateFolder) -> None:
         shutil.rmtree(folder.folder)
     except OSError as error:
         raise RunFailure(f"cannot remove {folder.folder}: {error.strerror}") from error
-
-

@@ -60,7 +60,7 @@ def rule_of(material: "StreamMaterial", kind: str) -> str:
         unseen = material.frequencies.count(0)
         return (
             "rare to frequent: captions of the pre-training pool that hold the class name "
-            f"({unseen} of {len(material.entries)} names occur in none and stand by name)"
+            f"({unseen} of {len(material.entries)} names occur in none and stand in alphabetical order)"
         )
     return {
         "random": "all classes shuffled",

@@ -23,7 +23,7 @@ def build(
     """Write a stream over the adaptation sets of the scale, in FoMo-in-Flux's file format."""
     import json
 
-    from flopwise.data.streams import KINDS, write_stream
+    from flopwise.data.streams import KINDS, REVERSE, SEEDLESS, write_stream
     from flopwise.studies.continual.start import StreamMaterial, build_stream, rule_of
     from flopwise.studies.continual.train import base_folder
 
@@ -38,14 +38,14 @@ def build(
     material = StreamMaterial(settings, model, base_folder(settings, model))
     stream = build_stream(material, kind, seed)
     write_stream(out, stream)
+    seedless = kind.removesuffix(REVERSE) in SEEDLESS
     facts = {
-        "kind": kind,
-        "seed": seed,
-        "rule": rule_of(material, kind),
-        "entries": len(stream),
+        "kind": kind, "seed": None if seedless else seed, "rule": rule_of(material, kind), "entries": len(stream),
         "out": str(out),
-    }
-    print(json.dumps(facts, indent=1) if as_json else f"{out}: {len(stream)} entries; {facts['rule']}")
+    }  # fmt: skip
+    seeded = "the same for every seed" if seedless else f"seed {seed}"
+    text = f"{out}: {len(stream)} entries; {facts['rule']}; {seeded}"
+    print(json.dumps(facts, indent=1) if as_json else text)
 
 
 @app.command()
@@ -59,7 +59,7 @@ def describe(
 
     from flopwise.data.streams import cut, dataset_of, read_stream, runs
 
-    if tasks != "datasets" and not (tasks.isascii() and tasks.isdigit()):
+    if tasks != "datasets" and not (tasks.isascii() and tasks.isdigit() and len(tasks) < 10):
         raise UserError(f"--tasks is {tasks!r}; allowed are a whole number from 1, and `datasets`")
     stream = read_stream(file)
     counts: dict[str, int] = {}

@@ -66,7 +66,9 @@ class TrainingRun:
         self.cells, self.cell = cells, cells[0]
         self.corpus, self.evaluator, self.state = corpus, evaluator, state
         self.method: Method = load(self.cell.trunk)
-        stream = read_stream(stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed), set(corpus.entries))
+        stream = read_stream(
+            stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed), set(corpus.entries)
+        )
         self.chunks = cut(settings, self.cell, stream)
         self.plan = schedule_of(self.study, self.cell, len(settings.preset.data.adaptation))
         self.rate = self.study.learning_rate * self.study.rates[self.cell.rate]

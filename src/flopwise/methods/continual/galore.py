@@ -1,0 +1,17 @@
+"""GaLore: full fine-tuning whose optimiser keeps the moments of matrices in a subspace of rank 8.
+
+R = P^T G, N = Adam(R), W <- W - rate (2 P N) - rate x decay x W, with P renewed from G's singular vectors every 200 steps
+of a task (`flopwise.methods.galore_adamw`). FoMo-in-Flux, official configuration (`galore_adamw`: rank 8,
+update_proj_gap 200, scale 2, proj_type std, matrices only); Zhao et al. 2024."""
+
+from flopwise.methods.continual import Method
+from flopwise.methods.continual.full_ft import prepare
+
+
+def optimiser(named_parameters: dict, learning_rate: float, weight_decay: float):
+    from flopwise.methods.galore_adamw import GaloreAdamW
+
+    return GaloreAdamW(named_parameters.values(), learning_rate, weight_decay)
+
+
+METHOD = Method(prepare, optimiser=optimiser)

@@ -1,0 +1,244 @@
+"""Merge operators against a second implementation, coordinate by coordinate, and their identities."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from flopwise.core.errors import UserError
+from flopwise.methods.merging import DEFAULTS, OPERATORS, merge
+
+SHAPES = {
+    "visual.conv1.weight": (3, 2),
+    "visual.transformer.resblocks.0.w": (4, 3),
+    "visual.transformer.resblocks.1.w": (5, 2),
+    "visual.transformer.resblocks.2.w": (7,),
+    "visual.scale": (),
+}
+RANDOM = ("random", "dare-ties")
+
+
+def state(seed: int, size: float = 1.0) -> dict:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: size * torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+
+
+BASE = state(0)
+MODELS = [{name: BASE[name] + change for name, change in state(seed, 0.1).items()} for seed in (1, 2, 3)]
+
+
+def flat(weights: dict) -> np.ndarray:
+    return np.concatenate([value.double().numpy().reshape(-1) for value in weights.values()])
+
+
+def agrees(merged: dict, expected) -> None:
+    assert {name: tuple(value.shape) for name, value in merged.items()} == SHAPES
+    np.testing.assert_allclose(flat(merged), expected, atol=2e-6)
+
+
+THETA_0, THETAS = flat(BASE), [flat(model) for model in MODELS]
+DELTAS = [theta - THETA_0 for theta in THETAS]
+
+
+def elected_means(columns: np.ndarray) -> np.ndarray:
+    """TIES: mean of each coordinate's entries that have the sign of their sum. columns: (models, coordinates)."""
+    majority = np.sign(sum(np.sign(sum(column)) for column in columns.T))
+    means = []
+    for column in columns.T:
+        sign = np.sign(sum(column)) or majority
+        same = [entry for entry in column if entry * sign > 0]
+        means.append(sum(same) / len(same) if same else 0.0)
+    return np.array(means)
+
+
+def pruned(delta: np.ndarray, prune: float, top: float = 0.0) -> np.ndarray:
+    order = sorted(abs(delta))
+    low = order[int(prune * len(delta)) - 1] if int(prune * len(delta)) else 0
+    high = order[len(delta) - int(top * len(delta)) - 1]
+    return np.array([entry if low <= abs(entry) <= high else 0.0 for entry in delta])
+
+
+@pytest.mark.parametrize("shares", [None, [0.2, 0.3, 0.5], [0.0, 1.0, 0.0]])
+def test_interpolation(shares):
+    expected = sum(w * theta for w, theta in zip(shares or [1 / 3] * 3, THETAS))
+    agrees(merge("interpolation", MODELS, BASE, coefficients=shares), expected)
+
+
+@pytest.mark.parametrize("scaling", [1.0, 0.3])
+def test_task_arithmetic_and_largest_change(scaling):
+    agrees(merge("task-arithmetic", MODELS, BASE, scaling=scaling), THETA_0 + scaling * sum(DELTAS))
+    largest = [max(column, key=abs) for column in zip(*DELTAS)]
+    agrees(merge("magmax", MODELS, BASE, scaling=scaling), THETA_0 + scaling * np.array(largest))
+
+
+@pytest.mark.parametrize("prune", [0.0, 0.2, 0.7, 1.0])
+@pytest.mark.parametrize("scaling", [1.0, 0.4])
+def test_ties(prune, scaling):
+    columns = np.array([pruned(delta, prune) for delta in DELTAS])
+    agrees(merge("ties", MODELS, BASE, prune=prune, scaling=scaling), THETA_0 + scaling * elected_means(columns))
+
+
+def test_prune_keeps_every_entry_that_is_at_least_the_kth_smallest():
+    base = {"w": torch.zeros(6)}
+    change = {"w": torch.tensor([3.0, -1.0, 1.0, 2.0, -1.0, 5.0])}
+    for prune, kept in ((0.5, [3, -1, 1, 2, -1, 5]), (0.67, [3, 0, 0, 2, 0, 5]), (0.17, [3, -1, 1, 2, -1, 5])):
+        assert merge("ties", [change], base, prune=prune)["w"].tolist() == kept
+
+
+def test_ties_gives_the_majoritys_sign_where_entries_cancel():
+    base = {"w": torch.zeros(3)}
+    models = [{"w": torch.tensor([1.0, -2.0, -3.0])}, {"w": torch.tensor([-1.0, -2.0, 1.0])}]
+    assert merge("ties", models, base, prune=0.0)["w"].tolist() == [-1.0, -2.0, -3.0]
+
+
+@pytest.mark.parametrize(("prune", "top"), [(0.7, 0.1), (0.2, 0.01), (0.0, 0.3)])
+def test_breadcrumbs(prune, top):
+    columns = np.array([pruned(delta, prune, top) for delta in DELTAS])
+    agrees(merge("breadcrumbs-ties", MODELS, BASE, prune=prune, top_prune=top), THETA_0 + elected_means(columns))
+
+
+def test_dare_drops_and_rescales():
+    """Same draws as the operator: one uniform number an entry, model after model."""
+    generator = torch.Generator().manual_seed(7)
+    kept = [torch.rand(len(THETA_0), generator=generator).numpy() >= 0.6 for _ in MODELS]
+    columns = np.array([delta * keep / 0.4 for delta, keep in zip(DELTAS, kept)])
+    merged = merge("dare-ties", MODELS, BASE, prune=0.6, generator=torch.Generator().manual_seed(7))
+    agrees(merged, THETA_0 + elected_means(columns))
+
+
+def test_random_takes_each_model_equally_often_in_every_coordinate():
+    base = {"w": torch.zeros(30_000)}
+    models = [{"w": torch.full((30_000,), float(value))} for value in (1, 2, 3)]
+    one, again, other = (
+        merge("random", models, base, generator=torch.Generator().manual_seed(seed))["w"] for seed in (0, 0, 1)
+    )
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    counts = [(one == value).sum().item() for value in (1, 2, 3)]
+    assert sum(counts) == 30_000
+    assert np.allclose(counts, 10_000, atol=5 * math.sqrt(30_000 * 2 / 9))
+    shifted = merge("random", models, base, scaling=0.5, generator=torch.Generator().manual_seed(0))["w"]
+    assert torch.equal(shifted, one / 2)
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 2, 3])
+def test_tall_masks(threshold):
+    total = sum(DELTAS)
+    votes = [sum(abs(d[i]) > 0.4 * abs(total[i] - d[i]) for d in DELTAS) for i in range(len(total))]
+    expected = THETA_0 + 0.8 * total * (np.array(votes) >= threshold)
+    agrees(merge("tall-masks", MODELS, BASE, threshold=threshold, scaling=0.8), expected)
+
+
+def test_slerp():
+    """Tensor by tensor; the scalar is linear because two numbers are always parallel."""
+    merged = merge("slerp", MODELS[:2], BASE, coefficients=[0.3, 0.7])
+    released = merge("slerp", MODELS[:2], BASE, coefficients=[0.7, 0.3], as_released=True)
+    apart = [{name: value.clone() for name, value in state(seed).items()} for seed in (8, 9)]
+    for pair, result in ((MODELS[:2], merged), (apart, merge("slerp", apart, BASE, coefficients=[0.3, 0.7]))):
+        for name in SHAPES:
+            one, two = (model[name].double().numpy() for model in pair)
+            cosine = (one * two).sum() / math.sqrt((one**2).sum() * (two**2).sum())
+            if abs(cosine) > 0.9995:
+                expected = 0.3 * one + 0.7 * two
+            else:
+                angle = math.acos(cosine)
+                expected = (math.sin(0.3 * angle) * one + math.sin(0.7 * angle) * two) / math.sin(angle)
+            np.testing.assert_allclose(result[name].numpy(), expected, atol=2e-6)
+    assert all(torch.equal(merged[name], released[name]) for name in SHAPES)
+
+
+def test_slerp_keeps_the_norm_of_unit_vectors_and_is_linear_where_there_is_no_angle():
+    base = {"w": torch.zeros(2)}
+    half = merge("slerp", [{"w": torch.tensor([1.0, 0.0])}, {"w": torch.tensor([0.0, 1.0])}], base)["w"]
+    assert torch.allclose(half, torch.full((2,), math.sqrt(0.5)))
+    assert merge("slerp", [{"w": torch.tensor([1.0, 0.0])}, base], base)["w"].tolist() == [0.5, 0.0]
+
+
+def test_model_stock():
+    merged = merge("model-stock", MODELS[:2], BASE)
+    for name in SHAPES:
+        one, two, base = (weights[name].double().numpy() for weights in (*MODELS[:2], BASE))
+        d1, d2 = one - base, two - base
+        cosine = (d1 * d2).sum() / math.sqrt((d1**2).sum() * (d2**2).sum())
+        ratio = 2 * cosine / (1 + cosine + 1e-8)
+        if cosine > -0.99:  # at -1 the ratio is 2 / 1e-8 of a rounding error
+            np.testing.assert_allclose(merged[name].numpy(), ratio * (one + two) / 2 + (1 - ratio) * base, atol=5e-6)
+
+
+@pytest.mark.parametrize("shape", ["linear", "quadratic", "sqrt"])
+@pytest.mark.parametrize("operator", ["task-arithmetic", "interpolation", "magmax", "ties"])
+def test_lines_scales_changes_by_depth(operator, shape):
+    plain, scaled = (merge(operator, MODELS, BASE, **o) for o in ({}, {"lines": {"shape": shape, "start": 0.4}}))
+    depth = {"linear": 0.5, "quadratic": 0.25, "sqrt": math.sqrt(0.5)}[shape]
+    factors = dict(zip(SHAPES, (0.4, 0.4, 0.4 + 0.5 * depth, 0.9, 0.4)))
+    for name, factor in factors.items():
+        expected = BASE[name] + factor * (plain[name] - BASE[name])
+        assert torch.allclose(scaled[name], expected, atol=1e-6)
+
+
+def test_lines_as_released_scales_interpolated_weights_themselves():
+    plain, scaled = (
+        merge("interpolation", MODELS, BASE),
+        merge("interpolation", MODELS, BASE, lines=True, as_released=True),
+    )
+    for name, factor in zip(SHAPES, (0.5, 0.5, 0.75, 1.0, 0.5)):
+        assert torch.allclose(scaled[name], factor * plain[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("operator", ["interpolation", "slerp", "magmax", "random", "model-stock"])
+def test_identical_models_merge_into_themselves(operator):
+    merged = merge(operator, [MODELS[0], MODELS[0]], BASE)
+    assert all(torch.allclose(merged[name], MODELS[0][name], atol=1e-6) for name in SHAPES)
+
+
+def test_one_model_is_its_own_task_arithmetic_and_a_share_of_one_is_exact():
+    alone = merge("task-arithmetic", MODELS[:1], BASE)
+    assert all(torch.allclose(alone[name], MODELS[0][name], atol=1e-6) for name in SHAPES)
+    first = merge("interpolation", MODELS[:2], BASE, coefficients=[1.0, 0.0])
+    assert all(torch.equal(first[name], MODELS[0][name]) for name in SHAPES)
+
+
+def test_inputs_are_left_alone_and_types_are_kept():
+    base = {"half": torch.zeros(3, dtype=torch.float16), "steps": torch.tensor(4)}
+    model = {"half": torch.ones(3, dtype=torch.float16), "steps": torch.tensor(9)}
+    for operator in OPERATORS:
+        merged = merge(operator, [model, {**model}], base)
+        assert merged["half"].dtype == torch.float16
+        assert merged["steps"].item() == 9
+    assert base["half"].tolist() == [0, 0, 0]
+    assert model["half"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("operator", "number", "options", "message"),
+    [
+        ("average", 2, {}, "'average' does not exist; allowed are interpolation, slerp"),
+        ("slerp", 3, {}, "'slerp' needs two models, not 3"),
+        ("magmax", 0, {}, "'magmax' needs at least one model, not 0"),
+        ("magmax", 2, {"prune": 0.5}, "'magmax' has no option 'prune'; it has scaling"),
+        ("ties", 2, {"prune": 1.5}, "prune is 1.5; allowed is a share from 0 to 1"),
+        ("dare-ties", 2, {"prune": 1.0}, "prune is 1; allowed is a share from 0 to 1, 1 excluded"),
+        ("interpolation", 2, {"coefficients": [0.5, 0.6]}, "must be 2 numbers >= 0, one per model, that sum to 1"),
+        ("ties", 2, {"lines": {"depth": 3}}, "allowed keys are start, slope, shape"),
+        ("ties", 2, {"lines": True, "scaling": 0.5}, "`lines` and `scaling` are both given"),
+    ],
+)
+def test_mistakes_are_one_line(operator, number, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        merge(operator, MODELS[:number], BASE, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_tensors_that_do_not_match():
+    with pytest.raises(UserError, match="model 2 and the base do not have the same tensors: 'b'"):
+        merge("interpolation", [{"a": torch.ones(1)}, {"a": torch.ones(1), "b": torch.ones(1)}], {"a": torch.ones(1)})
+    with pytest.raises(UserError, match=r"'a' of model 1 has shape \(2,\), not \(1,\) as in the base"):
+        merge("interpolation", [{"a": torch.ones(2)}], {"a": torch.ones(1)})
+
+
+def test_options_have_the_published_defaults():
+    assert DEFAULTS["ties"] == DEFAULTS["dare-ties"] == {"prune": 0.7, "scaling": 1.0}
+    assert DEFAULTS["breadcrumbs-ties"]["top_prune"] == 0.01
+    assert DEFAULTS["model-stock"]["eps"] == 1e-8
+    assert {options["scaling"] for options in DEFAULTS.values() if "scaling" in options} == {1.0}
