@@ -3,7 +3,7 @@
 import pandas as pd
 
 from flopwise.report import frames, theme
-from flopwise.report.continual import plots
+from flopwise.report.continual import methods, plots
 from flopwise.report.continual.study import Study
 
 PFLOP = 1e6  # GFLOPs
@@ -104,3 +104,8 @@ def audit(study: Study) -> pd.DataFrame:
     return table.sort_values(["Model", "Budget", "Tasks"], kind="stable").sort_values(
         "Method", key=lambda names: names.map(order), kind="stable"
     ).reset_index(drop=True)  # fmt: skip
+
+
+def every_point(study: Study) -> pd.DataFrame:
+    """Changes of the aggregates at every point of the grid."""
+    return methods.value_table(study, study.final)
