@@ -48,8 +48,8 @@ show.table(
 # # Did all methods get the same?
 #
 # A comparison at equal compute stands and falls with the compute being equal. For every training the table shows the
-# allowance, the cost planned before the run, and the cost of the steps that ran. A stream never costs more than its
-# budget; what remains would not have paid for another step, or for the same number of steps in another task. Where
+# allowance, the cost planned before the run, and the cost of the steps that ran. Unless the published rounding is
+# asked for, a stream never costs more than its budget, and what remains would not have paid for another step. Where
 # the published accounting is used, EWC's extra pass is charged with every step, as in the paper's table; where steps
 # are held equal, the allowance is what these steps cost.
 

@@ -12,7 +12,7 @@
 
 # %%
 from flopwise.report import show
-from flopwise.report.continual import data, study
+from flopwise.report.continual import streams, study
 
 # %% tags=["parameters"]
 tables = "results/laptop/continual/tables"  # folder of the study's tables
@@ -32,7 +32,7 @@ runs = study.load(tables)
 
 # %%
 show.figure(
-    data.stream_paths(runs), figures, "continual_stream_paths",
+    streams.paths(runs), figures, "continual_stream_paths",
     caption=r"Change of $A_\mathrm{KA}$ and $A_\mathrm{ZS}$ from the zero-shot point (open circle), a marker per "
     r"update step, a colour per order, dashed where the order is reversed. Crosses are intervals, cut where "
     r"they leave the panel; above the dotted line the geometric mean is higher than that of the zero-shot "
@@ -43,7 +43,7 @@ show.figure(
 
 # %%
 show.figure(
-    data.streams(runs), figures, "continual_streams",
+    streams.final(runs), figures, "continual_streams",
     caption="Final aggregates per order of the stream; hollow: reversed. Bars are intervals, the dotted line the "
     "zero-shot model.",
     alt="Dot chart of the final aggregates with intervals, a row per order of the stream, reversed orders below "
@@ -59,7 +59,7 @@ show.figure(
 
 # %%
 show.figure(
-    data.mixtures(runs), figures, "continual_mixtures",
+    streams.mixtures(runs), figures, "continual_mixtures",
     caption="Final change of GM from zero-shot in percentage points for each mixture (purple: gain, orange: loss), a "
     "panel per method; a ✕ marks a mixture at which every run diverged.",
     alt="Triangles of mixtures with a disc per mixture, coloured by the change of GM and with the number in it. "
@@ -68,7 +68,7 @@ show.figure(
 
 # %%
 show.figure(
-    data.mixture_paths(runs), figures, "continual_mixture_paths",
+    streams.mixture_paths(runs), figures, "continual_mixture_paths",
     caption=r"Change of $A_\mathrm{KA}$ and $A_\mathrm{ZS}$ from the zero-shot point (open circle), a marker per "
     r"update step, a colour per mixture. Crosses are intervals, cut where they leave the panel; above the "
     r"dotted line the geometric mean is higher than that of the zero-shot model.",
@@ -84,7 +84,7 @@ show.figure(
 
 # %%
 show.figure(
-    data.pools(runs), figures, "continual_pools",
+    streams.pools(runs), figures, "continual_pools",
     caption="Final aggregates per replayed pool; initial models are pre-trained on the one called pool. Bars are "
     "intervals, the dotted line the zero-shot model.",
     alt="Dot chart of the final aggregates with intervals, a row per pool. The numbers are in "
@@ -99,7 +99,7 @@ show.figure(
 
 # %%
 show.figure(
-    data.per_set(runs), figures, "continual_per_set",
+    streams.per_set(runs), figures, "continual_per_set",
     caption="Final aggregates with a task per data set, with the same order cut into equal tasks where this scale "
     "runs it, and at the setting. Bars are intervals, the dotted line the zero-shot model.",
     alt="Dot chart of the final aggregates with intervals, a row per way of cutting the stream. The numbers are "

@@ -88,7 +88,9 @@ def write(folder: Path, *, smoke: bool = False, experiments=None, diverged: tupl
     """Write all tables of the study; cells named in `diverged` break off after their first task."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(7)
-    tables = {name: [] for name in ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "cells", "losses")}
+    tables = {
+        name: [] for name in ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "cells", "losses")
+    }
     for point in points(smoke=smoke, experiments=experiments):
         _add_run(tables, point, point["cell"] in diverged, generator)
     for name, rows in tables.items():
@@ -113,17 +115,25 @@ def _add_run(tables: dict[str, list], point: dict, lost: bool, generator) -> Non
             tables["chunks"] += [{**run, "task": task, "chunk": chunk, "n": 40, "value": 25 + 40 * (task >= chunk)
                                   - 3.0 * max(0, task - chunk)} for chunk in range(1, tasks + 1)]  # fmt: skip
     if point["evaluate"] == "steps":
-        tables["inside"] += [{**run, "task": task, "step": step, "steps": 100, "metric": m, "value": v - 2}
-                             for task, values in enumerate(path[:-1]) for step in (33, 66) for m, v in values.items()]  # fmt: skip
+        tables["inside"] += [
+            {**run, "task": task, "step": step, "steps": 100, "metric": m, "value": v - 2}
+            for task, values in enumerate(path[:-1]) for step in (33, 66) for m, v in values.items()
+        ]  # fmt: skip
     start, end = path[0], path[-1]
-    tables["final"] += [{**run, "metric": m, "value": v, "zero_shot": start[m], "delta": v - start[m]} for m, v in end.items()]
+    tables["final"] += [
+        {**run, "metric": m, "value": v, "zero_shot": start[m], "delta": v - start[m]} for m, v in end.items()
+    ]
     for first, last in zip(_sets(0, start), _sets(tasks, end)):
         delta = last["value"] - first["value"]
         tables["final_sets"].append({**run, **last, "zero_shot": first["value"], "delta": delta})
-    tables["losses"] += [{"cell": run["cell"], **{axis: run[axis] for axis in DEFAULT}, "seed": run["seed"], "status": run["status"],
-                          "step": 60 * part, "task": 1 + 60 * part // 100, "loss": 4 * 0.98**part + generator.normal(0, 0.05)}
-                         for part in range(1, 11)]  # fmt: skip
-    tables["cells"].append(_cell(run, point, tasks))
+    cell = _cell(run, point, tasks)
+    keys = ("cell", *DEFAULT, "seed", "status")
+    tables["losses"] += [
+        {**{key: run[key] for key in keys}, "step": cell["steps_planned"] * part // 10, "task": 1 + tasks * part // 11,
+         "loss": 4 * 0.98**part + generator.normal(0, 0.05)}
+        for part in range(1, 11)
+    ]  # fmt: skip
+    tables["cells"].append(cell)
 
 
 def _cell(run: dict, point: dict, tasks: int) -> dict:

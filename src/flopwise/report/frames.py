@@ -123,13 +123,16 @@ def last_points(trajectory: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return wide.reindex(columns=[*by, "cell", "a_ka", "a_zs"]).rename(columns={"a_ka": "x", "a_zs": "y"})
 
 
-def seeds_note(seeds) -> str:
-    """One sentence on what the intervals are, from the numbers of seeds that occur."""
+def seeds_note(seeds, intervals: bool = True) -> str:
+    """One sentence on what the numbers are, from the numbers of seeds that occur; `intervals`: whether the figure draws
+    any."""
     counts = sorted({int(n) for n in seeds if n == n and n > 0})
     if not counts:
         return "No finished run."
     if counts == [1]:
         return "One seed per point: no interval can be given."
+    if not intervals:
+        return f"Mean over {counts[0]} seeds." if len(counts) == 1 else f"Mean over {counts[0]} to {counts[-1]} seeds."
     many = [n for n in counts if n > 1]
     span = f"{many[0]}" if len(many) == 1 else f"{many[0]} to {many[-1]}"
     note = f"Mean and 95 % t-interval over {span} seeds"

@@ -53,7 +53,8 @@ def _named(row) -> str:
 
 def _lead(group: pd.DataFrame, first: str, second: str) -> str:
     """Difference in GM, paired over seeds, and whether its 95 % interval leaves out zero."""
-    values = group[(group["metric"] == "gm") & (group["status"] != "diverged")].pivot(index="seed", columns="method", values="value")
+    done = group[(group["metric"] == "gm") & (group["status"] != "diverged")]
+    values = done.pivot(index="seed", columns="method", values="value")
     mean, low, high, seeds = frames.t_interval((values[first] - values[second]).dropna())
     if seeds < 2:
         return f"{plots.change(mean, 1)}, one seed: open" if seeds else "no seed in common"

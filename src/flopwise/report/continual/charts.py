@@ -34,27 +34,34 @@ def dots(study: Study, rows: pd.DataFrame, *but: str, series: str = "method", ke
 
 def lines(
     study: Study, rows: pd.DataFrame, axis: str, place: dict, *but: str, label: str, series: str = "method",
-    joined: bool = True, height: float = 2.7,
+    joined: bool = True, stack: str | None = None,
 ) -> Drawn:  # fmt: skip
     """Change of the final aggregates from zero-shot in three panels against the values of an axis, a line per series.
 
-    place: value of the axis -> its position. label: of the horizontal axis."""
-    means = frames.summarise_all(rows, [*dict.fromkeys([axis, series, "metric"])], "delta")
+    place: value of the axis -> its position. label: of the horizontal axis. stack: a column of `rows`, for each value of
+    which there is a row of panels, titled with it."""
+    rows = rows if stack else rows.assign(stack="")
+    by = [stack or "stack", *dict.fromkeys([axis, series, "metric"])]
+    means = frames.summarise_all(rows, by, "delta")
     means = means.assign(at=means[axis].map(place))
-    ticks = {place[value]: study.word(axis, value) for value in sorted(place, key=place.get) if value in set(means[axis])}
-    if axis in ("rate", "horizon"):
-        ticks = {at: text.removesuffix(" × base rate").removeprefix("T = ") for at, text in ticks.items()}
-    figure, line = theme.figure(height, ncols=3)
-    for axes, metric in zip(line, METRICS):
-        shown = means[means["metric"] == metric]
-        axes.axhline(0, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
-        plots.lines(axes, shown, series, ticks, joined)
-        axes.set_ylim(frames.limits([*shown["mean"], 0], [*shown["lower"], *shown["upper"]]))
-        axes.set_title(f"Δ{theme.TITLES[metric]}")
-    line[0].set_ylabel(POINTS)
+    used = sorted(set(means[axis]), key=place.get)
+    words = {place[value]: study.word(axis, value).removesuffix(" × base rate").removeprefix("T = ") for value in used}
+    titles = list(dict.fromkeys(rows[by[0]]))
+    figure, grid = theme.figure(
+        0.7 + 2.0 * len(titles), nrows=len(titles), ncols=3, squeeze=False, sharex=True, sharey="col"
+    )
+    for line, title in zip(grid, titles):
+        for axes, metric in zip(line, METRICS):
+            shown = means[means["metric"] == metric]
+            axes.axhline(0, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
+            plots.lines(axes, shown[shown[by[0]] == title], series, words, joined)
+            axes.set_ylim(frames.limits([*shown["mean"], 0], [*shown["lower"], *shown["upper"]]))
+            axes.set_title(f"Δ{theme.TITLES[metric]}" + f", {title}" * bool(title))
+        line[0].set_ylabel(POINTS)
     figure.supxlabel(label, fontsize=8.5)
     plots.key(figure, means[series], series)
-    return Drawn(figure, means.drop(columns="at"), note(study, rows, means["seeds"], axis, *but))
+    data = means.drop(columns=["at"] if stack else ["at", "stack"])
+    return Drawn(figure, data, note(study, rows, means["seeds"], axis, *but))
 
 
 def planes(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataFrame]], axis: str, *but: str,
@@ -72,15 +79,18 @@ def planes(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataFram
     every = pd.concat([paths.assign(panel=title) for title, paths, _ in drawn], ignore_index=True)
     _plane_limits(grid[0, 0], every, best, pd.concat([lost for _, _, lost in drawn]))
     zero = study.zero_shot(rows["model"].iloc[0])
+    named = {}
     for axes, (title, paths, lost) in zip(grid.flat, drawn):
-        ends, crowd = plots.paths(axes, paths, lost, axis, grey)
+        named[axes] = plots.paths(axes, paths, lost, axis, grey)
         if best:
-            ends.append(plots.point(axes, best, theme.style("oracle"), 10))
+            named[axes][0].append(plots.point(axes, best, theme.style("oracle"), 10))
         axes.set_title(title)
-        plots.finish_plane(axes, (zero["a_ka"], zero["a_zs"]), ends, crowd)
     plots.hide_rest(grid, len(panels))
     figure.supxlabel(f"Δ{theme.METRICS['a_ka']}, adaptation sets ({POINTS})", fontsize=8.5)
     figure.supylabel(f"Δ{theme.METRICS['a_zs']}, evaluation sets ({POINTS})", fontsize=8.5)
+    figure.draw_without_rendering()
+    for axes, (ends, crowd) in named.items():
+        plots.finish_plane(axes, (zero["a_ka"], zero["a_zs"]), ends, crowd)
     data = every if best is None else pd.concat([every, pd.DataFrame([{axis: "oracle", **best}])], ignore_index=True)
     lost = "A ✕ stands where a diverged run was last seen." if any(len(lost) for _, _, lost in drawn) else ""
     return Drawn(figure, data, note(study, rows, every["seeds"], axis, *but, more=lost))
@@ -115,16 +125,19 @@ def over_time(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataF
     zero = rows[rows["task"] == 0].groupby("metric")["value"].mean()
     parts = [(title, frames.summarise(part, [axis, "metric", "task"])) for title, part in panels]
     every = pd.concat([means.assign(panel=title) for title, means in parts], ignore_index=True)
-    figure, grid = theme.figure(0.4 + 1.75 * len(parts), nrows=len(parts), ncols=3, squeeze=False, sharex=True, sharey="col")
+    figure, grid = theme.figure(
+        0.4 + 1.75 * len(parts), nrows=len(parts), ncols=3, squeeze=False, sharex=True, sharey="col"
+    )
+    ends = {}
     for line, (title, means) in zip(grid, parts):
         for axes, metric in zip(line, METRICS):
             chosen = every[every["metric"] == metric]
             axes.set_ylim(frames.limits([*chosen["mean"], zero[metric]], [*chosen["lower"], *chosen["upper"]]))
-            named = metric == METRICS[-1]
-            plots.over_time(axes, means[means["metric"] == metric], axis, zero[metric], grey=grey, named=named)
+            ends[axes] = plots.over_time(axes, means[means["metric"] == metric], axis, zero[metric], grey=grey)
             axes.xaxis.get_major_locator().set_params(integer=True)
         line[0].set_title(title)
         line[0].set_ylabel("percent")
     for axes, metric in zip(grid[-1], METRICS):
         axes.set_xlabel(f"{theme.METRICS[metric]} after update step (task)")
+    plots.name_lines(figure, {axes: ends[axes] for axes in grid[:, -1]})
     return Drawn(figure, every, note(study, rows, every["seeds"], axis, *but))

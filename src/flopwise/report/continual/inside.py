@@ -27,7 +27,9 @@ def stability(study: Study) -> Drawn:
             line, style = shown[shown["method"] == method], theme.style(method)
             axes.plot(line["at"], line["mean"], "-", color=style.colour, lw=1.2, marker=style.marker, ms=2.5, mew=0)
             ends = line[line["deployed"]]
-            axes.plot(ends["at"], ends["mean"], style.marker, color=style.colour, ms=6.5, mec="white", mew=0.7, zorder=4)
+            axes.plot(
+                ends["at"], ends["mean"], style.marker, color=style.colour, ms=6.5, mec="white", mew=0.7, zorder=4
+            )
         for border in sorted(shown.loc[shown["deployed"], "at"].unique()):
             axes.axvline(border, color=theme.FAINT, lw=0.9, zorder=1)
         axes.grid(axis="x", visible=False)
@@ -35,7 +37,7 @@ def stability(study: Study) -> Drawn:
         axes.set_ylabel("percent")
     column[-1].set_xlabel("optimiser step; upright lines are borders of tasks")
     plots.key(figure, means["method"])
-    return Drawn(figure, means, note(study, rows, means["seeds"]).replace("Mean and 95 % t-interval", "Mean"))
+    return Drawn(figure, means, note(study, rows, means["seeds"], intervals=False))
 
 
 def forgetting(study: Study) -> Drawn:
@@ -61,7 +63,9 @@ def forgetting(study: Study) -> Drawn:
     for axes, (method, mixture) in zip(grid.flat, pairs):
         part = means[(means["method"] == method) & (means["mixture"] == mixture)]
         table = part.pivot(index="task", columns="chunk", values="mean")
-        texts = np.array([[f"{v:.0f}" if np.isfinite(v) and tasks <= 12 else "" for v in line] for line in table.to_numpy()])
+        texts = np.array(
+            [[f"{v:.0f}" if np.isfinite(v) and tasks <= 12 else "" for v in line] for line in table.to_numpy()]
+        )
         picture = plots.heat(axes, table, high, texts, size=7, cmap="cividis", low=low)
         _hatch(axes, table)
         axes.set_title(f"{theme.style(method).label}, {study.word('mixture', mixture)}")
@@ -69,7 +73,7 @@ def forgetting(study: Study) -> Drawn:
     figure.supxlabel("chunk of the stream", fontsize=8.5)
     figure.supylabel("after task", fontsize=8.5)
     figure.colorbar(picture, ax=list(grid.flat), label="top-1 accuracy (percent)", shrink=0.8, aspect=25)
-    return Drawn(figure, means, note(study, rows, means["seeds"], "mixture").replace("Mean and 95 % t-interval", "Mean"))
+    return Drawn(figure, means, note(study, rows, means["seeds"], "mixture", intervals=False))
 
 
 def _hatch(axes, table: pd.DataFrame) -> None:
@@ -96,14 +100,16 @@ def losses(study: Study) -> Drawn:
     lines = -(-len(shown) // columns)
     figure, grid = theme.figure(0.4 + 2.0 * lines, nrows=lines, ncols=columns, squeeze=False, sharex=True, sharey=True)
     means = [(title, frames.summarise(part, ["method", "at"], "loss")) for title, part in shown]
+    ends = {}
     for axes, (title, part) in zip(grid.flat, means):
         for border in range(1, tasks):
             axes.axvline(border, color=theme.FAINT, lw=0.8, zorder=1)
-        plots.over_time(axes, part, "method", None, grey=methods.grey(shown), named=True, x="at")
+        ends[axes] = plots.over_time(axes, part, "method", None, grey=methods.grey(shown), x="at")
         axes.set_title(title)
         axes.grid(axis="x", visible=False)
     plots.hide_rest(grid, len(shown))
     figure.supxlabel("part of the stream that was trained on (tasks)", fontsize=8.5)
     figure.supylabel("training loss (nats)", fontsize=8.5)
+    plots.name_lines(figure, ends)
     data = pd.concat([part.assign(panel=title) for title, part in means], ignore_index=True)
     return Drawn(figure, data, note(study, rows, data["seeds"]))

@@ -41,7 +41,9 @@ def time_grid(study: Study) -> Drawn:
     if not len(rows):
         return absent("time-grid")
     means = frames.summarise_all(rows, ["method", "metric"], "delta")
-    means = means.assign(start=means["method"].map(lambda m: GRID[m][0]), deployed=means["method"].map(lambda m: GRID[m][1]))
+    means = means.assign(
+        start=means["method"].map(lambda m: GRID[m][0]), deployed=means["method"].map(lambda m: GRID[m][1])
+    )
     starts = [name for name in STARTS if name in set(means["start"])]
     deployed = [name for name in DEPLOYED if name in set(means["deployed"])]
     cells = means.set_index(["start", "deployed", "metric"])

@@ -63,7 +63,10 @@ def final(study: Study) -> Drawn:
     rows = rows.assign(rank=rows["method"].map(order), hollow=(rows["mixture"] != first) & (rows["method"] != "oracle"))
     rows = rows.sort_values(["hollow", "rank"], kind="stable").sort_values("rank", kind="stable")
     names = [theme.style(method).label for method in rows["method"]]
-    parts = [f", {study.word('mixture', mixture)}" if hollow else "" for mixture, hollow in zip(rows["mixture"], rows["hollow"])]
+    parts = [
+        f", {study.word('mixture', mixture)}" if hollow else ""
+        for mixture, hollow in zip(rows["mixture"], rows["hollow"])
+    ]
     rows = rows.assign(row=[name + part for name, part in zip(names, parts)])
     return charts.dots(study, rows, "mixture", keep=("mixture",))
 
@@ -75,12 +78,14 @@ def ewc(study: Study) -> Drawn:
         return absent("ewc-accounting")
     plain = study.at(study.final[study.final["method"] == "full-ft"])
     rows = pd.concat([plain, rows])
-    steps = rows["cell"].map(study.cells.set_index("cell")["steps_per_task"])
-    how = rows["budget"].map(lambda name: "charged with every step" if name.endswith("-published") else "charged once per task")
-    words = how.where(rows["method"] != "full-ft", "")
-    rows = rows.assign(
-        row=[f"{theme.style(m).label}{', ' * bool(w)}{w}\n({s:,.3g} steps per task)" for m, w, s in zip(rows["method"], words, steps)]
-    )
+    steps = study.cells.set_index("cell")["steps_per_task"]
+    charged = {False: ", charged once per task", True: ", charged with every step"}
+
+    def name(row) -> str:
+        how = charged[row.budget.endswith("-published")] if row.method == "ewc" else ""
+        return f"{theme.style(row.method).label}{how}\n({steps[row.cell]:,.3g} steps per task)"
+
+    rows = rows.assign(row=[name(row) for row in rows.itertuples()])
     return charts.dots(study, rows, "budget", keep=("budget",))
 
 
@@ -113,12 +118,14 @@ def effects(study: Study) -> Drawn:
     axes.set_xlabel(f"ΔGM from zero-shot ({charts.POINTS})")
     plots.key(figure, PAIR)
     columns = ["axis", "held", "value", "mean", "lower", "upper", "seeds"]
-    return Drawn(figure, data[columns], note(study, runs, data["seeds"]).replace("Mean and 95 % t-interval", "Means"))
+    return Drawn(figure, data[columns], note(study, runs, data["seeds"], intervals=False))
 
 
 def _span(study: Study, axes, y: float, row: pd.DataFrame, axis: str, colour: str) -> None:
     """A bar from the lowest to the highest value, a dot per value, the two ends named."""
-    axes.plot([row["mean"].iloc[0], row["mean"].iloc[-1]], [y, y], color=colour, lw=3, alpha=0.25, solid_capstyle="butt")
+    axes.plot(
+        [row["mean"].iloc[0], row["mean"].iloc[-1]], [y, y], color=colour, lw=3, alpha=0.25, solid_capstyle="butt"
+    )
     axes.plot(row["mean"], [y] * len(row), "o", color=colour, ms=4.5, mew=0)
     for end, side, shift in ((row.iloc[0], "right", -6), (row.iloc[-1], "left", 6)):
         text = study.word(axis, end["value"])
@@ -145,13 +152,15 @@ def by_set(study: Study) -> Drawn:
     tables = tables[theme.order(tables.columns)].rename(columns=lambda method: theme.style(method).label)
     wide = {role: tables.loc[role] for role in frames.values(means, "role", first="adaptation")}
     ratios = [len(change) for change in wide.values()]
-    figure, column = theme.figure(1.6 + 0.21 * sum(ratios), nrows=len(wide), height_ratios=ratios, squeeze=False, sharex=True)
+    figure, column = theme.figure(
+        1.6 + 0.21 * sum(ratios), nrows=len(wide), height_ratios=ratios, squeeze=False, sharex=True
+    )
     for axes, (role, change) in zip(column[:, 0], wide.items()):
         change = change.reindex(change.mean(axis=1).sort_values(ascending=False, kind="stable").index)
         plots.heat(axes, change.rename(index=study.titles), means["mean"].abs().max(), size=7)
         axes.set_title(f"{role} sets")
     column[-1, 0].set_xticklabels(tables.columns, rotation=45, ha="right", rotation_mode="anchor")
-    words = note(study, rows, means["seeds"]).replace("Mean and 95 % t-interval", "Mean")
+    words = note(study, rows, means["seeds"], intervals=False)
     return Drawn(figure, means, words)
 
 

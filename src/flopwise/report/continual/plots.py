@@ -92,9 +92,9 @@ def _equal_gm(axes: Axes, start: tuple) -> list:
     return list(zip(x[shown], y[shown]))
 
 
-def over_time(axes: Axes, rows: pd.DataFrame, axis: str, zero_shot: float | None, *, grey=(), named=False, x="task"):
-    """Mean and interval of one metric after each task, a line per value of `axis`. rows: <x>, <axis>, mean, lower,
-    upper. named: write the names at the line ends."""
+def over_time(axes: Axes, rows: pd.DataFrame, axis: str, zero_shot: float | None, *, grey=(), x="task") -> list[Label]:
+    """Mean and interval of one metric after each task, a line per value of `axis`; returns labels for the line ends.
+    rows: <x>, <axis>, mean, lower, upper."""
     if zero_shot is not None:
         axes.axhline(zero_shot, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
     ends = []
@@ -107,8 +107,14 @@ def over_time(axes: Axes, rows: pd.DataFrame, axis: str, zero_shot: float | None
         axes.plot(line[x], line["mean"], style.line, color=style.colour, **marker)
         ends.append(Label(line[x].iloc[-1], line["mean"].iloc[-1], style.label, style.colour))
     axes.margins(x=0.03)
-    if named:
-        labels.at_line_ends(axes, ends, size=7.5)
+    return ends
+
+
+def name_lines(figure, ends: dict[Axes, list[Label]]) -> None:
+    """Write the names at the line ends of each panel, once the figure is laid out."""
+    figure.draw_without_rendering()
+    for axes, names in ends.items():
+        labels.at_line_ends(axes, names, size=7.5)
 
 
 def dots(axes: Axes, rows: pd.DataFrame, order: list[str], zero_shot: float, series: str) -> None:
@@ -150,11 +156,19 @@ def lines(axes: Axes, rows: pd.DataFrame, series: str, ticks: dict[float, str], 
         style, line = theme.style(value, series), rows[rows[series] == value].sort_values("at")
         x = line["at"] + 0.08 * step * (index - (len(values) - 1) / 2)
         seen = line["mean"].notna()
-        form = {"ls": style.line if joined else "none", "color": style.colour, "marker": style.marker, "ms": 5, "mew": 0}
+        form = {
+            "ls": style.line if joined else "none",
+            "color": style.colour,
+            "marker": style.marker,
+            "ms": 5,
+            "mew": 0,
+        }
         axes.plot(x[seen], line["mean"][seen], zorder=3, **form)
         axes.vlines(x, line["lower"], line["upper"], color=style.colour, lw=1.4, zorder=2)
         lost = x[~seen & (line["diverged"] > 0)]
-        axes.plot(lost, [0.02] * len(lost), "x", color=style.colour, ms=6, mew=1.8, transform=axes.get_xaxis_transform())
+        axes.plot(
+            lost, [0.02] * len(lost), "x", color=style.colour, ms=6, mew=1.8, transform=axes.get_xaxis_transform()
+        )
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set_xlim(min(ticks) - 0.4 * step, max(ticks) + 0.4 * step)
     axes.grid(axis="x", visible=False)

@@ -114,9 +114,9 @@ def lost_words(rows: pd.DataFrame) -> str:
     return f"Diverged runs, left out of all means: {', '.join(parts)}."
 
 
-def note(study: Study, rows: pd.DataFrame, seeds, *but: str, more: str = "") -> str:
+def note(study: Study, rows: pd.DataFrame, seeds, *but: str, intervals: bool = True, more: str = "") -> str:
     """What a caption says about these data: setting, seeds and intervals, diverged runs."""
-    words = (setting_words(study, *but), frames.seeds_note(seeds), lost_words(rows), more)
+    words = (setting_words(study, *but), frames.seeds_note(seeds, intervals), lost_words(rows), more)
     return " ".join(filter(None, words))
 
 

@@ -24,12 +24,12 @@ def _paths(study: Study, experiment: str, axis: str) -> Drawn:
     return charts.planes(study, rows, _by_method(rows), axis)
 
 
-def stream_paths(study: Study) -> Drawn:
+def paths(study: Study) -> Drawn:
     """Paths per order of the stream."""
     return _paths(study, "streams", "stream")
 
 
-def streams(study: Study) -> Drawn:
+def final(study: Study) -> Drawn:
     """Final aggregates per order of the stream, each reversed order below its forward one."""
     rows = study.of(study.final, "streams")
     if not len(rows):
@@ -64,7 +64,7 @@ def mixtures(study: Study) -> Drawn:
         picture = _triangle(study, axes, gm[gm["method"] == method], limit)
         axes.set_title(theme.style(method).label)
     figure.colorbar(picture, ax=list(line[0]), location="bottom", shrink=0.5, aspect=30, label=f"ΔGM ({charts.POINTS})")
-    return Drawn(figure, means, note(study, rows, means["seeds"], "mixture").replace("Mean and 95 % t-interval", "Mean"))
+    return Drawn(figure, means, note(study, rows, means["seeds"], "mixture", intervals=False))
 
 
 def _triangle(study: Study, axes, rows: pd.DataFrame, limit: float):
@@ -75,7 +75,9 @@ def _triangle(study: Study, axes, rows: pd.DataFrame, limit: float):
             ends = corners[one] * share + corners[[i for i in range(3) if i != one]] * (1 - share)
             axes.plot(*ends.T, color=theme.FAINT, lw=0.7, zorder=1)
     at = rows[list(CORNERS)].to_numpy() @ corners
-    picture = axes.scatter(*at.T, c=rows["mean"], cmap="PuOr", vmin=-limit, vmax=limit, s=560, ec=theme.INK, lw=0.7, zorder=3)
+    picture = axes.scatter(
+        *at.T, c=rows["mean"], cmap="PuOr", vmin=-limit, vmax=limit, s=560, ec=theme.INK, lw=0.7, zorder=3
+    )
     for place, row in zip(at, rows.itertuples()):
         colour = "white" if abs(row.mean) > 0.6 * limit else theme.INK
         axes.text(*place, plots.change(row.mean, 1) if row.seeds else "✕", ha="center", va="center", fontsize=7.5,
@@ -109,7 +111,8 @@ def per_set(study: Study) -> Drawn:
     if not len(rows):
         return absent("per-set")
     others = study.at(study.final, "stream")
-    others = others[others["method"].isin(rows["method"]) & others["stream"].isin({*rows["stream"], study.setting["stream"]})]
+    compared = others["method"].isin(rows["method"]) & others["stream"].isin({*rows["stream"], study.setting["stream"]})
+    others = others[compared]
     rows = pd.concat([rows, others])
     words = [f"{study.word('stream', s)},\n{study.word('horizon', h)}" for s, h in zip(rows["stream"], rows["horizon"])]
     return charts.dots(study, rows.assign(row=words), "stream", "horizon", keep=("stream", "horizon"))
