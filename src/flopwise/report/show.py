@@ -14,6 +14,7 @@ from flopwise.report import theme
 
 FIGURE = "application/vnd.flopwise.figure+json"
 TABLE = "application/vnd.flopwise.table+json"
+NOTHING = "At this scale there is nothing to list here."
 
 
 class Drawn(NamedTuple):
@@ -48,10 +49,13 @@ def figure(drawn: Figure | Drawn, folder: Path | str, name: str, data=None, *, c
 
 
 def table(frame, folder: Path | str, name: str, *, caption: str) -> None:
-    """Save a table as CSV, Markdown and LaTeX, and show it."""
+    """Save a table as CSV, Markdown and LaTeX, and show it; an empty one is a sentence."""
     from IPython.display import display
 
     markdown = theme.save_table(frame, folder, name, caption)[1].read_text(encoding="utf-8")
+    if not len(frame):
+        display({"text/markdown": NOTHING, "text/plain": NOTHING}, raw=True)
+        return
     content = {
         "name": name,
         "caption": caption,

@@ -20,7 +20,7 @@ def best(study: Study) -> pd.DataFrame:
             rows.append((model, budget, _row(study, group, ranked, model, budget)))
     multiples = study.number("budget", "budget_multiple")
     rows.sort(key=lambda row: (study.models().index(row[0]), multiples[row[1]], row[1]))
-    return pd.DataFrame([row for _, _, row in rows])
+    return pd.DataFrame([row for _, _, row in rows], columns=None if rows else ["Model", "Budget"])
 
 
 def _ranked(group: pd.DataFrame, metric: str) -> pd.DataFrame:

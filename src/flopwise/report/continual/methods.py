@@ -197,6 +197,8 @@ def final_values(study: Study) -> pd.DataFrame:
 def value_table(study: Study, final: pd.DataFrame) -> pd.DataFrame:
     """One row per point of the grid: changes of the aggregates from zero-shot as mean ± half the 95 % interval; axes
     that do not vary are left out."""
+    if not len(final):
+        return pd.DataFrame(columns=["Method"])
     axes = [axis for axis in frames.AXES if axis == "method" or final[axis].nunique() > 1]
     means = frames.summarise_all(final, [*axes, "metric"], "delta")
     columns = dict(zip(METRICS, ("ΔA_KA", "ΔA_ZS", "ΔGM")))
