@@ -39,9 +39,10 @@ runs = study.load(tables)
 # %%
 show.table(
     advice.best(runs), figures, "continual_advice",
-    caption="A row per model and budget: allowance of one stream in memory-adjusted FLOPs (MAFs), FLOPs and processor "
-    "time that the best method really took, number of methods compared, and the best ones with their final "
-    "value in percent ± half the 95 % t-interval over seeds. Lead: GM of the best minus the runner-up.",
+    caption="A row per model and budget: allowance of one stream in memory-adjusted FLOPs (MAFs), or in FLOPs where "
+    "steps are held equal; FLOPs and processor time of training that the best method by GM really took; "
+    "number of methods compared, and the best ones with their final value in percent ± half the 95 % "
+    "t-interval over seeds. Lead: GM of the best minus the runner-up.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -58,8 +59,8 @@ show.table(
     advice.audit(runs), figures, "continual_audit",
     caption="Planned and measured cost of a stream against its allowance, a row per training method, model, budget "
     "and number of tasks; the unit is that in which the budget is held equal, in units of 10⁹. Share: the "
-    "smallest share of the allowance that a finished training used. Steps short: how many more steps the rest "
-    "would have paid for.",
+    "smallest share of the allowance that a finished training used, under the budget's own accounting. Steps "
+    "short: how many more steps the rest would have paid for.",
 )  # fmt: skip
 
 # %% [markdown]

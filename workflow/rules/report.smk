@@ -23,9 +23,32 @@ rule world_figures:
         "{params.flopwise} report figures world {output.notebook} --lineage {output.lineage} > {log} 2>&1"
 
 
+rule materials_figures:
+    """Draw the material of the other studies: pools, masks, flow, clips, battles, text."""
+    input:
+        flow.notebook_sources("materials"),
+        flow.material_folders,
+    output:
+        flow.drawn("materials"),
+        notebook="<results>/materials/figures/materials.ipynb",
+        lineage="<results>/lineage/materials_figures.json",
+    log:
+        "<results>/logs/materials_figures.log",
+    benchmark:
+        "<results>/benchmarks/materials_figures.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    params:
+        flopwise=flow.command,
+    shell:
+        "{params.flopwise} report figures materials {output.notebook} --lineage {output.lineage} > {log} 2>&1"
+
+
 for name in flow.continual_notebooks:
 
     rule:
+        """Draw the figures and tables of one notebook of the continual study from the study's tables."""
         name:
             f"{name}_figures"
         input:

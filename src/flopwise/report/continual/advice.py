@@ -6,7 +6,7 @@ from flopwise.report import frames, theme
 from flopwise.report.continual import methods, plots
 from flopwise.report.continual.study import Study
 
-PFLOP = 1e6  # GFLOPs
+UNITS = (("P", 1e6), ("T", 1e3), ("G", 1.0))  # prefixes and what they are in GFLOPs
 
 
 def best(study: Study) -> pd.DataFrame:
@@ -36,9 +36,9 @@ def _row(study: Study, group: pd.DataFrame, ranked: dict, model: str, budget: st
     allowed = cells["allowed_gflops"].mean()
     return {
         "Model": model, "Budget": study.word("budget", budget),
-        "PMAFs": f"{allowed / PFLOP:.3g}" if unit == "mafs" else "–",
-        "PFLOPs": f"{cells['measured_gflops'].mean() / PFLOP:.3g}",
-        "CPU minutes": f"{cells['train_cpu_seconds'].mean() / 60:.2g}",
+        "Allowed": f"{_amount(allowed)}MAFs" if unit == "mafs" else f"{_amount(allowed)}FLOPs",
+        "Used": f"{_amount(cells['measured_gflops'].mean())}FLOPs",
+        "CPU seconds": f"{cells['train_cpu_seconds'].mean():,.3g}",
         "Methods": len(ranked["gm"]),
         "Best by GM": _named(first), "Runner-up": _named(second),
         "Lead": _lead(group, first["method"], second["method"]),
@@ -46,8 +46,14 @@ def _row(study: Study, group: pd.DataFrame, ranked: dict, model: str, budget: st
     }  # fmt: skip
 
 
+def _amount(gflops: float) -> str:
+    """FLOPs in the largest unit of which there is one: '1.8e+03 P', '24 G'."""
+    prefix, size = next(((prefix, size) for prefix, size in UNITS if gflops >= size), UNITS[-1])
+    return f"{gflops / size:,.3g} {prefix}"
+
+
 def _named(row) -> str:
-    half = f" ± {row['upper'] - row['mean']:.1f}" if row["seeds"] > 1 else ""
+    half = f" ± {row['upper'] - row['mean']:.1f}" if row["seeds"] > 1 else " (one seed)"
     return f"{theme.style(row['method']).label}, {row['mean']:.1f}{half}"
 
 
