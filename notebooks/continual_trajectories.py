@@ -154,7 +154,7 @@ show.figure(
 show.figure(
     methods.sets_over_time(runs), figures, "continual_sets_over_time",
     caption="Accuracy on each data set after each update step, on the part of the test set that is drawn while "
-    "streaming.",
+    "streaming; titles of evaluation sets are slanted. Bands are intervals, cut where they leave the panel.",
     alt="Small line charts, one per data set, of accuracy against the update step for full fine-tuning and EMA "
     "merging. The numbers are in continual_sets_over_time.csv.",
 )  # fmt: skip

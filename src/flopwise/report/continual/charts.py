@@ -10,26 +10,27 @@ from flopwise.report.show import Drawn
 POINTS = "percentage points"
 
 
-def dots(study: Study, rows: pd.DataFrame, *but: str, series: str = "method", keep=(), more: str = "") -> Drawn:
-    """Final aggregates in three panels, a row per label, a colour per series.
+def dots(study: Study, rows: pd.DataFrame, *but: str, keep: tuple[str, ...] = (), key: bool = True) -> Drawn:
+    """Final aggregates in three panels, a row per label, a colour per method.
 
     rows: of the table `final`, with column `row` (label; in the order in which they stand) and, if some markers are
-    hollow, `hollow`. but: axes that the figure varies. keep: columns that the drawn table keeps."""
+    hollow, `hollow`. but: axes that the figure varies. keep: columns that the drawn table keeps. key: name the methods
+    above the panels, where the labels do not."""
     rows = rows if "hollow" in rows.columns else rows.assign(hollow=False)
-    means = frames.summarise_all(rows, [*dict.fromkeys(["row", *keep, series, "hollow", "metric"])])
+    means = frames.summarise_all(rows, [*dict.fromkeys(["row", *keep, "method", "hollow", "metric"])])
     order = list(dict.fromkeys(rows["row"]))
-    several = rows.groupby("row")[series].nunique().max() > 1
+    several = rows.groupby("row")["method"].nunique().max() > 1
     zero = rows.groupby("metric")["zero_shot"].mean()
     each = 0.4 if several else 0.3
-    figure, line = theme.figure(0.9 + each * len(order) + 0.25 * several, ncols=3, sharey=True)
+    figure, line = theme.figure(0.9 + each * len(order) + 0.25 * key, ncols=3, sharey=True)
     for axes, metric in zip(line, METRICS):
-        plots.dots(axes, means[means["metric"] == metric], order, zero[metric], series)
+        plots.dots(axes, means[means["metric"] == metric], order, zero[metric])
         axes.set_title(theme.TITLES[metric])
         axes.set_xlabel("percent")
     line[0].set_yticks([-index for index in range(len(order))], order)
-    if several:
-        plots.key(figure, means[series], series)
-    return Drawn(figure, means.drop(columns="hollow"), note(study, rows, means["seeds"], *but, more=more))
+    if key:
+        plots.key(figure, means["method"])
+    return Drawn(figure, means.drop(columns="hollow"), note(study, rows, means["seeds"], *but))
 
 
 def lines(
@@ -84,6 +85,7 @@ def planes(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataFram
         named[axes] = plots.paths(axes, paths, lost, axis, grey)
         if best:
             named[axes][0].append(plots.point(axes, best, theme.style("oracle"), 10))
+            named[axes][1].extend(plots.cross_points(best))
         axes.set_title(title)
     plots.hide_rest(grid, len(panels))
     figure.supxlabel(f"Δ{theme.METRICS['a_ka']}, adaptation sets ({POINTS})", fontsize=8.5)

@@ -100,6 +100,8 @@ def losses(study: Study) -> Drawn:
     lines = -(-len(shown) // columns)
     figure, grid = theme.figure(0.4 + 2.0 * lines, nrows=lines, ncols=columns, squeeze=False, sharex=True, sharey=True)
     means = [(title, frames.summarise(part, ["method", "at"], "loss")) for title, part in shown]
+    data = pd.concat([part.assign(panel=title) for title, part in means], ignore_index=True)
+    grid[0, 0].set_ylim(frames.limits(data["mean"], [*data["lower"], *data["upper"]]))
     ends = {}
     for axes, (title, part) in zip(grid.flat, means):
         for border in range(1, tasks):
@@ -111,5 +113,4 @@ def losses(study: Study) -> Drawn:
     figure.supxlabel("part of the stream that was trained on (tasks)", fontsize=8.5)
     figure.supylabel("training loss (nats)", fontsize=8.5)
     plots.name_lines(figure, ends)
-    data = pd.concat([part.assign(panel=title) for title, part in means], ignore_index=True)
     return Drawn(figure, data, note(study, rows, data["seeds"]))

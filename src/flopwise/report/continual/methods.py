@@ -1,5 +1,7 @@
 """Which way of updating learns most and forgets least: the methods at the setting that all share."""
 
+import textwrap
+
 import pandas as pd
 
 from flopwise.report import frames, theme
@@ -68,7 +70,7 @@ def final(study: Study) -> Drawn:
         for mixture, hollow in zip(rows["mixture"], rows["hollow"])
     ]
     rows = rows.assign(row=[name + part for name, part in zip(names, parts)])
-    return charts.dots(study, rows, "mixture", keep=("mixture",))
+    return charts.dots(study, rows, "mixture", keep=("mixture",), key=False)
 
 
 def ewc(study: Study) -> Drawn:
@@ -86,7 +88,7 @@ def ewc(study: Study) -> Drawn:
         return f"{theme.style(row.method).label}{how}\n({steps[row.cell]:,.3g} steps per task)"
 
     rows = rows.assign(row=[name(row) for row in rows.itertuples()])
-    return charts.dots(study, rows, "budget", keep=("budget",))
+    return charts.dots(study, rows, "budget", keep=("budget",), key=False)
 
 
 def effects(study: Study) -> Drawn:
@@ -173,12 +175,15 @@ def sets_over_time(study: Study) -> Drawn:
     means = frames.summarise(rows, ["role", "dataset", "method", "task"])
     starts = rows[rows["task"] == 0].groupby("dataset")["value"].mean()
     sets = rows.drop_duplicates("dataset").sort_values("role", kind="stable")
-    lines = -(-len(sets) // 5)
-    figure, grid = theme.figure(0.5 + 1.1 * lines, nrows=lines, ncols=5, squeeze=False, sharex=True)
+    height = -(-len(sets) // 5)
+    figure, grid = theme.figure(0.5 + 1.1 * height, nrows=height, ncols=5, squeeze=False, sharex=True)
     for axes, one in zip(grid.flat, sets.itertuples()):
-        plots.over_time(axes, means[means["dataset"] == one.dataset], "method", starts[one.dataset])
-        mark = "" if one.role == "adaptation" else " (evaluation)"
-        axes.set_title(f"{study.titles.get(one.dataset, one.dataset)}{mark}", fontsize=7, fontweight="normal")
+        lines = means[means["dataset"] == one.dataset]
+        plots.over_time(axes, lines, "method", starts[one.dataset])
+        axes.set_ylim(frames.limits([*lines["mean"], starts[one.dataset]], [*lines["lower"], *lines["upper"]]))
+        slant = "normal" if one.role == "adaptation" else "italic"
+        title = textwrap.fill(study.titles[one.dataset], 20)
+        axes.set_title(title, fontsize=7, fontweight="normal", fontstyle=slant)
         axes.tick_params(labelsize=7)
         axes.xaxis.get_major_locator().set_params(integer=True)
     plots.hide_rest(grid, len(sets))

@@ -26,7 +26,7 @@ def paths(axes: Axes, rows: pd.DataFrame, lost: pd.DataFrame, axis: str, grey=()
         marker = {"marker": style.marker, "ms": 0 if value in grey else 3.5, "mew": 0}
         axes.plot(path["x"], path["y"], style.line, color=style.colour, zorder=2 if value in grey else 3, **marker)
         ends.append(point(axes, path.iloc[-1], style, 5 if value in grey else 7))
-        crowd += _dense(path[["x", "y"]].to_numpy()) + _cross_points(path.iloc[-1])
+        crowd += _dense(path[["x", "y"]].to_numpy()) + cross_points(path.iloc[-1])
     for value in theme.order(lost[axis], axis):
         runs, style = lost[lost[axis] == value], look(value, axis, grey)
         axes.plot(runs["x"], runs["y"], "x", color=style.colour, ms=8, mew=2, zorder=5)
@@ -63,7 +63,7 @@ def finish_plane(axes: Axes, start: tuple, ends: list[Label], crowd: list) -> No
     labels.beside_points(axes, ends, [*crowd, *curve], size=7.5)
 
 
-def _cross_points(point) -> list:
+def cross_points(point) -> list:
     """Points along the two intervals, for labels to keep clear of."""
     xs = np.linspace(point["x_lower"], point["x_upper"], 12)
     ys = np.linspace(point["y_lower"], point["y_upper"], 12)
@@ -117,34 +117,24 @@ def name_lines(figure, ends: dict[Axes, list[Label]]) -> None:
         labels.at_line_ends(axes, names, size=7.5)
 
 
-def dots(axes: Axes, rows: pd.DataFrame, order: list[str], zero_shot: float, series: str) -> None:
-    """Mean and interval per row label and series, from the top down; an X at the left edge where every run diverged.
-    rows: row, <series>, mean, lower, upper, diverged, hollow. order: the labels, top first."""
+def dots(axes: Axes, rows: pd.DataFrame, order: list[str], zero_shot: float) -> None:
+    """Mean and interval per row label and method, from the top down; an X at the left edge where every run diverged.
+    rows: row, method, mean, lower, upper, diverged, hollow. order: the labels, top first."""
     axes.axvline(zero_shot, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
     axes.set_xlim(frames.limits([*rows["mean"], zero_shot], [*rows["lower"], *rows["upper"]]))
-    place = {label: -index for index, label in enumerate(order)}
-    shift = _shifts(rows, series)
-    for row in rows.itertuples():
-        value = getattr(row, series)
-        style, y = theme.style(value, series), place[row.row] - shift[row.row, value]
-        if np.isfinite(row.mean):
-            axes.plot([row.lower, row.upper], [y, y], color=style.colour, lw=1.6, solid_capstyle="butt")
-            fill = {"mfc": "white", "mew": 1.4} if row.hollow else {"mew": 0}
-            axes.plot(row.mean, y, style.marker, color=style.colour, ms=9 if value == "oracle" else 6, **fill)
-        elif row.diverged:
-            axes.plot(0.02, y, "x", color=style.colour, ms=6, mew=1.8, transform=axes.get_yaxis_transform())
+    for label, group in rows.groupby("row"):
+        methods = theme.order(group["method"])
+        for row in group.itertuples():
+            below = 0.5 * ((methods.index(row.method) + 0.5) / len(methods) - 0.5)
+            style, y = theme.style(row.method), -order.index(label) - below
+            if np.isfinite(row.mean):
+                axes.plot([row.lower, row.upper], [y, y], color=style.colour, lw=1.6, solid_capstyle="butt")
+                fill = {"mfc": "white", "mew": 1.4} if row.hollow else {"mew": 0}
+                axes.plot(row.mean, y, style.marker, color=style.colour, ms=9 if row.method == "oracle" else 6, **fill)
+            elif row.diverged:
+                axes.plot(0.02, y, "x", color=style.colour, ms=6, mew=1.8, transform=axes.get_yaxis_transform())
     axes.set_ylim(-len(order) + 0.4, 0.6)
     axes.grid(axis="y", visible=False)
-
-
-def _shifts(rows: pd.DataFrame, series: str) -> dict:
-    """(row label, series) -> how far below its row's middle it stands."""
-    found = {}
-    for label, group in rows.groupby("row"):
-        values = theme.order(group[series], series)
-        for index, value in enumerate(values):
-            found[label, value] = 0.5 * ((index + 0.5) / len(values) - 0.5)
-    return found
 
 
 def lines(axes: Axes, rows: pd.DataFrame, series: str, ticks: dict[float, str], joined: bool = True) -> None:
