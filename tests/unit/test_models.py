@@ -114,3 +114,17 @@ def test_loss_equals_open_clips_own(batch):
     model = clip.create(MODEL, seed=0)
     loss = clip.import_open_clip().loss.ClipLoss()
     assert contrastive_loss(model, *batch).item() == pytest.approx(loss(*model(*batch)).item(), abs=1e-6)
+
+
+def test_preprocessing_is_torchvisions():
+    clip.import_open_clip()
+    from torchvision.transforms.v2 import functional
+
+    images = torch.randint(0, 256, (5, 16, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    scaled = functional.to_dtype(images.permute(0, 3, 1, 2), torch.float32, scale=True)
+    torch.testing.assert_close(clip.preprocess(images.numpy()), functional.normalize(scaled, clip.MEAN, clip.STD))
+
+
+def test_equal_texts_are_encoded_once_and_keep_their_places():
+    texts = ["a leaf", "a red circle", "a leaf", "K", "a red circle"]
+    assert torch.equal(clip.tokenize(MODEL, texts), clip.tokenizer(MODEL)(texts))

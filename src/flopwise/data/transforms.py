@@ -6,8 +6,9 @@ import math
 def random_resized_crop(images, generator, *, scale=(0.9, 1.0), ratio=(3 / 4, 4 / 3)):
     """Crop each image at random and resize it back, bicubic.
 
-    `images` float (N, C, H, W). The crop's share of the area is uniform in `scale`, its aspect ratio log-uniform among
-    the values of `ratio` at which the crop fits into the image (FoMo-in-Flux, official code: scale 0.9 to 1)."""
+    `images` float (N, C, H, W), best with the channels last in memory. The crop's share of the area is uniform in
+    `scale`, its aspect ratio log-uniform among the values of `ratio` at which the crop fits into the image
+    (FoMo-in-Flux, official code: scale 0.9 to 1)."""
     import torch
 
     n = len(images)
@@ -19,8 +20,10 @@ def random_resized_crop(images, generator, *, scale=(0.9, 1.0), ratio=(3 / 4, 4 
     width, height = torch.sqrt(area * aspect).clamp(max=1), torch.sqrt(area / aspect).clamp(max=1)
     rows = bicubic_weights(images.shape[2], height, (1 - height) * (2 * u[3] - 1))
     columns = bicubic_weights(images.shape[3], width, (1 - width) * (2 * u[2] - 1))
-    halfway = torch.bmm(images.flatten(1, 2), columns.transpose(1, 2)).view(images.shape)
-    return torch.matmul(rows[:, None], halfway)
+    _, channels, high, wide = images.shape
+    halfway = torch.bmm(rows, images.permute(0, 2, 3, 1).reshape(n, high, wide * channels))
+    halfway = halfway.view(n, high, wide, channels).permute(0, 3, 1, 2).reshape(n, channels * high, wide)
+    return torch.bmm(halfway, columns.transpose(1, 2)).view(images.shape)
 
 
 def bicubic_weights(size: int, share, centre):
@@ -35,10 +38,7 @@ def bicubic_weights(size: int, share, centre):
     position = ((share[:, None] * middle + centre[:, None] + 1) * size - 1) / 2
     first = position.floor()
     t = (position - first)[:, :, None] + torch.tensor([1.0, 0.0, -1.0, -2.0])  # distance from each of four pixels
-    near, far = t.abs(), t.abs()
-    a = -0.75
-    taps = torch.where(
-        near <= 1, ((a + 2) * near - (a + 3)) * near * near + 1, ((a * far - 5 * a) * far + 8 * a) * far - 4 * a
-    )
+    d, a = t.abs(), -0.75
+    taps = torch.where(d <= 1, ((a + 2) * d - (a + 3)) * d * d + 1, ((a * d - 5 * a) * d + 8 * a) * d - 4 * a)
     source = (first.long()[:, :, None] + torch.arange(-1, 3)).clamp_(0, size - 1)
     return torch.zeros(len(share), size, size).scatter_add_(2, source, taps)

@@ -62,9 +62,11 @@ def plan(context: typer.Context, out: Path, lineage: Lineage) -> None:
 @app.command()
 def pretrain(context: typer.Context, model: Model, out: Path, lineage: Lineage) -> None:
     """Make the initial weights of a model."""
+    from flopwise.models import clip
     from flopwise.provenance.lineage import write
     from flopwise.studies.continual.pretrain import pretrain_job
 
+    clip.only(model)
     settings = _settings(context)
     cost = pretrain_job(settings, model, out, _state(settings, "pretrain", model), _sources_digest("pretrain"))
     inputs = [settings.results / "data" / "pool" / "card.json"]
@@ -80,11 +82,13 @@ def start(context: typer.Context, model: Model, base: Path, out: Path, lineage: 
     import pandas
 
     from flopwise.core.io import write_table
+    from flopwise.models import clip
     from flopwise.provenance.lineage import write
     from flopwise.studies.continual.plan import grid
     from flopwise.studies.continual.start import build_streams, zero_shot_rows
     from flopwise.studies.continual.train import stream_file
 
+    clip.only(model)
     settings = _settings(context)
     wanted = {(kind, seed): stream_file(settings, model, kind, seed) for kind, seed in grid(settings).streams}
     orderings = stream_file(settings, model, "random", 0).with_name("orderings.csv")
@@ -99,11 +103,13 @@ def start(context: typer.Context, model: Model, base: Path, out: Path, lineage: 
 @app.command()
 def train(context: typer.Context, out: Path, checkpoints: Path, job: Job, lineage: Lineage) -> None:
     """Train the cells of a job, evaluating after each task."""
+    from flopwise.models import clip
     from flopwise.provenance.lineage import write
     from flopwise.studies.continual.jobs import train_job
     from flopwise.studies.continual.plan import grid
     from flopwise.studies.continual.train import base_folder, stream_file
 
+    clip.only(job.split("/")[0])
     settings = _settings(context)
     cells = grid(settings).job(job)
     state = _state(settings, "train", job)
@@ -121,10 +127,12 @@ def train(context: typer.Context, out: Path, checkpoints: Path, job: Job, lineag
 @app.command()
 def evaluate(context: typer.Context, checkpoints: Path, out: Path, job: Evaluation, lineage: Lineage) -> None:
     """Score the final weights of the cells of one or more train jobs on the full test sets."""
+    from flopwise.models import clip
     from flopwise.provenance.lineage import write
     from flopwise.studies.continual.jobs import evaluate_job
     from flopwise.studies.continual.plan import grid
 
+    clip.only(job.split("/")[0])
     settings = _settings(context)
     cost = evaluate_job(settings, job, checkpoints, out)
     plan = grid(settings)

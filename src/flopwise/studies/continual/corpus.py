@@ -43,7 +43,6 @@ def data_folder(settings: Settings, name: str) -> Path:
 
 def load_corpus(settings: Settings, model: str, pool: str) -> Corpus:
     """Read every adaptation set and a pool; captions are tokenised for `model`."""
-    tokenize = clip.tokenizer(model)
     images, captions, entry_of, entries = [], [], [], []
     for name in settings.preset.data.adaptation:
         stored = open_set(data_folder(settings, name))
@@ -57,7 +56,7 @@ def load_corpus(settings: Settings, model: str, pool: str) -> Corpus:
     captions += replayed.captions
     entry_of.append(np.full(len(replayed.images), -1))
     return Corpus(
-        np.concatenate(images), tokenize(captions), np.concatenate(entry_of), entries,
+        np.concatenate(images), clip.tokenize(model, captions), np.concatenate(entry_of), entries,
         np.arange(first, first + len(replayed.images)),
     )  # fmt: skip
 

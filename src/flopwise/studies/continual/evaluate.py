@@ -11,7 +11,7 @@ from flopwise.core import metrics
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.store import open_set
 from flopwise.data.streams import entry
-from flopwise.models import clip
+from flopwise.models import clip, lean
 from flopwise.studies.continual.corpus import data_folder
 
 
@@ -59,8 +59,10 @@ class Evaluator:
 
         model.eval()
         with torch.no_grad():
-            images = self._encode(model.encode_image, [s.images for s in self.sets], clip.preprocess)
-            texts = self._encode(model.encode_text, [s.tokens for s in self.sets], lambda tokens: tokens)
+            images = self._encode(
+                lambda batch: lean.encode_image(model, clip.preprocess(batch)), [s.images for s in self.sets]
+            )
+            texts = self._encode(lambda batch: lean.encode_text(model, batch), [s.tokens for s in self.sets])
         rows, correct = [], {}
         for test, image_features, text_features in zip(self.sets, images, texts):
             targets = torch.as_tensor(test.targets)
@@ -76,13 +78,13 @@ class Evaluator:
             )  # fmt: skip
         return Scores(rows, correct)
 
-    def _encode(self, encode, parts: list, prepare) -> list:
+    def _encode(self, encode, parts: list) -> list:
         """Unit-length features of each part, computed in batches across parts."""
         import torch
         from torch.nn.functional import normalize
 
         whole = torch.cat([torch.as_tensor(part) for part in parts])
-        features = [normalize(encode(prepare(batch)), dim=-1) for batch in whole.split(self.batch_size)]
+        features = [normalize(encode(batch), dim=-1) for batch in whole.split(self.batch_size)]
         return list(torch.cat(features).split([len(part) for part in parts]))
 
 

@@ -27,7 +27,7 @@ def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources
     if recipe.pretrained:
         return _released(settings, model, recipe.pretrained, out)
     pool = open_set(data_folder(settings, POOL))
-    tokens = clip.tokenizer(model)(pool.train.captions)
+    tokens = clip.tokenize(model, pool.train.captions)
     everything = np.arange(len(tokens))
     corpus = Corpus(np.asarray(pool.train.images), tokens, np.full(len(tokens), -1), [], everything)
     steps, size = recipe.pretrain_steps, recipe.pretrain_batch_size
