@@ -11,6 +11,7 @@ import typer
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.cost.commands import app as cost_app
 from flopwise.data.commands import app as data_app
+from flopwise.models.commands import app as weights_app
 from flopwise.report.commands import app as report_app
 from flopwise.studies.continual.commands import app as continual_app
 from flopwise.studies.continual.stream_commands import app as stream_app
@@ -18,6 +19,7 @@ from flopwise.studies.continual.stream_commands import app as stream_app
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(cost_app, name="cost", help="FLOPs, memory and memory-adjusted FLOPs of models and methods.")
 app.add_typer(data_app, name="data", help="The data sets: make one, list and describe them.")
+app.add_typer(weights_app, name="weights", help="Released checkpoints: list them, check a copy.")
 app.add_typer(continual_app, name="continual", help="The verbs of the continual study, one per rule.")
 app.add_typer(stream_app, name="stream", help="Streams: in which order classes arrive; build one, describe a file.")
 app.add_typer(report_app, name="report", help="Notebooks, figures and the report page.")

@@ -1,0 +1,128 @@
+"""An endless, shuffled, exactly resumable stream of image-caption pairs out of many files (arXiv 2408.14471: the
+pre-training pool is read so).
+
+Files are visited in an order drawn anew in each epoch. Their samples are taken in runs of `buffer` consecutive ones
+(across file borders), each run is put in a random order, and samples that cannot be used are left out and counted.
+Both orders are functions of (seed, epoch, where the run starts), so that four numbers say where a stream is. A
+reservoir, the usual shuffle buffer, would have to be stored whole.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from flopwise.core.errors import RunFailure, UserError
+from flopwise.data.readers.images import MAX_PIXELS, open_image
+from flopwise.data.readers.skips import Skips
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One sample as stored: `key` names it, `image` is the encoded file; a part that is missing is None."""
+
+    key: str
+    image: bytes | None
+    caption: str | None
+
+
+Reader = Callable[[str, Skips], Iterator[Raw]]
+
+
+class PairStream:
+    """Iterator of dicts: `key`, `image` (RGB `PIL.Image`), `caption` (string, kept as it is: mark-up in it is plain
+    text). Never ends; raises `RunFailure` when a whole epoch holds no usable pair.
+
+    files:  paths, in any order; at least one
+    read:   `shards.read_shard` or `parquet.read_pairs`: (path, skips) -> samples in the file's own order
+    seed:   fixes both orders. FoMo-in-Flux takes 100,000 x task + seed + 1 (official code)
+    buffer: samples held in memory, encoded; 1 keeps the order inside a file (official code: 5,000)
+    """
+
+    def __init__(self, files: list[str], read: Reader, seed: int, buffer: int = 5000, max_pixels: int = MAX_PIXELS):
+        if not files:
+            raise UserError("a stream of image-caption pairs needs at least one file, none was given")
+        self.files = sorted(map(str, files))
+        self.read = read
+        self.seed = seed
+        self.buffer = buffer
+        self.max_pixels = max_pixels
+        self.skips = Skips()
+        self._epoch, self._visit, self._offset = 0, 0, 0  # where the current run starts
+        self._done, self._delivered = 0, 0  # samples of the run that are dealt with; pairs given in this epoch
+        self._source: Iterator | None = None
+        self._run: list[tuple[int, int, Raw]] = []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self) -> dict:
+        if self._source is None:
+            self._load()
+        while True:
+            while self._done < len(self._run):
+                visit, _, raw = self._run[self._done]
+                self._done += 1
+                pair = self._pair(f"{self._order[visit]}: {raw.key}", raw)
+                if pair is not None:
+                    self._delivered += 1
+                    return pair
+            self._advance()
+
+    def state(self) -> dict:
+        """JSON that `restore` takes: epoch, place of the file in the epoch's order and samples of it before the current
+        run, samples of the run that are done, and what was counted."""
+        if self._source is None:
+            self._load()
+        position = {"epoch": self._epoch, "visit": self._visit, "offset": self._offset, "done": self._done}
+        return {**position, "delivered": self._delivered, "files": len(self.files), "skips": self.skips.state()}
+
+    def restore(self, state: dict) -> None:
+        """Continue exactly where the stream that gave `state` (same files, seed and buffer) was."""
+        if state["files"] != len(self.files):
+            raise UserError(f"the saved stream read {state['files']} files, this one reads {len(self.files)}")
+        self._epoch, self._visit, self._offset = state["epoch"], state["visit"], state["offset"]
+        self._load()
+        self._done, self._delivered = state["done"], state["delivered"]
+        self.skips.counts = dict(state["skips"]["counts"])  # what this run holds was counted when it was first read
+        self.skips.first = dict(state["skips"]["first"])
+
+    def _advance(self) -> None:
+        """Go to the next run, or to the next epoch where the last run was not full."""
+        if len(self._run) == self.buffer:
+            self._visit, self._offset, _ = max(self._run, key=lambda sample: sample[:2])
+            self._fill()
+            return
+        if not self._delivered:
+            why = "; ".join(self.skips.lines()) or "they are empty"
+            raise RunFailure(f"no image-caption pair in {len(self.files)} files such as {self.files[0]}: {why}")
+        self._epoch, self._visit, self._offset, self._delivered = self._epoch + 1, 0, 0, 0
+        self._load()
+
+    def _load(self) -> None:
+        """Open the files of the epoch at the start of the current run."""
+        self._order = random.Random(f"{self.seed} {self._epoch}").sample(self.files, len(self.files))
+        self._source = self._samples(self._visit, self._offset)
+        self._fill()
+
+    def _fill(self) -> None:
+        self._done, self._run = 0, list(islice(self._source, self.buffer))
+        random.Random(f"{self.seed} {self._epoch} {self._visit} {self._offset}").shuffle(self._run)
+
+    def _samples(self, first: int, offset: int) -> Iterator[tuple[int, int, Raw]]:
+        """(place of the file, samples of it up to and with this one, sample), from the given position on."""
+        for visit in range(first, len(self._order)):
+            for count, raw in enumerate(self.read(self._order[visit], self.skips), start=1):
+                if visit > first or count > offset:
+                    yield visit, count, raw
+
+    def _pair(self, where: str, raw: Raw) -> dict | None:
+        if raw.image is None:
+            return self.skips.add("no image", where)
+        if raw.caption is None or not raw.caption.strip():
+            return self.skips.add("no caption", where)
+        try:
+            image = open_image(raw.image, where, self.max_pixels)
+        except RunFailure as error:
+            return self.skips.add("the image cannot be read", str(error))
+        return {"key": raw.key, "image": image, "caption": raw.caption}

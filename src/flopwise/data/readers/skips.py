@@ -1,0 +1,28 @@
+"""What a reader left out, and why: counted, never silent."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Skips:
+    """`counts`: reason -> number of times; `first`: reason -> where it was met first."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, reason: str, where: str) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        self.first.setdefault(reason, where)
+
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    def lines(self) -> list[str]:
+        """One line per reason, for a log."""
+        return [
+            f"skipped {count} x: {reason} (first: {self.first[reason]!r})"
+            for reason, count in sorted(self.counts.items())
+        ]
+
+    def state(self) -> dict:
+        return {"counts": dict(self.counts), "first": dict(self.first)}

@@ -1,0 +1,238 @@
+"""The catalogue of released checkpoints, and the check of a user's copy against the model that the library makes."""
+
+import csv
+import dataclasses
+import json
+import sys
+import warnings
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from flopwise import cli
+from flopwise.config import ROOT
+from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.io import sha256_file
+from flopwise.models import weights
+from flopwise.models.compat import import_open_clip, import_timm
+
+SMALL = "mixnet_s.ft_in1k"
+
+
+@pytest.fixture(scope="module")
+def state() -> dict:
+    return import_timm().create_model("mixnet_s", pretrained=False).state_dict()
+
+
+def put(root, state: dict, ending: str = "safetensors", name: str = SMALL, wrap=lambda state: state):
+    row = weights.checkpoint(name)
+    path = root / row.model / f"{row.tag}.{ending}"
+    path.parent.mkdir(exist_ok=True)
+    if ending == "safetensors":
+        save_file(state, path)
+    else:
+        torch.save(wrap(state), path)
+    return path
+
+
+def sparse(path, shapes: dict) -> None:
+    """A safetensors file of these shapes whose zeros take no room on the disk."""
+    header, end = {}, 0
+    for key, shape in shapes.items():
+        size = 4 * weights._size(shape)
+        header[key] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        stream.truncate(8 + len(text) + end)
+
+
+def test_the_catalogue_agrees_with_the_libraries_own_tables():
+    rows = weights.checkpoints()
+    with weights.CATALOGUE.open() as stream:
+        assert len(list(csv.DictReader(stream))) == len(rows)
+    open_clip, timm = import_open_clip(), import_timm()
+    for row in rows.values():
+        assert row.name == f"{row.model}.{row.tag}"
+        if row.library == "timm":
+            released = timm.get_pretrained_cfg(row.name)
+            assert row.licence == (released.license or "")
+            assert row.source.removeprefix("hub ") == (released.hf_hub_id or "timm's table of released weights")
+            if row.sha256:
+                assert row.file in released.url
+                assert row.sha256 in row.file
+        elif row.library == "open_clip" and row.file:
+            released = open_clip.get_pretrained_cfg(row.model, row.tag)
+            assert row.source == f"hub {released['hf_hub'].strip('/')}"
+            assert row.sha256 in released["url"]
+
+
+def test_every_checkpoint_that_a_preset_starts_from_is_in_the_catalogue():
+    import yaml
+
+    known = {(row.model.lower(), row.tag) for row in weights.checkpoints().values()}
+    for preset in (ROOT / "config" / "scales").glob("*.yaml"):
+        for model, recipe in yaml.safe_load(preset.read_text())["continual"]["models"].items():
+            assert "pretrained" not in recipe or (model, recipe["pretrained"]) in known
+
+
+def test_sizes_are_the_published_ones():
+    """open_clip's model profile, and the table of the 20 students and 20 teachers."""
+    rows = weights.checkpoints()
+    with (ROOT / "config" / "published" / "open_clip_profile.csv").open() as stream:
+        profile = {row["model"]: float(row["params_m"]) for row in csv.DictReader(stream)}
+    for row in rows.values():
+        if row.library == "open_clip" and row.model in profile:
+            assert float(row.params_m) == pytest.approx(profile[row.model], abs=0.011)
+    published = {
+        "volo_d4_224": 192.96,
+        "twins_svt_large": 99.27,
+        "pit_xs_224": 10.62,
+        "senet154": 115.09,
+        "dla102": 33.27,
+    }
+    for row in rows.values():
+        assert float(row.params_m) == published.get(row.model, float(row.params_m))
+
+
+def test_the_400_pairs_are_20_teachers_by_20_students():
+    notes = [row.notes for row in weights.checkpoints().values() if row.study == "transfer"]
+    assert sum(note.startswith("teacher") for note in notes) == 20
+    assert sum(note.startswith(("student;", "teacher and student")) or note == "student" for note in notes) == 20
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt", "bin"])
+def test_a_whole_copy_fits(tmp_path, state, ending):
+    path = put(tmp_path, state, ending)
+    facts = weights.verify(SMALL, tmp_path)
+    assert facts["ok"]
+    assert facts["file"] == str(path)
+    assert (facts["tensors"], facts["hash"]) == (len(state), "not compared")
+    assert facts["parameters_m"] == facts["expected_parameters_m"] == float(weights.checkpoint(SMALL).params_m)
+
+
+def test_wrappers_and_the_prefix_of_data_parallel_training_are_taken_off(tmp_path, state):
+    put(tmp_path, state, "pt", wrap=lambda s: {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in s.items()}})
+    assert weights.verify(SMALL, tmp_path)["ok"]
+
+
+def test_what_is_missing_unexpected_or_misshapen_is_named(tmp_path, state):
+    changed = {key: value for key, value in state.items() if key != "bn1.weight"}
+    changed |= {"head.weight": torch.zeros(3), "classifier.weight": torch.zeros(10, 1536)}
+    del changed["bn1.num_batches_tracked"]  # a counter that old files lack
+    put(tmp_path, changed)
+    facts = weights.verify(SMALL, tmp_path)
+    assert not facts["ok"]
+    assert (facts["missing"], facts["unexpected"]) == (["bn1.weight"], ["head.weight"])
+    assert facts["misshapen"] == {"classifier.weight": [[10, 1536], [1000, 1536]]}
+    assert facts["parameters_m"] < facts["expected_parameters_m"]
+    assert "1 tensors have another shape: classifier.weight is 10 x 1536, expected 1000 x 1536" in facts["problems"]
+
+
+def test_the_hash_in_a_released_file_name_is_compared(tmp_path, state, monkeypatch):
+    path = put(tmp_path, state, "pth")
+    facts = weights.verify(SMALL, tmp_path)
+    assert facts["hash"] == "different"
+    assert facts["problems"] == ["its SHA-256 is not a907afbc, that of mixnet_s-a907afbc.pth"]
+    row = dataclasses.replace(weights.checkpoint(SMALL), sha256=sha256_file(path)[:8])
+    monkeypatch.setattr(weights, "checkpoints", lambda: {SMALL: row})
+    assert weights.verify(SMALL, tmp_path)["hash"] == "equal"
+
+
+class Hostile:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('executed')",)
+
+
+def test_damage_and_code_are_refused_in_one_line(tmp_path, state):
+    whole = put(tmp_path, state).read_bytes()
+    folder = tmp_path / "mixnet_s"
+    zipped = put(tmp_path, state, "bin").read_bytes()
+    script = folder / "script"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), script)
+    torch.save({"weight": Hostile()}, folder / "hostile")
+    torch.save([torch.zeros(3)], folder / "list")
+    cases = [
+        ("safetensors", whole[:-9]),
+        ("safetensors", whole[:4]),
+        ("safetensors", b"\xff" * 64),
+        ("bin", zipped[: len(zipped) // 2]),
+        ("bin", script.read_bytes()),
+        ("bin", (folder / "hostile").read_bytes()),
+        ("bin", (folder / "list").read_bytes()),
+        ("bin", b""),
+    ]
+    for ending, content in cases:
+        for path in folder.glob("ft_in1k.*"):
+            path.unlink()
+        (folder / f"ft_in1k.{ending}").write_bytes(content)
+        with pytest.raises(RunFailure, match=r"is damaged, or holds code|holds no named tensors") as caught:
+            weights.verify(SMALL, tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ViT-S-16.datacomp_xl_s12.8b_b90k", "RN50.openai"])
+def test_clip_models_of_any_size_are_checked_without_their_weights(tmp_path, name):
+    open_clip = import_open_clip()
+    row = weights.checkpoint(name)
+    model = open_clip.create_model(row.model, device="meta")
+    path = tmp_path / row.model.lower() / f"{row.tag}.safetensors"  # as the presets write the model
+    sparse(path, {key: list(value.shape) for key, value in model.state_dict().items()})
+    facts = weights.verify(name.lower(), tmp_path)
+    assert facts["ok"], facts["problems"]
+    assert facts["parameters_m"] == float(row.params_m)
+
+
+PUBLISHED = {
+    "language-bytes": 201,
+    "imagenet-learned": 62.3,
+    "imagenet-fourier": 48.4,
+    "imagenet-conv": 48.6,
+    "multimodal": 20.0,
+}
+
+
+def test_perceiver_models_have_the_published_numbers_of_parameters(tmp_path):
+    pytest.importorskip("transformers")
+    for row in (row for row in weights.checkpoints().values() if row.library == "transformers"):
+        shapes, parameters = weights.expected_shapes(row)
+        millions = sum(weights._size(shapes[key]) for key in parameters) / 1e6
+        assert millions == pytest.approx(float(row.params_m), abs=0.006)
+        if row.model in PUBLISHED:
+            assert millions == pytest.approx(PUBLISHED[row.model], rel=0.01)
+    sparse(tmp_path / row.model / f"{row.tag}.safetensors", shapes)
+    assert weights.verify(row.name, tmp_path)["ok"]
+
+
+def test_mistakes_are_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match="is not in the catalogue; did you mean ViT-B-32"):
+        weights.verify("ViT-B-32", tmp_path)
+    with pytest.raises(UserError, match="is no folder"):
+        weights.verify(SMALL, tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"is missing: no .*mixnet_s.ft_in1k\.\{safetensors,pt,pth,bin\}; .* hub timm/"):
+        weights.verify(SMALL, tmp_path)
+
+
+def test_the_command_says_by_its_status_whether_a_copy_fits(tmp_path, state, monkeypatch, capsys):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["flopwise", "weights", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, *capsys.readouterr()
+
+    status, out, _ = run("list", "--study", "transfer", "--json")
+    assert status == 0
+    assert SMALL in {row["name"] for row in json.loads(out)}
+    put(tmp_path, state)
+    status, out, _ = run("verify", SMALL, "--root", str(tmp_path), "--json")
+    assert (status, json.loads(out)["ok"]) == (0, True)
+    put(tmp_path, {"conv_stem.weight": state["conv_stem.weight"]})
+    status, out, error = run("verify", SMALL, "--root", str(tmp_path), "--json")
+    assert (status, json.loads(out)["ok"], error.count("\n")) == (1, False, 1)
+    status, out, error = run("verify", "nothing", "--root", str(tmp_path))
+    assert (status, out, error.count("\n")) == (2, "", 1)
