@@ -9,7 +9,7 @@ from flopwise.config import ROOT, Settings, load
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
-from flopwise.data.commands import material_modules
+from flopwise.data.commands import material_modules, module_of_kind
 from flopwise.data.world.catalogue import module_of
 from flopwise.provenance.sources import closure
 from flopwise.report.chapters import notebook, notebooks
@@ -89,8 +89,13 @@ class Flow:
 
     def set_sources(self, wildcards) -> list[str]:
         """What makes a data set, with the module that draws it, which is imported by name."""
-        drawn = (module_of(wildcards.dataset),) if self.settings.preset.data.kind == "embedded" else ()
-        return self._files(("flopwise.data.build", *drawn))
+        kind = self.settings.preset.data.kind
+        drawn = (module_of(wildcards.dataset),) if kind == "embedded" else ()
+        return self._files((module_of_kind(kind), *drawn))
+
+    @cached_property
+    def pool_sources(self) -> list[str]:
+        return self._files((module_of_kind(self.settings.preset.data.kind),))
 
     def material_sources(self, wildcards) -> list[str]:
         return self._files(material_modules(wildcards.material))
@@ -139,7 +144,7 @@ class Flow:
     # digests: settings enter a rule as a parameter, so that a changed value re-runs what depends on it ---------------
 
     def data_digest(self, wildcards) -> str:
-        return self._data_digest("kind", "train_per_class", "test_per_class")
+        return self._data_digest("kind", "train_per_class", "test_per_class", "allow_subset")
 
     def pool_digest(self, wildcards) -> str:
         data = self.settings.preset.data

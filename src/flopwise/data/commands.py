@@ -18,15 +18,25 @@ def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path,
     """Make one data set of the scale, one of its pools or of its materials, and its card."""
     from flopwise.data.build import build_to
     from flopwise.data.materials import MATERIALS
+    from flopwise.data.real import build_catalogue
     from flopwise.provenance.lineage import write
 
     settings = context.obj()
     if name in MATERIALS:
         _build_material(settings, name, out, lineage)
         return
-    build_to(settings.preset.data, name, out)
+    data = settings.preset.data
+    if data.kind == "catalogue":
+        build_catalogue(data, name, settings.config.data_root, out)
+    else:
+        build_to(data, name, out)
     rule = "data_pool" if name in settings.preset.data.pools else "data_set"
-    write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=("flopwise.data.build",))
+    write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=(module_of_kind(data.kind),))
+
+
+def module_of_kind(kind: str) -> str:
+    """Module that makes the data sets and pools of a scale."""
+    return "flopwise.data.real" if kind == "catalogue" else "flopwise.data.build"
 
 
 def _build_material(settings, name: str, out: Path, lineage: Path) -> None:
