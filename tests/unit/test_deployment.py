@@ -6,7 +6,7 @@ import torch
 from flopwise.core.errors import UserError
 from flopwise.core.io import write_tensors
 from flopwise.core.seeds import torch_generator
-from flopwise.methods.continual import families, load, trunk
+from flopwise.methods.continual import load
 from flopwise.methods.deployment import Deployment, check
 from flopwise.methods.merging import merge
 from flopwise.methods.merging.names import MERGES, WEIGHTINGS
@@ -199,15 +199,6 @@ def test_few_models_are_kept():
     kept = {name: len(run("latest-all", name)._folds["image"][1].state) for name in ("interpolation", "ties", "magmax")}
     assert kept == {"interpolation": 3, "ties": 5, "magmax": 2}
     assert len(run("latest-all", "tall-masks")._folds["image"][1].state) == 1 + len(TRAINED)
-
-
-def test_methods_that_train_alike_share_their_training():
-    shared = {"full-ft": {"full-ft", "ft-merge-latest", "latest-all", "latest-unrolled"}}
-    shared["zs-merge"] = {"zs-merge", "offline-merge", "initial-unrolled", "initial-latest"}
-    for name, ranked in families().items():
-        name = f"{name}-r4" if ranked else name
-        expected = next((common for common, names in shared.items() if name in names), name)
-        assert trunk(name) == expected
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from flopwise.data.readers.inspect import KINDS, count
 from flopwise.data.readers.skips import Skips
 from flopwise.data.readers.text import read_documents
 
-CATALOGUE = ROOT / "config" / "datasets.other.csv"
+CATALOGUE = ROOT / "config" / "datasets.csv"
 FOLDERS = ("class_folders", "torchvision_mat")  # kinds of reader that the sets of the continual study have too
 
 
@@ -28,7 +28,9 @@ def rows() -> dict[str, dict]:
 
 
 def test_rows_say_how_a_set_is_read_or_that_it_cannot_be_had(rows):
-    for row in rows.values():
+    others = [row for row in rows.values() if row["role"] not in ("adaptation", "evaluation") or "continual" not in row["studies"]]
+    assert len(others) == len(rows) - 63
+    for row in others:
         if row["access"] == "private":
             assert row["reader"] == row["folder"] == row["layout"] == ""
             assert "private" in row["notes"] or "not public" in row["notes"]

@@ -111,6 +111,13 @@ def test_a_restored_stream_continues_exactly(pool, tmp_path, buffer):
     assert whole.skips.counts["the image cannot be read"] == whole.skips.counts["no caption"] == 2
 
 
+def test_a_position_belongs_to_its_files_seed_and_buffer(pool):
+    state = PairStream(pool, shards.read_shard, seed=0, buffer=4).state()
+    for files, seed, buffer in ((pool[:3], 0, 4), (pool, 1, 4), (pool, 0, 5)):
+        with pytest.raises(UserError, match="other files, another seed or another buffer"):
+            PairStream(files, shards.read_shard, seed=seed, buffer=buffer).restore(state)
+
+
 def test_parquet_tables_give_the_same_pairs_as_the_datasets_package(tmp_path):
     datasets = pytest.importorskip("datasets")
     rows = {
@@ -241,6 +248,8 @@ def test_a_pool_without_a_pair_ends_instead_of_turning_for_ever(tmp_path):
     with pytest.raises(RunFailure, match=r"no image-caption pair in 1 files .* the image cannot be read"):
         next(PairStream([path], shards.read_shard, seed=0))
     (tmp_path / "b.tar").write_bytes(b"no tar")
+    with pytest.raises(RunFailure, match=r"shard .*c\.tar cannot be read: No such file"):
+        next(PairStream([str(tmp_path / "c.tar")], shards.read_shard, seed=0))
     with pytest.raises(RunFailure, match="cut or damaged"):
         next(PairStream([str(tmp_path / "b.tar")], shards.read_shard, seed=0))
 

@@ -12,11 +12,9 @@ SCALES = ("smoke", "laptop", "evening", "workstation", "paper")
 
 
 class PoolConfig(Strict):
-    """A pool of image-text pairs: made here, or (`source`) read from a user's tar shards."""
+    """A pool of image-text pairs, made here or read from a user's copy."""
 
-    source: str | None = setting(
-        None, "pool of config/datasets.other.csv; none: made here (the other keys)", "official code"
-    )
+    source: str | None = setting(None, "name in the catalogue of the pool that is read; none: made here", "our choice")
     samples: int = setting(20_000, "images in the pool", "our choice", ge=64, le=10_000_000)
     caption_noise: float = setting(
         0.2, "share of the pool's captions that are wrong or damaged", "our choice", ge=0, le=1

@@ -77,7 +77,7 @@ class _Restricted(pickle.Unpickler):
         if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")):
             return _empty_array
         if (module, name) == ("numpy", "ndarray"):
-            return np.ndarray
+            return _NDARRAY
         if (module, name) == ("numpy", "dtype"):
             return np.dtype
         if (module, name) == ("_codecs", "encode"):
@@ -90,8 +90,11 @@ class _Restricted(pickle.Unpickler):
         raise pickle.UnpicklingError("it refers to something outside the file")
 
 
+_NDARRAY = object()  # stands for the type, so that a pickle cannot call it
+
+
 def _empty_array(kind, shape, code):
-    if kind is not np.ndarray or tuple(shape) != (0,):
+    if kind is not _NDARRAY or tuple(shape) != (0,):
         raise pickle.UnpicklingError("an array of an odd kind")
     return np.ndarray((0,), np.int8)
 

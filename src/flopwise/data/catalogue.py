@@ -10,10 +10,10 @@ from pathlib import Path
 from flopwise.config import ROOT
 from flopwise.core.errors import UserError
 from flopwise.data.readers import READERS
+from flopwise.data.readers.inspect import KINDS
 
 FILE = Path("config") / "datasets.csv"
 ROLES, TASKS, ACCESS = ("adaptation", "evaluation"), ("classification", "retrieval"), ("public", "request", "private")
-CONTINUAL = "continual"
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ def _row(line: dict, where: str) -> DataSet:
     for field in dataclasses.fields(DataSet):
         values[field.name] = _value(line[field.name].strip(), field, where)
     row = DataSet(**values)
-    for key, allowed in (("access", ACCESS), ("reader", tuple(READERS))):
+    for key, allowed in (("access", ACCESS), ("reader", (*READERS, *KINDS, ""))):
         if getattr(row, key) not in allowed:
             raise UserError(f"{where}: {key} is {getattr(row, key)!r}; allowed are {', '.join(allowed)}")
-    if CONTINUAL in row.studies:
+    if "continual" in row.studies and row.role in ROLES:
         _check_continual(row, where)
     return row
 

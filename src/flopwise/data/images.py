@@ -7,7 +7,7 @@ import warnings
 from flopwise.core.errors import RunFailure
 from flopwise.data.tree import Tree
 
-FORMATS = ("JPEG", "MPO", "PNG", "PPM", "BMP", "GIF", "WEBP", "TIFF")  # none of them runs another program
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "GIF", "WEBP", "TIFF")  # none of them runs another program
 SHORTER_SIDE = 224
 
 

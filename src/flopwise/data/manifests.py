@@ -58,6 +58,11 @@ def class_file(facts: DataSet, root: Path) -> Path:
     return root / f"{facts.folder}_classnames.json"
 
 
+def record_file(facts: DataSet, root: Path) -> Path:
+    """Where `prepare` records the hashes of the file lists."""
+    return root / f"{facts.folder}_files.json"
+
+
 def copy_prefix(facts: DataSet, split: str) -> str:
     return f"{facts.folder}_{splits_of(facts)[split]}_224/"
 
@@ -127,7 +132,7 @@ def _faults(key: str, entry) -> list[str]:
             isinstance(value, list) and all(isinstance(v, str) for v in value)
         ):
             faults.append(f"left out: {name} is neither a string nor a list of strings")
-    faults += [f"key {name!r} is missing" for name in KEYS if name not in entry]
+    faults += [f"key is missing: {name}" for name in KEYS if name not in entry]
     return faults
 
 
@@ -149,7 +154,10 @@ def _by_manifests(facts: DataSet, tree: Tree, files: dict[str, Path], prepared: 
             target, name = entry["target"], entry.get("classname")
             if name is not None and named.setdefault(target, name) != name:
                 problems.append(
-                    Problem(f"{path.name}: {key}", f"target {target} is {named[target]!r} elsewhere, not {name!r}")
+                    Problem(
+                        f"{path.name}: {key}",
+                        f"class names differ: target {target} is {named[target]!r} elsewhere, here {name!r}",
+                    )
                 )
             splits[split].append(Sample(key, target, _captions(entry), Source(key)))
     names = _written_names(facts, tree, problems)
@@ -200,7 +208,7 @@ def _written_names(facts: DataSet, tree: Tree, problems: list[Problem]) -> list[
     except (OSError, ValueError, RecursionError) as error:
         raise RunFailure(f"{path} is not JSON: {error}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        problems.append(Problem(path.name, "not a list of strings; not used"))
+        problems.append(Problem(path.name, "class names not used: not a list of strings"))
         return None
     return names
 
@@ -211,6 +219,6 @@ def _renamed(found: Listing) -> Listing:
     names = _written_names(found.dataset, found.tree, problems)
     if names is not None and len(names) != len(found.class_names):
         file = class_file(found.dataset, found.tree.root).name
-        problems.append(Problem(file, f"holds {len(names)} names for {len(found.class_names)} classes; not used"))
+        problems.append(Problem(file, f"class names not used: {len(names)} names for {len(found.class_names)} classes"))
         names = None
     return dataclasses.replace(found, class_names=tuple(names or found.class_names), problems=tuple(problems))

@@ -4,38 +4,29 @@ The job that makes a pool reads every shard from front to back and keeps where e
 no image is copied. A batch then takes its samples by their number, so that it depends on nothing but the run's seed,
 task and step, and an interrupted run goes on exactly where it was."""
 
-import csv
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from flopwise.config import ROOT
 from flopwise.core.errors import UserError
+from flopwise.data.catalogue import catalogue, facts_of_row
 from flopwise.data.files import ImageFiles
 from flopwise.data.readers.shards import find_shards, read_shard
 from flopwise.data.readers.skips import Skips
 from flopwise.data.store import Split, write_set
 from flopwise.data.strings import Strings
 
-ROWS = ROOT / "config" / "datasets.other.csv"
 READER, GZIP = "webdataset_shards", b"\x1f\x8b"
-
-
-@cache
-def pool_rows() -> dict[str, dict]:
-    """The rows of pools by name, as they stand in config/datasets.other.csv."""
-    with ROWS.open(encoding="utf-8", newline="") as stream:
-        return {row["name"]: row for row in csv.DictReader(stream) if row["reader"] == READER}
 
 
 def find_pool(source: str, root: Path | str | None) -> list[str]:
     """The shards of the user's copy of pool `source`, paths relative to `root`. Raises `UserError` where there are none."""
-    if source not in pool_rows():
-        raise UserError(f"pool {source!r} is not in the catalogue; allowed are {', '.join(pool_rows())}")
+    pools = {name: row for name, row in catalogue().items() if row.reader == READER}
+    if source not in pools:
+        raise UserError(f"pool {source!r} is not in the catalogue; allowed are {', '.join(pools)}")
     if root is None:
         raise UserError(f"pool {source!r} is a real one: set `data_root` in config/config.yaml to the folder of your copies")
-    folder = Path(root) / pool_rows()[source]["folder"]
+    folder = Path(root) / pools[source].folder
     if not folder.is_dir():
         raise UserError(f"pool {source}: {folder} is missing; it holds the shards *.tar of your copy")
     return [str(Path(path).relative_to(root)) for path in find_shards("*.tar", folder)]
@@ -68,11 +59,10 @@ def build_pool_listing(name: str, source: str, root: Path | str | None, out: Pat
     images = ImageFiles(
         Path(root), Strings.of(shards), np.asarray(files, dtype=np.int32), np.asarray(spans, dtype=np.int64), sizes=sizes
     )
-    row = pool_rows()[source]
+    row = facts_of_row(source)
     facts = {
-        "name": name, "pool": source, "material": "real", "where": row["folder"], "shards": len(shards),
-        "left_out": skips.counts, "split": "no test split", "role": "pre-training", "task": "image-text pairs",
-        **{key: row[key] for key in ("title", "licence", "source", "notes")},
+        **row, "name": name, "pool": source, "where": row["folder"], "shards": len(shards), "left_out": skips.counts,
+        "role": "pre-training", "task": "image-text pairs", "split": "no test split",
     }  # fmt: skip
     return write_set(out, Split(images, np.zeros(len(files), dtype=np.int64), captions), facts)
 

@@ -1,7 +1,5 @@
 """Turn a user's copy of a data set into manifests and images whose shorter side is 224 pixels."""
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from flopwise.data.manifests import (
     manifest_files,
     open_listing,
     read_manifest,
+    record_file,
     splits_of,
     stays_inside,
     write_manifest,
@@ -35,7 +34,7 @@ def prepare(name: str, root: Path | str, out: Path | str | None = None, captione
     root, out = Path(root), Path(out or root)
     found = open_listing(name, root)
     if found.prepared:
-        return _summary(found, out, made=0)
+        return _summary(found, root, made=0)
     broken: list[str] = []
     finished: dict[str, dict[str, dict]] = {}
     made = 0
@@ -65,12 +64,12 @@ def _split(found: Listing, split: str, out: Path, captioner, broken: list[str]) 
             continue
         wants_caption = captioner is not None and not sample.captions and entry is None
         try:
-            image = None if target.is_file() and not wants_caption else found.image(sample)
+            image = None if _is_made(target) and not wants_caption else found.image(sample)
         except RunFailure as error:
             broken.append(str(error))
             continue
-        if not target.is_file():
-            with atomic_path(target) as temporary:
+        if not _is_made(target):
+            with atomic_path(target, flush=False) as temporary:
                 temporary.write_bytes(small_copy(image))
             made += 1
         entries[sample.key] = entry or _entry(found, sample, image if wants_caption else None, captioner)
@@ -79,6 +78,10 @@ def _split(found: Listing, split: str, out: Path, captioner, broken: list[str]) 
     if captioner is not None:
         write_manifest(kept, entries)
     return entries, made
+
+
+def _is_made(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _entry(found: Listing, sample: Sample, image, captioner) -> dict:
@@ -99,7 +102,7 @@ def _write_lists(found: Listing, finished: dict[str, dict[str, dict]], out: Path
     if found.class_names:
         write_json(class_file(facts, out), list(found.class_names))
     hashes = {split: file_list_hash(found.splits[split]) for split in finished}
-    write_json(out / f"{facts.folder}_files.json", hashes)
+    write_json(record_file(facts, out), {"membership": found.membership, **hashes})
     if found.membership != "manifest" or out.resolve() != found.tree.root.resolve():
         for split, path in manifest_files(facts, out, prepared=False).items():
             write_manifest(path, finished[split])
@@ -120,11 +123,10 @@ def _summary(found: Listing, out: Path, made: int) -> dict:
         "copies_made": made,
         "membership": found.membership,
         "manifests": [str(path) for path in copies.values()],
-        "free_bytes": shutil.disk_usage(out).free,
     }
 
 
 def _progress(samples: list[Sample], label: str):
     from tqdm import tqdm
 
-    return tqdm(samples, desc=label, unit="image", disable=None if "TQDM_DISABLE" not in os.environ else True)
+    return tqdm(samples, desc=label, unit="image", disable=None)

@@ -10,7 +10,7 @@ from flopwise.config import ROOT
 from flopwise.core.errors import RunFailure
 from flopwise.data.catalogue import dataset
 from flopwise.data.listing import Listing, Sample
-from flopwise.data.manifests import copy_prefix, file_list_hash, open_listing, splits_of, stays_inside
+from flopwise.data.manifests import copy_prefix, file_list_hash, open_listing, record_file, splits_of, stays_inside
 from flopwise.data.readers.sets import CLASSES_OF_LISTS
 
 PUBLISHED = ROOT / "config" / "file_lists.csv"
@@ -72,12 +72,8 @@ def _add(result: dict, kind: str, example: str) -> None:
 
 
 def _kind(what: str) -> str:
-    """A problem without its details: what comes before a colon, a number or a quoted value."""
-    return (
-        what.split(":")[0]
-        if what.startswith(("left out", "archive"))
-        else "".join(what.split(";")[0].split("'")[:1]).strip()
-    )
+    """A problem without its details, which stand behind a colon or semicolon."""
+    return what.split(":")[0].split(";")[0]
 
 
 def _compare_counts(result: dict, found: Listing) -> None:
@@ -101,7 +97,7 @@ def _compare_counts(result: dict, found: Listing) -> None:
         sizes = [counts[target] for target in range(len(found.class_names))]
         result["per_class"][split] = {"smallest": min(sizes), "largest": max(sizes), "empty": empty, "counts": sizes}
         if empty:
-            result["notes"].append(f"{split}: {len(empty)} classes have no image, for example {empty[:EXAMPLES]}")
+            result["notes"].append(f"{split}: classes without an image: {len(empty)}, for example {empty[:EXAMPLES]}")
 
 
 def _check_samples(result: dict, found: Listing) -> None:
@@ -119,8 +115,14 @@ def _check_samples(result: dict, found: Listing) -> None:
 
 def _compare_lists(result: dict, found: Listing) -> None:
     """Against the published lists (known for some sets) and those that `prepare` recorded."""
-    record = found.tree.root / f"{found.dataset.folder}_files.json"
-    recorded = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    record = record_file(found.dataset, found.tree.root)
+    try:
+        recorded = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    except (OSError, ValueError, RecursionError):
+        recorded = None
+    if not isinstance(recorded, dict):
+        _add(result, "recorded file list is damaged", record.name)
+        recorded = {}
     result["file_lists"] = {}
     for split in splits_of(found.dataset):
         mine = _hash(found, split, found.splits[split])
@@ -134,7 +136,8 @@ def _compare_lists(result: dict, found: Listing) -> None:
             )
         if published is None or published == mine:
             continue
-        if found.membership == "manifest":
+        own = recorded.get("membership", "manifest") != "manifest" and recorded.get(split) == mine
+        if found.membership == "manifest" and not own:
             _add(result, "file list differs from the published one", f"{split}: {mine}, published {published}")
         else:
             result["notes"].append(

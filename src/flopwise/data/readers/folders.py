@@ -1,6 +1,7 @@
 """Sets whose folders are their classes."""
 
 from collections import Counter
+from functools import partial
 
 from flopwise.core.errors import RunFailure
 from flopwise.data.listing import Listing, Row, listing
@@ -22,7 +23,7 @@ def class_folders(
     copied_to: str = "",
     names=list,
     names_from_tree=None,
-    order=None,
+    order=lambda label: label,
     every: int = 1,
     minimum: int = 1,
     drop: tuple[int, ...] = (),
@@ -36,6 +37,10 @@ def class_folders(
     left out."""
     if copied_to and tree.files(copied_to):
         folders, label = {"all": copied_to}, parent
+
+    def rank(klass: str):
+        return order(klass), klass
+
     rows: dict[str, list[Row]] = {}
     for key, folder in folders.items():
         found = []
@@ -44,16 +49,21 @@ def class_folders(
             klass = label(parts)
             if klass is not None and parts[-1].lower().endswith(SUFFIXES):
                 found.append(Row(path, klass))
-        rows[key] = sorted(found, key=lambda row: (row.label, row.path.split("/")))
+        rows[key] = sorted(found, key=lambda row: (rank(row.label), row.path.split("/")))
     counts = Counter(row.label for part in rows.values() for row in part)
-    classes = sorted((klass for klass, count in counts.items() if count >= minimum), key=order)[::every]
+    classes = sorted((klass for klass, count in counts.items() if count >= minimum), key=rank)[::every]
     if "all" in rows:
         kept = set(classes)
         rows["all"] = [row for i, row in enumerate(row for row in rows["all"] if row.label in kept) if i not in drop]
-    if names_from_tree is not None:
-        names = lambda labels: names_from_tree(labels, tree)  # noqa: E731
     return listing(
-        tree, dataset, rows, classes=classes, names=names, split=split, membership=membership, problems=tree.problems
+        tree,
+        dataset,
+        rows,
+        classes=classes,
+        names=partial(names_from_tree, tree=tree) if names_from_tree else names,
+        split=split,
+        membership=membership,
+        problems=tree.problems,
     )
 
 

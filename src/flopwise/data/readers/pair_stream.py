@@ -7,12 +7,14 @@ Both orders are functions of (seed, epoch, where the run starts), so that four n
 reservoir, the usual shuffle buffer, would have to be stored whole.
 """
 
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.io import sha256_json
+from flopwise.core.seeds import numpy_generator
 from flopwise.data.readers.images import MAX_PIXELS, open_image
 from flopwise.data.readers.skips import Skips
 
@@ -44,12 +46,14 @@ class PairStream:
     def __init__(self, files: list[str], read: Reader, seed: int, buffer: int = 5000, max_pixels: int = MAX_PIXELS):
         if not files:
             raise UserError("a stream of image-caption pairs needs at least one file, none was given")
+        assert buffer >= 1
         self.files = sorted(map(str, files))
         self.read = read
         self.seed = seed
         self.buffer = buffer
         self.max_pixels = max_pixels
         self.skips = Skips()
+        self._key = sha256_json([[Path(file).name for file in self.files], seed, buffer])
         self._epoch, self._visit, self._offset = 0, 0, 0  # where the current run starts
         self._done, self._delivered = 0, 0  # samples of the run that are dealt with; pairs given in this epoch
         self._source: Iterator | None = None
@@ -77,12 +81,12 @@ class PairStream:
         if self._source is None:
             self._load()
         position = {"epoch": self._epoch, "visit": self._visit, "offset": self._offset, "done": self._done}
-        return {**position, "delivered": self._delivered, "files": len(self.files), "skips": self.skips.state()}
+        return {"key": self._key, **position, "delivered": self._delivered, "skips": self.skips.state()}
 
     def restore(self, state: dict) -> None:
         """Continue exactly where the stream that gave `state` (same files, seed and buffer) was."""
-        if state["files"] != len(self.files):
-            raise UserError(f"the saved stream read {state['files']} files, this one reads {len(self.files)}")
+        if state["key"] != self._key:
+            raise UserError("the saved position belongs to a stream of other files, another seed or another buffer")
         self._epoch, self._visit, self._offset = state["epoch"], state["visit"], state["offset"]
         self._load()
         self._done, self._delivered = state["done"], state["delivered"]
@@ -103,13 +107,15 @@ class PairStream:
 
     def _load(self) -> None:
         """Open the files of the epoch at the start of the current run."""
-        self._order = random.Random(f"{self.seed} {self._epoch}").sample(self.files, len(self.files))
+        order = numpy_generator(self.seed, "files", self._epoch).permutation(len(self.files))
+        self._order = [self.files[place] for place in order]
         self._source = self._samples(self._visit, self._offset)
         self._fill()
 
     def _fill(self) -> None:
-        self._done, self._run = 0, list(islice(self._source, self.buffer))
-        random.Random(f"{self.seed} {self._epoch} {self._visit} {self._offset}").shuffle(self._run)
+        run = list(islice(self._source, self.buffer))
+        order = numpy_generator(self.seed, "samples", self._epoch, self._visit, self._offset).permutation(len(run))
+        self._done, self._run = 0, [run[place] for place in order]
 
     def _samples(self, first: int, offset: int) -> Iterator[tuple[int, int, Raw]]:
         """(place of the file, samples of it up to and with this one, sample), from the given position on."""

@@ -34,7 +34,7 @@ def batches(path: str, columns: list[str], check) -> Iterator[dict[str, list]]:
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
             names = file.schema_arrow.names
             missing = [name for name in columns if name not in names]
             if missing:

@@ -114,8 +114,8 @@ def _members(path: str, skips: Skips) -> Iterator[tuple[str, bytes, int]]:
                     yield member.name, content, member.offset_data
             if not _ended(stream, archive.offset):
                 skips.add("the shard is cut or damaged, its end is lost", path)
-    except FileNotFoundError as error:
-        raise RunFailure(f"shard {path} is missing") from error
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise RunFailure(f"shard {path} cannot be read: {error.strerror}") from error
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
         skips.add("the shard is cut or damaged, its end is lost", f"{path} ({error})")
 

@@ -123,7 +123,10 @@ def quilt(tree, draw: int, dropped: frozenset[str]):
     sorted pathologies; captions cut at 180 characters, without a full stop at the end."""
     file = "quilt_1M_lookup.csv"
     lines = table(tree, file, "image_path", "subset", "split", "caption", "pathology")
-    lines = list({line["image_path"]: line for line in reversed(lines)}.values())[::-1]  # the first of equal paths
+    first: dict[str, dict] = {}
+    for line in lines:
+        first.setdefault(line["image_path"], line)
+    lines = list(first.values())
     places = [i for i, line in enumerate(lines) if (line["subset"], line["split"]) == ("quilt", "train")]
     if len(places) < draw:
         raise RunFailure(f"{tree.where / file} has {len(places)} training lines of quilt; needed are {draw}")

@@ -8,12 +8,13 @@ the published table counts, N = F / (T (1 + k) a c). Source: official code and i
 from dataclasses import dataclass
 from functools import cache
 from math import floor
+from pathlib import Path
 
 from flopwise.config.models import Budget, ContinualConfig
 from flopwise.core.errors import UserError
-from flopwise.cost import mafs
-from flopwise.cost.flops import count
-from flopwise.methods.continual import load
+from flopwise.core.io import read_json, sha256_json, write_json
+from flopwise.methods.continual import load, module_name
+from flopwise.provenance.sources import closure, digest
 from flopwise.studies.continual.plan import Cell
 
 
@@ -23,6 +24,7 @@ def step_gflops(model: str, method: str, batch_size: int) -> float:
     anything: the model lies on the meta device. 1 multiply-add = 2 FLOPs; nothing is recomputed."""
     import torch
 
+    from flopwise.cost.flops import count
     from flopwise.models import clip, compat
     from flopwise.studies.continual.loss import contrastive_loss
 
@@ -40,6 +42,8 @@ def step_gflops(model: str, method: str, batch_size: int) -> float:
 @cache
 def memory_multiplier(model: str, method: str, batch_size: int) -> float:
     """Peak memory of a training step relative to full fine-tuning (four digits), simulated under fp16 autocast."""
+    from flopwise.cost import mafs
+
     return mafs.multiplier(_peak_memory(model, method, batch_size), _peak_memory(model, "full-ft", batch_size))
 
 
@@ -63,6 +67,20 @@ def _peak_memory(model: str, method: str, batch_size: int) -> float:
 
     state = recipe.device_state
     return memory.training_peak(network.train(), inputs, contrastive_loss, batch_size, "fp16", device_state=state).total
+
+
+def step_cost(model: str, method: str, batch_size: int, cache: Path | None = None) -> tuple[float, float]:
+    """(GFLOPs, memory multiplier) of a training step. `cache`: folder that keeps them for other processes, under a hash
+    of all source files that they depend on; counting them anew takes seconds and gives the same."""
+    if cache is None:
+        return step_gflops(model, method, batch_size), memory_multiplier(model, method, batch_size)
+    sources = digest(closure(__name__, module_name(method), module_name("full-ft")))
+    path = cache / f"{sha256_json([sources, model, method, batch_size])[:24]}.json"
+    if path.exists():
+        return tuple(read_json(path))
+    cost = step_cost(model, method, batch_size)
+    write_json(path, cost)
+    return cost
 
 
 @dataclass(frozen=True)
@@ -96,18 +114,17 @@ def tasks_of(study: ContinualConfig, cell: Cell, sets: int) -> int:
     return sets if horizon == "sets" else horizon
 
 
-def schedule_of(study: ContinualConfig, cell: Cell, sets: int) -> Schedule:
-    """Steps and cost of the training that `cell` deploys; `sets`: number of adaptation sets. Raises `UserError` where
-    the budget buys no step."""
+def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | None = None) -> Schedule:
+    """Steps and cost of the training that `cell` deploys; `sets`: number of adaptation sets; `cache`: see `step_cost`.
+    Raises `UserError` where the budget buys no step."""
     budget, method = study.budgets[cell.budget], cell.trunk
     tasks = tasks_of(study, cell, sets)
-    per_step = step_gflops(cell.model, method, study.batch_size)
-    multiplier = memory_multiplier(cell.model, method, study.batch_size)
+    per_step, multiplier = step_cost(cell.model, method, study.batch_size, cache)
     allowed = study.budget_gflops * budget.multiple
     passes = load(method).end_passes(study.batch_size, study.fisher_samples)
     if budget.equal == "steps":
         model = study.defaults.model
-        allowed *= per_step / step_gflops(model, "full-ft", study.batch_size)
+        allowed *= per_step / step_cost(model, "full-ft", study.batch_size, cache)[0]
     unit_cost = per_step * (multiplier if budget.equal == "mafs" else 1.0)
     steps = _steps(allowed / unit_cost, tasks, passes, budget, study.rounding)
     if min(steps) < 1:

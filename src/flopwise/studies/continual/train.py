@@ -70,7 +70,8 @@ class TrainingRun:
             stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed), set(corpus.entries)
         )
         self.chunks = cut(settings, self.cell, stream)
-        self.plan = schedule_of(self.study, self.cell, len(settings.preset.data.adaptation))
+        sets, cache = len(settings.preset.data.adaptation), settings.results / "state" / "step_cost"
+        self.plan = schedule_of(self.study, self.cell, sets, cache)
         self.rate = self.study.learning_rate * self.study.rates[self.cell.rate]
         initial = clip.load(base_folder(settings, self.cell.model))
         self.model = clip.create(self.cell.model)
