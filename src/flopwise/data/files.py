@@ -54,7 +54,9 @@ class ImageFiles:
             found = file.stat().st_size if file.is_file() else None
             if found != size:
                 what = "is missing" if found is None else f"holds {found} bytes"
-                raise RunFailure(f"{file} {what}, {size} when it was listed; delete the data set's folder and run again")
+                raise RunFailure(
+                    f"{file} {what}, {size} when it was listed; delete the data set's folder and run again"
+                )
 
     def image(self, index: int):
         """Image `index` as a PIL image in RGB. Raises `RunFailure` that names what is missing or broken."""

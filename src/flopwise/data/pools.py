@@ -25,7 +25,9 @@ def find_pool(source: str, root: Path | str | None) -> list[str]:
     if source not in pools:
         raise UserError(f"pool {source!r} is not in the catalogue; allowed are {', '.join(pools)}")
     if root is None:
-        raise UserError(f"pool {source!r} is a real one: set `data_root` in config/config.yaml to the folder of your copies")
+        raise UserError(
+            f"pool {source!r} is a real one: set `data_root` in config/config.yaml to the folder of your copies"
+        )
     folder = Path(root) / pools[source].folder
     if not folder.is_dir():
         raise UserError(f"pool {source}: {folder} is missing; it holds the shards *.tar of your copy")
@@ -57,7 +59,11 @@ def build_pool_listing(name: str, source: str, root: Path | str | None, out: Pat
         raise UserError(f"pool {source}: {len(shards)} shards below {root} hold no image-caption pair; {skips.lines()}")
     sizes = np.asarray([(Path(root) / shard).stat().st_size for shard in shards], dtype=np.int64)
     images = ImageFiles(
-        Path(root), Strings.of(shards), np.asarray(files, dtype=np.int32), np.asarray(spans, dtype=np.int64), sizes=sizes
+        Path(root),
+        Strings.of(shards),
+        np.asarray(files, dtype=np.int32),
+        np.asarray(spans, dtype=np.int64),
+        sizes=sizes,
     )
     row = facts_of_row(source)
     facts = {

@@ -52,11 +52,15 @@ def build_real(name: str, root: Path | str | None, out: Path, *, allow_subset: b
 def listing_of(name: str, root: Path | str | None) -> Listing:
     """The listing of the user's copy; whatever is wrong with it is a `UserError`."""
     if root is None:
-        raise UserError(f"data set {name!r} is a real one: set `data_root` in config/config.yaml to the folder of your copies")
+        raise UserError(
+            f"data set {name!r} is a real one: set `data_root` in config/config.yaml to the folder of your copies"
+        )
     try:
         return open_listing(name, root)
     except RunFailure as error:
-        raise UserError(f"data set {name}: {error}; `flopwise data verify {name} --root {root}` says what is wrong") from error
+        raise UserError(
+            f"data set {name}: {error}; `flopwise data verify {name} --root {root}` says what is wrong"
+        ) from error
 
 
 def _count_warnings(found: Listing, wanted: tuple[str, ...], allow_subset: bool) -> list[str]:
@@ -74,9 +78,13 @@ def _count_warnings(found: Listing, wanted: tuple[str, ...], allow_subset: bool)
                 f"{found.tree.root}` says more"
             )
         warnings.append(message)
-    lost = [sample.source.path for key in wanted for sample in found.splits[key] if sample.source.path not in found.tree]
+    lost = [
+        sample.source.path for key in wanted for sample in found.splits[key] if sample.source.path not in found.tree
+    ]
     if lost:
-        raise UserError(f"data set {facts.name}: {len(lost):,} files are missing, the first is {found.tree.where / lost[0]}")
+        raise UserError(
+            f"data set {facts.name}: {len(lost):,} files are missing, the first is {found.tree.where / lost[0]}"
+        )
     return warnings
 
 

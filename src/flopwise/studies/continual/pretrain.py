@@ -1,6 +1,5 @@
 """The initial weights theta_0: pre-trained here on the pool, or a released checkpoint of open_clip."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from flopwise.core.schedules import learning_rate
 from flopwise.data.store import open_set
 from flopwise.models import clip
 from flopwise.studies.continual.budget import step_gflops
-from flopwise.studies.continual.corpus import POOL, Corpus, TaskBatches, data_folder
+from flopwise.studies.continual.corpus import POOL, TaskBatches, data_folder, load_corpus, placement_of
 from flopwise.studies.continual.loss import contrastive_loss
 
 SAVE_EVERY = 500  # steps
@@ -26,34 +25,38 @@ def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources
     recipe = settings.preset.continual.models[model]
     if recipe.pretrained:
         return _released(settings, model, recipe.pretrained, out)
-    pool = open_set(data_folder(settings, POOL))
-    tokens = clip.tokenize(model, pool.train.captions)
-    everything = np.arange(len(tokens))
-    corpus = Corpus(np.asarray(pool.train.images), tokens, np.full(len(tokens), -1), [], everything)
+    corpus, nothing = load_corpus(settings, model, POOL, adaptation=()), np.arange(0)
     steps, size = recipe.pretrain_steps, recipe.pretrain_batch_size
-    batches = TaskBatches(corpus, everything[:0], everything[:0], (1.0, 0.0, 0.0), size, steps, 0, 0)
-    network = clip.create(model, seed=0)
+    placement = placement_of(settings)
+    batches = TaskBatches(corpus, nothing, nothing, (1.0, 0.0, 0.0), size, steps, 0, 0, placement)
+    network, scaler = placement.put(clip.create(model, seed=0)), placement.scaler()
     optimiser = adamw(network.parameters(), recipe.pretrain_learning_rate, WEIGHT_DECAY, BETAS)
-    folder = StateFolder(state, sha256_json([recipe.model_dump(), pool.card["files"], sources]))
-    first, losses = _restore(folder, network, optimiser)
+    files = open_set(data_folder(settings, POOL)).card["files"]
+    folder = StateFolder(state, sha256_json([recipe.model_dump(), files, sources]))
+    first, losses = _restore(folder, network, optimiser, scaler)
 
     def after(step: int, loss: float) -> None:
         losses.append(loss)
         if (step + 1) % SAVE_EVERY == 0 and step + 1 < steps:
             tensors = {f"model/{k}": v for k, v in network.state_dict().items()}
             tensors |= {f"optimiser/{k}": v for k, v in optimiser_tensors(optimiser).items()}
-            folder.save(step + 1, tensors, {"losses": losses})
+            folder.save(step + 1, tensors, {"losses": losses, "scaler": scaler.state_dict() if scaler else {}})
 
-    start = time.process_time()
+    def loss_of(step: int):
+        with placement.autocast():
+            return contrastive_loss(network, *batches[step])
+
+    start = placement.clock()
     try:
         run_steps(
-            lambda step: contrastive_loss(network, *batches[step]),
+            loss_of,
             optimiser,
             lambda step: learning_rate("cosine", 0, step, steps, recipe.pretrain_learning_rate),
             first,
             steps,
             clip_norm=CLIP_NORM,
             after=after,
+            scaler=scaler,
             label=f"pre-training {model}",
         )
     except Diverged as event:
@@ -64,10 +67,10 @@ def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources
     write_json(out / "losses.json", losses)
     folder.clear()
     gflops = steps * step_gflops(model, "full-ft", size)
-    return {"gflops": gflops, "train_seconds": time.process_time() - start, "steps": steps, "batch_size": size}
+    return {"gflops": gflops, "train_seconds": placement.clock() - start, "steps": steps, "batch_size": size}
 
 
-def _restore(folder: StateFolder, network, optimiser) -> tuple[int, list[float]]:
+def _restore(folder: StateFolder, network, optimiser, scaler) -> tuple[int, list[float]]:
     saved = folder.load()
     if saved is None:
         return 0, []
@@ -75,6 +78,8 @@ def _restore(folder: StateFolder, network, optimiser) -> tuple[int, list[float]]
     part = lambda name: {k.partition("/")[2]: v for k, v in tensors.items() if k.startswith(name)}  # noqa: E731
     network.load_state_dict(part("model/"))
     restore_optimiser(optimiser, part("optimiser/"))
+    if scaler:
+        scaler.load_state_dict(record["scaler"])
     return position, record["losses"]
 
 
