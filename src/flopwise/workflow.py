@@ -158,7 +158,7 @@ class Flow:
         return sha256_json({key: data[key] for key in keys})[:16]
 
     def grid_digest(self, wildcards) -> str:
-        return sha256_json(self.settings.preset.continual.model_dump())[:16]
+        return sha256_json(self.settings.preset.continual.model_dump(exclude={"job"}))[:16]
 
     def model_digest(self, wildcards) -> str:
         return sha256_json(self.settings.preset.continual.models[wildcards.model].model_dump())[:16]
@@ -169,6 +169,13 @@ class Flow:
 
     def job_digest(self, wildcards) -> str:
         return self.grid.digest(self._job(wildcards))
+
+    # what jobs ask for ---------------------------------------------------------------------------------------------
+
+    @property
+    def job(self):
+        """Threads, GPUs, memory and time of the jobs that train or evaluate."""
+        return self.settings.preset.continual.job
 
     # inputs --------------------------------------------------------------------------------------------------------
 

@@ -172,6 +172,17 @@ class EvaluationConfig(Strict):
     )
 
 
+class JobConfig(Strict):
+    """What each job asks for that trains or evaluates; it changes no result on a GPU, on a CPU only `threads` does."""
+
+    threads: int = setting(
+        1, "CPU threads; they decode images of real data sets while the model computes", "our choice", ge=1, le=256
+    )
+    gpus: int = setting(0, "GPUs", "our choice", ge=0, le=1)
+    memory_mb: int = setting(4000, "main memory; a job that failed asks for as much again", "our choice", ge=500)
+    minutes: int = setting(240, "time of a train job; a job that failed asks for as much again", "our choice", ge=1)
+
+
 class ContinualConfig(Strict):
     """The continual study at one scale."""
 
@@ -209,10 +220,7 @@ class ContinualConfig(Strict):
         "of the matrix products: `fp16` (with dynamic loss scaling) on a GPU only, on a CPU it is fp32; `bf16` on both",
         "official code: fp16",
     )
-    threads: int = setting(
-        1, "CPU threads of a job: they decode images of real data sets while the model computes", "our choice", ge=1, le=256
-    )
-    gpus: int = setting(0, "GPUs that a job asks for", "our choice", ge=0, le=1)
+    job: JobConfig = setting(JobConfig(), "what a job asks for", "our choice")
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
     weight_decay: float = setting(
         0.2, "AdamW's decoupled weight decay, on all trained parameters", "official code", ge=0
