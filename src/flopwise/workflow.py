@@ -8,9 +8,9 @@ from pathlib import Path
 from flopwise.config import ROOT, Settings, load
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json
+from flopwise.data.commands import modules as set_modules
+from flopwise.data.materials.commands import modules as material_modules
 from flopwise.data.streams import ORDERINGS
-from flopwise.data.commands import material_modules, module_of_kind
-from flopwise.data.world.catalogue import module_of
 from flopwise.provenance.sources import closure
 from flopwise.report.chapters import notebook, notebooks
 from flopwise.report.commands import notebook_modules
@@ -88,14 +88,10 @@ class Flow:
         return self._files(commands.modules("train", self._job(wildcards)))
 
     def set_sources(self, wildcards) -> list[str]:
-        """What makes a data set, with the module that draws it, which is imported by name."""
-        kind = self.settings.preset.data.kind
-        drawn = (module_of(wildcards.dataset),) if kind == "embedded" else ()
-        return self._files((module_of_kind(kind), *drawn))
+        return self._files(set_modules(self.settings.preset.data, wildcards.dataset))
 
-    @cached_property
-    def pool_sources(self) -> list[str]:
-        return self._files((module_of_kind(self.settings.preset.data.kind),))
+    def pool_sources(self, wildcards) -> list[str]:
+        return self._files(set_modules(self.settings.preset.data, wildcards.pool))
 
     def material_sources(self, wildcards) -> list[str]:
         return self._files(material_modules(wildcards.material))

@@ -46,7 +46,10 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
         ({"scale": "huge"}, r"scale 'huge' does not exist; allowed are smoke, laptop, evening, workstation, paper"),
         ({"scael": "smoke"}, r"unknown key 'scael' \(did you mean 'scale'\?\); allowed here are scale, results"),
         ({"results": 7}, r"results is 7; allowed: .*string"),
-        ({"overrides": {"continual": {"bach_size": 3}}}, r"unknown key 'continual.bach_size' \(did you mean 'batch_size'\?\)"),
+        (
+            {"overrides": {"continual": {"bach_size": 3}}},
+            r"unknown key 'continual.bach_size' \(did you mean 'batch_size'\?\)",
+        ),
         ({"overrides": {"continual": {"batch_size": "many"}}}, r"continual.batch_size is 'many'; allowed: .*integer"),
         (
             {"overrides": {"continual": {"budget_gflops": -5}}},

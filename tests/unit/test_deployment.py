@@ -6,7 +6,7 @@ import torch
 from flopwise.core.errors import UserError
 from flopwise.core.io import write_tensors
 from flopwise.core.seeds import torch_generator
-from flopwise.methods.continual import load
+from flopwise.methods.continual import families, load
 from flopwise.methods.deployment import Deployment, check
 from flopwise.methods.merging import merge
 from flopwise.methods.merging.names import MERGES, WEIGHTINGS

@@ -46,7 +46,9 @@ def test_cells_that_differ_in_what_they_deploy_share_a_training():
     plan = grid(load(scale="smoke"))
     job = "vit-xs-8/f1/uniform/zs-merge/all"
     assert len(plan.trainings(job)) == 1
-    assert {"zs-merge-s0", "zs-merge-ties-s0", "offline-merge-s0", "initial-latest-s0"} <= {c.slug for c in plan.job(job)}
+    assert {"zs-merge-s0", "zs-merge-ties-s0", "offline-merge-s0", "initial-latest-s0"} <= {
+        c.slug for c in plan.job(job)
+    }
     apart = plan.trainings("vit-xs-8/f1/uniform/ema-merge/all")
     assert len(apart) == len({(c.merge, c.horizon, c.seed) for cells in apart for c in cells})
 
@@ -76,7 +78,9 @@ def test_a_jobs_digest_sees_its_own_settings_and_no_others():
 @pytest.mark.parametrize("slug", sorted({(c.budget, c.method) for c in grid(load(scale="smoke")).cells.values()}))
 def test_every_method_spends_its_budget_and_never_more(study, slug):
     budget, method = slug
-    plan = schedule_of(study, cell(budget=budget, method=method, mixture="oracle" if method == "oracle" else "uniform"), 19)
+    plan = schedule_of(
+        study, cell(budget=budget, method=method, mixture="oracle" if method == "oracle" else "uniform"), 19
+    )
     assert max(plan.steps) - min(plan.steps) <= 1
     if study.budgets[budget].accounting == "published":
         each = (1 + plan.end_passes) * plan.step_gflops * plan.multiplier
@@ -89,7 +93,11 @@ def test_every_method_spends_its_budget_and_never_more(study, slug):
 def test_the_published_steps_come_out_of_the_published_costs():
     """Steps at T = 20, 50, 100, 200 of the published table; EWC's row also as charged once per task."""
     f, table = 1.8e9, {"full-ft": 63394.7585, "lora-r4": 47407.8446, "locked-image": 6932.7684}
-    expected = {"full-ft": (1420, 568, 284, 142), "lora-r4": (1898, 759, 380, 190), "locked-image": (12982, 5193, 2596, 1298)}
+    expected = {
+        "full-ft": (1420, 568, 284, 142),
+        "lora-r4": (1898, 759, 380, 190),
+        "locked-image": (12982, 5193, 2596, 1298),
+    }
     for method, mafs in table.items():
         steps = [_steps(f / mafs, tasks, 0, Budget(), "published")[0] for tasks in (20, 50, 100, 200)]
         assert tuple(steps) == expected[method]

@@ -7,7 +7,7 @@ import pytest
 
 from flopwise.core.errors import RunFailure
 from flopwise.core.io import sha256_file
-from flopwise.data.store import BuiltSet, Split, open_set, write_set
+from flopwise.data.store import BuiltSet, Split, open_arrays, open_set, write_arrays, write_set
 
 FACTS = {"name": "toy", "task": "classification"}
 
@@ -113,3 +113,27 @@ def test_without_a_card_the_set_is_not_complete(tmp_path, built):
 def test_equal_sets_give_equal_bytes(tmp_path, built):
     cards = [write_set(tmp_path / name, built, FACTS) for name in ("one", "two")]
     assert json.dumps(cards[0]) == json.dumps(cards[1])
+
+
+def test_named_arrays_and_documents_open_as_they_were(tmp_path):
+    arrays = {"train_flow": np.ones((3, 2, 2), np.float32), "train_mask": np.array([True, False])}
+    card = write_arrays(tmp_path, arrays, {"words": ["é", "b"]}, {"name": "toy"})
+    stored = open_arrays(tmp_path, verify=True)
+    assert stored.card == card
+    assert card["arrays"]["train_flow"] == {"shape": [3, 2, 2], "dtype": "float32"}
+    assert stored.documents == {"words": ["é", "b"]}
+    assert set(stored.arrays) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(stored.arrays[name], array)
+    with pytest.raises(ValueError, match="read-only"):
+        stored.arrays["train_flow"][0] = 0
+
+
+def test_damage_to_a_named_array_is_named(tmp_path):
+    write_arrays(tmp_path, {"flow": np.zeros(100)}, {}, {})
+    content = bytearray((tmp_path / "flow.npy").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "flow.npy").write_bytes(content)
+    open_arrays(tmp_path)
+    with pytest.raises(RunFailure, match=r"flow\.npy holds 928 bytes as expected, but other ones"):
+        open_arrays(tmp_path, verify=True)

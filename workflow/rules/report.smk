@@ -23,6 +23,28 @@ rule world_figures:
         "{params.flopwise} report figures world {output.notebook} --lineage {output.lineage} > {log} 2>&1"
 
 
+rule materials_figures:
+    """Draw the material of the other studies: pools, masks, flow, clips, battles, text."""
+    input:
+        flow.notebook_sources("materials"),
+        flow.material_folders,
+    output:
+        flow.drawn("materials"),
+        notebook="<results>/materials/figures/materials.ipynb",
+        lineage="<results>/lineage/materials_figures.json",
+    log:
+        "<results>/logs/materials_figures.log",
+    benchmark:
+        "<results>/benchmarks/materials_figures.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: 1
+    params:
+        flopwise=flow.command,
+    shell:
+        "{params.flopwise} report figures materials {output.notebook} --lineage {output.lineage} > {log} 2>&1"
+
+
 rule continual_figures:
     """Draw every figure and table of the continual study from its tables."""
     input:
@@ -51,10 +73,12 @@ rule report:
     input:
         flow.page_sources,
         flow.figures("world"),
+        flow.figures("materials"),
         flow.figures("continual_trajectories"),
         flow.figures("cost"),
         cost="<results>/cost/figures/cost.ipynb",
         world="<results>/world/figures/world.ipynb",
+        materials="<results>/materials/figures/materials.ipynb",
         continual="<results>/continual/figures/continual_trajectories.ipynb",
         claims="<results>/continual/tables/claims.json",
         tables=flow.tables,
@@ -81,10 +105,12 @@ rule report_pdf:
         flow.page_sources,
         flow.sources("flopwise.report.pdf"),
         flow.figures("world"),
+        flow.figures("materials"),
         flow.figures("continual_trajectories"),
         flow.figures("cost"),
         cost="<results>/cost/figures/cost.ipynb",
         world="<results>/world/figures/world.ipynb",
+        materials="<results>/materials/figures/materials.ipynb",
         continual="<results>/continual/figures/continual_trajectories.ipynb",
         claims="<results>/continual/tables/claims.json",
         tables=flow.tables,

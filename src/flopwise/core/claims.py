@@ -211,7 +211,8 @@ def verdict(values: np.ndarray, size: float | None = None) -> str:
 def judge(claim: Claim, scale: str, tables: dict[str, pandas.DataFrame], defaults: dict[str, str]) -> dict:
     """The claim with its verdict, in plain data. `effect`, `low`, `high` are in the quantity's own sign and unit."""
     result = claim.model_dump(exclude={"rule", "scales"}) | {
-        "rule": describe(claim.rule), "rule_sha256": claim.rule_sha256, "scales": list(claim.scales), "unit": "points per position" if isinstance(claim.rule, Trend) else "points",
+        "rule": describe(claim.rule), "rule_sha256": claim.rule_sha256, "scales": list(claim.scales), 
+        "unit": "points per position" if isinstance(claim.rule, Trend) else "points",
         "verdict": VERDICTS[-1], "effect": None, "low": None, "high": None, "n_seeds": 0, "smallest_detectable": None,
     }  # fmt: skip
     if claim.rule is None or scale not in claim.scales:

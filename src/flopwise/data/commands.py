@@ -18,12 +18,13 @@ def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path,
     """Make one data set of the scale, one of its pools or of its materials, and its card."""
     from flopwise.data.build import build_to
     from flopwise.data.materials import MATERIALS
+    from flopwise.data.materials.commands import build_recorded
     from flopwise.data.real import build_catalogue
     from flopwise.provenance.lineage import write
 
     settings = context.obj()
     if name in MATERIALS:
-        _build_material(settings, name, out, lineage)
+        build_recorded(settings, name, out, lineage)
         return
     data = settings.preset.data
     if data.kind == "catalogue":
@@ -31,31 +32,17 @@ def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path,
     else:
         build_to(data, name, out)
     rule = "data_pool" if name in settings.preset.data.pools else "data_set"
-    write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=(module_of_kind(data.kind),))
+    write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=modules(settings.preset.data, name))
 
 
-def module_of_kind(kind: str) -> str:
-    """Module that makes the data sets and pools of a scale."""
-    return "flopwise.data.real" if kind == "catalogue" else "flopwise.data.build"
+def modules(data, name: str) -> tuple[str, ...]:
+    """Modules that make a data set or pool of the scale; the one that draws an embedded set is imported by name."""
+    from flopwise.data.world.catalogue import WORLD, module_of
 
-
-def _build_material(settings, name: str, out: Path, lineage: Path) -> None:
-    from flopwise.core.errors import UserError
-    from flopwise.data.materials.build import build_material
-    from flopwise.provenance.lineage import write
-
-    allowed = settings.preset.data.materials
-    if name not in allowed:
-        raise UserError(f"scale {settings.config.scale} makes no material {name!r}; allowed are {', '.join(allowed)}")
-    build_material(name, allowed[name], out)
-    write(lineage, rule="data_material", job=name, inputs=[], outputs=[out], modules=material_modules(name))
-
-
-def material_modules(name: str) -> tuple[str, ...]:
-    """Modules that make the material `name`."""
-    from flopwise.data.materials.catalogue import module_of
-
-    return "flopwise.data.materials.build", module_of(name)
+    if data.kind == "catalogue":
+        return ("flopwise.data.real",)
+    drawn = (module_of(name),) if name in WORLD else ()
+    return "flopwise.data.build", *drawn
 
 
 @app.command("list")

@@ -27,6 +27,11 @@ def figures(context: typer.Context, notebook: str, out: Path, lineage: Lineage) 
 
 
 def _parameters(settings, name: str, folder: Path) -> dict:
+    if name == "materials":
+        return {
+            "data": str(settings.results / "data"), "names": list(settings.preset.data.materials), "figures": str(folder),
+            "scale": settings.config.scale,
+        }  # fmt: skip
     data = "cost/tables" if name == "cost" else "data"
     own = {}
     if name == "world":
@@ -52,6 +57,8 @@ def notebook_inputs(settings, name: str) -> list[Path]:
         from flopwise.workflow import COST_TABLES
 
         return [*(settings.results / "cost" / "tables" / f"{table}.csv" for table in COST_TABLES), tables / "cells.csv"]
+    if name == "materials":
+        return [settings.results / "data" / material for material in settings.preset.data.materials]
     if name != "world":
         return [tables / f"{table}.csv" for table in NAMES]
     data = settings.preset.data

@@ -56,7 +56,11 @@ def make(name: str, sizes: dict[str, int], seed: int):
         won[split] = round(float(np.mean([recorded["outcome"][recorded["game"] == g][0] for g in range(games)])), 3)
         enemies = (recorded["units"][..., 0] > 0).sum(1)
         baselines = {"next action by chance (%)": round(float(100 * (1 / enemies).mean()), 2)}
-    facts = {"features": FEATURES, "shares": {f"games won, {split}": share for split, share in won.items()}}
+    facts = {
+        "unit": "states",
+        "features": FEATURES,
+        "shares": {f"games won, {split}": share for split, share in won.items()},
+    }
     return arrays, {}, {**facts, "baselines": baselines}
 
 

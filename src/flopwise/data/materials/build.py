@@ -16,4 +16,11 @@ def build_material(name: str, sizes: dict[str, int], out: Path | str, seed: int 
     module = import_module(module_of(name))
     arrays, documents, facts = module.make(name, sizes, seed)
     known = {key: value for key, value in dataclasses.asdict(MATERIALS[name]).items() if key not in ("module", "sizes")}
-    return write_arrays(out, arrays, documents, {**known, "asked": sizes, "fields": module.FIELDS, **facts})
+    named = (*arrays, *documents)
+    fields = {key: text for key, text in module.FIELDS.items() if "<" in key or any(n.endswith(key) for n in named)}
+    counts = facts.get("counts") or {split: _samples(arrays, split) for split in sizes}
+    return write_arrays(out, arrays, documents, {**known, "fields": fields, **facts, "counts": counts})
+
+
+def _samples(arrays: dict, split: str) -> int:
+    return len(next(array for name, array in arrays.items() if name.startswith(split)))

@@ -37,8 +37,10 @@ def _pool(name: str, title: str, stands_for: str, task: str, images: int) -> Mat
     )
 
 
-def _perceiver(name: str, title: str, stands_for: str, task: str, module: str, unit: str, **sizes: int) -> Material:
-    return Material(name, title, "perceiver", stands_for, task, "procedural", module, unit, sizes, _SEEDS)
+def _perceiver(
+    name: str, title: str, stands_for: str, task: str, module: str, unit: str, split: str = _SEEDS, **sizes: int
+) -> Material:
+    return Material(name, title, "perceiver", stands_for, task, "procedural", module, unit, sizes, split)
 
 
 def _english(name: str, title: str, stands_for: str, task: str, module: str, unit: str, **sizes: int) -> Material:
@@ -58,7 +60,7 @@ _ALL = (
     _pool("pool-coco", "Annotated scenes", "COCO", "images with all objects and a caption", 512),
     _pool("pool-in1k", "Curated objects", "ImageNet-1K", "images with a label and a template caption", 12_288),
     _pool("pool-in21k", "Curated objects, long tail", "ImageNet-21K", "images with a label and a template caption", 6144),
-    _pool("pool-jft", "Machine-labelled web images", "JFT-300M", "images with a noisy label and its caption", 8192),
+    _pool("pool-jft", "Web images, machine labels", "JFT-300M", "images with a noisy label and its caption", 8192),
     _pool("pool-align", "Web images with alt-text", "ALIGN", "images with alt-text, no labels", 12_288),
     Material(
         "segmentation", "Scenes with masks", "efficiency", "ADE20K", "semantic segmentation", "procedural",
@@ -86,7 +88,7 @@ _ALL = (
     ),
     _perceiver(
         "battles", "Battles of unit sets", "StarCraft II", "next action and outcome", "battles", "games",
-        train=300, test=60,
+        split="by game", train=300, test=60,
     ),
     _perceiver(
         "quadrants", "Small images", "ImageNet", "classification", "quadrants", "images", train=4000, test=1000
@@ -94,6 +96,7 @@ _ALL = (
     _perceiver(
         "grammar", "Sentences of a small language", "masked language modelling and GLUE, at their smallest",
         "language modelling and four tasks", "grammar", "lines, or samples per task",
+        split="every line is in one split: it is drawn again until no other split has it",
         train=6000, validation=500, task_train=1500, task_test=400,
     ),
     _english(

@@ -9,11 +9,23 @@ import math
 import numpy as np
 
 from flopwise.data.materials.pixels import (
-    BLOCK, cover, disk, grid, in_blocks, lay, noisy, per_image, square, tinted, to_bytes, turned, uniform,
-)  # fmt: skip
+    BLOCK,
+    cover,
+    disk,
+    grid,
+    in_blocks,
+    lay,
+    noisy,
+    per_image,
+    square,
+    tinted,
+    to_bytes,
+    turned,
+    uniform,
+)
 
 FRAMES, SIZE, SAMPLES = 4, 16, 64  # SAMPLES of sound per frame
-PITCHES = (6, 11)  # cycles per frame
+PITCHES = (4, 9)  # cycles per frame
 DIRECTIONS = ("right", "left", "down", "up")
 CLASSES = tuple(f"{direction}, {pitch}" for direction in DIRECTIONS for pitch in ("low", "high"))
 TAGS = (*DIRECTIONS, "low", "high", "disc", "square")

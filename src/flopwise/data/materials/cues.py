@@ -9,9 +9,25 @@ import numpy as np
 
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.materials.pixels import (
-    BLOCK, HUES, TURN, bell, cover, disk, grid, in_blocks, lay, lobed, noisy, per_image, smooth_noise, tinted, to_bytes,
-    turned, uniform, wave,
-)  # fmt: skip
+    BLOCK,
+    HUES,
+    TURN,
+    bell,
+    cover,
+    disk,
+    grid,
+    in_blocks,
+    lay,
+    lobed,
+    noisy,
+    per_image,
+    smooth_noise,
+    tinted,
+    to_bytes,
+    turned,
+    uniform,
+    wave,
+)
 
 FIELDS = {
     "images": "uint8 (n, 32, 32, 3)",

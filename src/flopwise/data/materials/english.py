@@ -11,6 +11,7 @@ import re
 import sysconfig
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure
@@ -39,6 +40,7 @@ class Passage:
     text: str
 
 
+@cache
 def read() -> tuple[dict[str, list[Passage]], dict]:
     """Passages of the splits `train` and `validation`, and facts for the card.
 

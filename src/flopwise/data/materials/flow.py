@@ -4,8 +4,19 @@ import numpy as np
 
 from flopwise.data.materials.layers import Affine, Layer, cloudy, everywhere, render
 from flopwise.data.materials.pixels import (
-    BLOCK, bell, cross, grid, in_blocks, lobed, per_image, square, triangle, turned, uniform, wave,
-)  # fmt: skip
+    BLOCK,
+    bell,
+    cross,
+    grid,
+    in_blocks,
+    lobed,
+    per_image,
+    square,
+    triangle,
+    turned,
+    uniform,
+    wave,
+)
 
 FIELDS = {
     "frame1": "uint8 (n, h, w, 3)", "frame2": "uint8 (n, h, w, 3)",
@@ -76,7 +87,7 @@ def _lobed(centre: np.ndarray, radius: np.ndarray, lobes: int):
 
 
 def draw_scenes(rng) -> dict[str, np.ndarray]:
-    """Five bars, boxes and triangles with wave textures before a far plane; the camera pans and zooms, what is near moves
+    """Five boxes, triangles and crosses with wave textures before a far plane; the camera pans and zooms, what is near moves
     more, and everything moves by itself besides."""
     pan = bell(rng, 1.6, BLOCK, 2).astype(np.float64)
     zoom = 1 + bell(rng, 0.02, BLOCK).astype(np.float64)
@@ -87,20 +98,22 @@ def draw_scenes(rng) -> dict[str, np.ndarray]:
         centre = np.stack([uniform(rng, -26, 26, BLOCK), uniform(rng, -9, 9, BLOCK)], 1).astype(np.float64)
         spin = bell(rng, 0.0 if depth == 0 else 0.06, BLOCK).astype(np.float64)
         scale = 1 + near * (zoom - 1)
-        motion = Affine(np.stack([scale, -spin, spin, scale], 1), centre * (depth > 0), near * pan + own)
+        centre = centre * (depth > 0)
+        shift = near * pan + own + (scale - 1)[:, None] * centre  # zooms about the middle of the picture
+        motion = Affine(np.stack([scale, -spin, spin, scale], 1), centre, shift)
         covers = everywhere if depth == 0 else _form(rng, centre)
         layers.append(Layer(_waves(rng), covers, motion.forward, motion.inverse))
     return _done(render(layers, *_pixels("flow-scenes")))
 
 
 def _form(rng, centre: np.ndarray):
-    """A turned box, triangle or cross of one kind per block."""
-    form = (square, triangle, cross)[int(rng.integers(0, 3))]
+    """A turned box, triangle or cross."""
+    kind = per_image(rng.integers(0, 3, BLOCK))
     radius, turn = uniform(rng, 4, 8, BLOCK), rng.integers(0, 256, BLOCK)
 
     def covers(x, y):
         u, v = turned(x - per_image(centre[:, 0]), y - per_image(centre[:, 1]), turn)
-        return form(u, v, per_image(radius)) > 0
+        return np.choose(kind, [form(u, v, per_image(radius)) > 0 for form in (square, triangle, cross)])
 
     return covers
 

@@ -6,7 +6,7 @@ A plural subject (-en) asks for a verb in -o, a singular one for -it. Stems are 
 praise, blame or do neither. Lines of the corpus are two sentences.
 """
 
-import numpy as np
+from functools import partial
 
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.materials.letters import pack, packed_tasks
@@ -14,7 +14,8 @@ from flopwise.data.materials.letters import pack, packed_tasks
 TASKS = ("agreement", "polarity", "negated-polarity", "long-agreement")
 LENGTH = 64
 FIELDS = {
-    "train, validation": "uint8 (n, 64): a line each, padded with 0",
+    "train": "uint8 (n, 64): a line each, padded with 0",
+    "validation": "uint8 (n, 64): the same",
     "<task>_<split>_first": "uint8 (n, 64): the sample, padded with 0",
     "<task>_<split>_labels": "int64 (n,): 0 or 1",
 }
@@ -25,20 +26,27 @@ def make(name: str, sizes: dict[str, int], seed: int):
     words = _words(numpy_generator(seed, name, "words"))
     arrays, seen = {}, set()
     for split in ("validation", "train"):  # no line of the smaller one is in the larger
-        lines = _different(lambda rng: f"{_sentence(rng, words)} . {_sentence(rng, words)}",
-                           numpy_generator(seed, name, split), sizes[split], seen)  # fmt: skip
+        rng = numpy_generator(seed, name, split)
+        lines = _different(lambda rng: f"{_sentence(rng, words)} . {_sentence(rng, words)}", rng, sizes[split], seen)
         arrays[split] = pack(lines, LENGTH)
     tasks = {}
     for task in TASKS:
         used: set[str] = set()
         for split in ("test", "train"):
             rng = numpy_generator(seed, name, task, split)
-            count = sizes[f"task_{split}"]
-            halves = [_different(lambda rng, y=y: _sample(rng, words, task, y), rng, count - count // 2 if y else count // 2, used)
-                      for y in (0, 1)]  # fmt: skip
-            tasks[task, split] = [(text, None, label) for label, half in enumerate(halves) for text in half]
+            tasks[task, split] = []
+            for label in (0, 1):
+                draw = partial(_sample, words=words, task=task, label=label)
+                lines = _different(draw, rng, sizes[f"task_{split}"] // 2, used)
+                tasks[task, split] += [(line, None, label) for line in lines]
     arrays |= packed_tasks(tasks, LENGTH, seed, name)
-    facts = {"words": words, "tasks": TASKS, "baselines": {f"accuracy by chance, {task} (%)": 50.0 for task in TASKS}}
+    counts = {key.replace("task_", "each task, "): count for key, count in sizes.items()}
+    facts = {
+        "words": words,
+        "tasks": TASKS,
+        "counts": counts,
+        "baselines": {"accuracy by chance, each task (%)": 50.0},
+    }
     return arrays, {}, facts
 
 

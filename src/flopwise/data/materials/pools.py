@@ -1,7 +1,8 @@
 """Pre-training pools of the efficiency study, from annotated scenes to web images with alt-text.
 
 What differs is what differs between the real ones: how many things a picture shows and where, how often each class
-occurs, how much of it is junk, how many labels and captions are wrong.
+occurs, how much of it is junk, how many labels and captions are wrong. Controls that tell size from quality need no
+pools of their own: a longer beginning of a curated pool, and the images of a web pool that are not `junk`.
 """
 
 from dataclasses import dataclass
@@ -54,11 +55,13 @@ def make(name: str, sizes: dict[str, int], seed: int):
     drawn = in_blocks(lambda rng: _draw(rng, pool), sizes["train"], seed, name)
     captions = _captions(pool, drawn)
     kept = ("images", "labels", "junk") if pool.labelled else ("images", "junk")
-    share = {"junk": round(float(drawn["junk"].mean()), 4)}
+    share = {"junk": drawn["junk"], "captions that say nothing or wrong": drawn["meaningless"] | drawn["poor"]}
     if pool.labelled:
-        share["wrong labels"] = round(float((drawn["labels"] != drawn["true"]).mean()), 4)
+        share["wrong labels"] = drawn["labels"] != drawn["true"]
+        share["captions that say nothing or wrong"] = drawn["poor"] | share["wrong labels"]
     facts = {
-        "classes": CLASSES if pool.labelled else (), "shares": share,
+        "classes": CLASSES if pool.labelled else (),
+        "shares": {name: round(float(values.mean()), 4) for name, values in share.items()},
         "baselines": {"top-1 by chance (%)": round(100 / len(CLASSES), 2)} if pool.labelled else {},
     }  # fmt: skip
     return {f"train_{key}": drawn[key] for key in kept}, {"train_captions": captions}, facts

@@ -3,15 +3,26 @@
 import numpy as np
 
 from flopwise.data.materials.pixels import (
-    BLOCK, bell, cover, disk, grid, in_blocks, lay, per_image, tinted, to_bytes, uniform,
-)  # fmt: skip
+    BLOCK,
+    bell,
+    cover,
+    disk,
+    grid,
+    in_blocks,
+    lay,
+    per_image,
+    tinted,
+    to_bytes,
+    uniform,
+)
 
 FIELDS = {"images": "uint8 (n, 12, 12, 3)", "targets": "int64 (n,): quarter (4) x form (2)"}
 SIZE = 12
 CLASSES = tuple(
-    f"{form}, {quarter}" for quarter in ("upper left", "upper right", "lower left", "lower right")
+    f"{form}, {quarter}"
+    for quarter in ("upper left", "upper right", "lower left", "lower right")
     for form in ("disc", "ring")
-)  # fmt: skip
+)
 
 
 def make(name: str, sizes: dict[str, int], seed: int):

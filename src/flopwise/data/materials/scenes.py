@@ -3,8 +3,21 @@
 import numpy as np
 
 from flopwise.data.materials.pixels import (
-    BLOCK, cover, cross, disk, grid, lay, per_image, smooth_noise, square, tinted, triangle, turned, uniform, wave,
-)  # fmt: skip
+    BLOCK,
+    cover,
+    cross,
+    disk,
+    grid,
+    lay,
+    per_image,
+    smooth_noise,
+    square,
+    tinted,
+    triangle,
+    turned,
+    uniform,
+    wave,
+)
 
 SIZE = 32
 GROUNDS = ("ripples", "slats", "checks", "grain")
@@ -14,9 +27,20 @@ IGNORE = 255  # pixels on an edge, which belong to two classes
 _FORMS = (disk, square, triangle, cross, disk, square)
 _STRIPED = np.array([False, False, False, False, True, True])
 _COLOURS = np.array(
-    [(84, 132, 188), (150, 112, 78), (188, 184, 170), (104, 146, 84),
-     (206, 60, 52), (230, 176, 48), (66, 158, 92), (126, 72, 176), (214, 112, 168), (52, 92, 200)], np.float32,
-)  # fmt: skip
+    [
+        (84, 132, 188),
+        (150, 112, 78),
+        (188, 184, 170),
+        (104, 146, 84),
+        (206, 60, 52),
+        (230, 176, 48),
+        (66, 158, 92),
+        (126, 72, 176),
+        (214, 112, 168),
+        (52, 92, 200),
+    ],
+    np.float32,
+)
 
 
 def draw(rng, things: np.ndarray, grounds: np.ndarray, radius: tuple[float, float], spread: float):

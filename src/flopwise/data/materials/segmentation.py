@@ -20,6 +20,7 @@ def make(name: str, sizes: dict[str, int], seed: int):
     share = np.bincount(last[last != scenes.IGNORE], minlength=len(scenes.CLASSES)) / (last != scenes.IGNORE).sum()
     facts = {
         "classes": scenes.CLASSES, "ignore_index": scenes.IGNORE,
+        "shares": {"ignored pixels": round(float((last == scenes.IGNORE).mean()), 4)},
         "baselines": {"mIoU of the commonest class everywhere (%)": round(float(100 * share.max() / len(share)), 2)},
     }  # fmt: skip
     return arrays, {}, facts

@@ -15,7 +15,7 @@ def make(name: str, sizes: dict[str, int], seed: int):
     passages, facts = english.read()
     names = sorted({passage.document for part in passages.values() for passage in part})
     number = {document: index for index, document in enumerate(names)}
-    arrays, counts = {}, {}
+    arrays, kinds = {}, {}
     for split, limit in sizes.items():
         starts, kept = [0], []
         for passage in passages[split]:
@@ -27,9 +27,6 @@ def make(name: str, sizes: dict[str, int], seed: int):
         arrays[f"{split}_bytes"] = np.frombuffer(text, np.uint8)
         arrays[f"{split}_starts"] = np.array(starts, np.int64)
         arrays[f"{split}_documents"] = np.array([number[passage.document] for passage in kept], np.int32)
-        counts[split] = {"passages": len(kept), "documents": len(set(arrays[f"{split}_documents"].tolist()))}
-    return (
-        arrays,
-        {"documents": names},
-        {**facts, "counts": counts, "baselines": {"bits per byte of uniform bytes": 8.0}},
-    )
+        kinds[split] = {"passages": len(kept), "documents": len(set(arrays[f"{split}_documents"].tolist()))}
+    baselines = {"bits per byte of uniform bytes": 8.0}
+    return arrays, {"documents": names}, {**facts, "unit": "bytes", "kept": kinds, "baselines": baselines}

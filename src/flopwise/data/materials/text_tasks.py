@@ -45,12 +45,18 @@ def make(name: str, sizes: dict[str, int], seed: int):
             rng = numpy_generator(seed, name, task, split)
             tasks[task, split] = _balanced(draw(rng, documents), sizes[split])
             counts[f"{task}, {split}"] = len(tasks[task, split])
-    baselines = {f"accuracy by chance, {task} (%)": 100 / len(names) for task, names in CLASSES.items()}
+    totals = {split: sum(count for key, count in counts.items() if key.endswith(split)) for split in sizes}
+    baselines = {
+        "accuracy by chance, area (%)": 100 / len(AREAS), "accuracy by chance, other classes (%)": 50.0,
+        "correlation by chance, similarity": 0.0,
+    }  # fmt: skip
     facts = {
         **facts,
         "classes": CLASSES,
-        "counts": counts,
-        "baselines": {**baselines, "correlation by chance, similarity": 0.0},
+        "counts": totals,
+        "samples_per_task": counts,
+        "unit": "samples",
+        "baselines": baselines,
     }
     return packed_tasks(tasks, LENGTH, seed, name), {}, facts
 
