@@ -97,6 +97,20 @@ def prepare(
 
 
 @app.command()
+def missing(context: typer.Context, as_json: Json = False) -> None:
+    """List what the scale reads and does not find under data_root and weights_root; exit status 2 if there is anything."""
+    from flopwise.planning import missing_of
+
+    lines = missing_of(context.obj())
+    if as_json:
+        print(json.dumps(lines, indent=1))
+    else:
+        print("\n".join(lines) or "nothing is missing")
+    if lines:
+        raise typer.Exit(2)
+
+
+@app.command()
 def verify(
     name: str,
     root: Root,

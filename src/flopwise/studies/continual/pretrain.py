@@ -24,7 +24,7 @@ def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources
     """Write theta_0 of `model` to the folder `out`; returns facts for the lineage record."""
     recipe = settings.preset.continual.models[model]
     if recipe.pretrained:
-        return _released(settings, model, recipe.pretrained, out)
+        return _released(settings, model, out)
     corpus, nothing = load_corpus(settings, model, POOL, adaptation=()), np.arange(0)
     steps, size = recipe.pretrain_steps, recipe.pretrain_batch_size
     placement = placement_of(settings)
@@ -83,21 +83,33 @@ def _restore(folder: StateFolder, network, optimiser, scaler) -> tuple[int, list
     return position, record["losses"]
 
 
-def _released(settings: Settings, model: str, tag: str, out: Path) -> dict:
-    """Copy a released checkpoint into our layout: `<weights_root>/<model>/<tag>` with any ending open_clip can read."""
-    root = settings.config.weights_root
+def released_file(settings: Settings, model: str) -> Path:
+    """The released checkpoint that `model` starts from: `<weights_root>/<model>/<tag>.<ending>`. Raises `UserError` where
+    it is not."""
+    from flopwise.models.weights import ENDINGS
+
+    tag, root = settings.preset.continual.models[model].pretrained, settings.config.weights_root
     if root is None:
         raise UserError(
             f"model {model} starts from the released checkpoint {tag!r}: set `weights_root` in config/config.yaml"
         )
-    found = sorted((Path(root) / model).glob(f"{tag}.*")) if Path(root).is_dir() else []
+    folders = sorted(Path(root).iterdir()) if Path(root).is_dir() else []
+    own = [folder for folder in folders if folder.name.lower() == model.lower()]
+    files = [folder / f"{tag}.{ending}" for folder in own for ending in ENDINGS]
+    found = [path for path in files if path.is_file()]
     if not found:
         raise UserError(
-            f"no file {Path(root) / model / tag}.* (safetensors, pt or bin), the released checkpoint of {model}"
+            f"model {model}: no {Path(root) / model / tag}.{{{','.join(ENDINGS)}}}, the released checkpoint it starts from"
         )
+    return found[0]
+
+
+def _released(settings: Settings, model: str, out: Path) -> dict:
+    """Copy a released checkpoint into our layout."""
+    file = released_file(settings, model)
     open_clip = clip.import_open_clip()
     network = clip.create(model)
-    open_clip.load_checkpoint(network, str(found[0]), weights_only=True)
+    open_clip.load_checkpoint(network, str(file), weights_only=True)
     clip.save(out, model, clip.plain_state(network))
     write_json(out / "losses.json", [])
     return {"gflops": 0.0, "train_seconds": 0.0, "steps": 0, "batch_size": 0}
