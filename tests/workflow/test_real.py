@@ -12,9 +12,10 @@ import numpy as np
 import pandas
 import pytest
 import yaml
-from conftest import copy
 from PIL import Image
 from real_trees import make, put
+
+from conftest import copy
 
 pytestmark = pytest.mark.slow
 ADAPTATION, EVALUATION = ["dtd", "cifar100", "fscoco"], ["imagenet_r", "mscoco"]
@@ -158,7 +159,11 @@ def test_a_killed_job_goes_on_and_ends_with_the_same_bytes(tree, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "part", "message"),
     [
-        (lambda root: shutil.rmtree(root / "data" / "DTD"), "dtd", "holds neither the folder DTD nor the archive DTD.tar"),
+        (
+            lambda root: shutil.rmtree(root / "data" / "DTD"),
+            "dtd",
+            "holds neither the folder DTD nor the archive DTD.tar",
+        ),
         (lambda root: shutil.rmtree(root / "data" / "LAION400M"), "pool", "pool laion_400m"),
     ],
 )

@@ -73,7 +73,7 @@ def crop_box(width: int, height: int, draws: np.ndarray, *, scale, ratio) -> tup
     return left, upper, left + w, upper + h
 
 
-def test_view(image, size: int) -> np.ndarray:
+def evaluation_view(image, size: int) -> np.ndarray:
     """uint8 (size, size, 3): a PIL image with its shorter side resized to `size`, bicubic, cut at the centre; equal to
     torchvision's `Resize` and `CenterCrop`."""
     from PIL import Image

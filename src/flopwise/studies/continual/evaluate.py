@@ -13,7 +13,7 @@ from flopwise.core.seeds import numpy_generator
 from flopwise.data.files import ImageFiles
 from flopwise.data.store import Split
 from flopwise.data.streams import entry
-from flopwise.data.transforms import test_view
+from flopwise.data.transforms import evaluation_view
 from flopwise.models import clip, lean
 from flopwise.studies.continual.corpus import AHEAD, Ahead, open_data, placement_of
 
@@ -106,7 +106,7 @@ class Evaluator:
         import torch
 
         indices = test.chosen[start : start + self.batch_size]
-        view = lambda image, _: test_view(image, self.size)  # noqa: E731
+        view = lambda image, _: evaluation_view(image, self.size)  # noqa: E731
         return torch.from_numpy(test.images.load(indices, view, torch.get_num_threads()))
 
     def _features(self, encode, batch):
