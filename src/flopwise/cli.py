@@ -18,7 +18,7 @@ from flopwise.studies.continual.stream_commands import app as stream_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(cost_app, name="cost", help="FLOPs, memory and memory-adjusted FLOPs of models and methods.")
-app.add_typer(data_app, name="data", help="The data sets: make one, list and describe them.")
+app.add_typer(data_app, name="data", help="The data sets: make, list, describe, prepare and verify them.")
 app.add_typer(weights_app, name="weights", help="Released checkpoints: list them, check a copy.")
 app.add_typer(continual_app, name="continual", help="The verbs of the continual study, one per rule.")
 app.add_typer(stream_app, name="stream", help="Streams: in which order classes arrive; build one, describe a file.")

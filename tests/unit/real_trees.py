@@ -133,13 +133,14 @@ def mvtec(fault: bool):
             ]
             names = ["bottle with large break", "bottle", "cable with inner cable swap", "defective toothbrush"]
             folders = [f"{thing}/test/{kind}" for thing, kind in classes]
+            copies = [f"{thing}-{kind}" for thing, kind in classes]
         else:
             names = ["bottle", "metal_nut"]
-            folders = [f"{name}/train/good" for name in names]
+            folders, copies = [f"{name}/train/good" for name in names], names
         for target, folder in enumerate(folders):
             for number in range(6):
                 put(base / folder / f"{number:03d}.png")
-                items.append((f"{folder}/{number:03d}.png", target))
+                items.append((f"data/{copies[target]}/{number:03d}.png", target))
             put(base / folder.split("/")[0] / "ground_truth" / "x" / "000_mask.png")
         return Expected(names, *fifth(items))
 
@@ -151,7 +152,7 @@ def zappos(base: Path) -> Expected:
     for target, folder in enumerate(["Boots/Ankle/ALDO", "Boots/Ankle/Ahnu Two"]):
         for number in range(6):
             put(base / "ut-zap50k-images" / folder / f"{number}.jpg")
-            items.append((f"ut-zap50k-images/{folder}/{number}.jpg", target))
+            items.append((f"data/{folder.replace('/', '_')}/{number}.jpg", target))
     for number in range(4):
         put(base / "ut-zap50k-images/Boots/Ankle/Few" / f"{number}.jpg")
     return Expected(["Boots Ankle ALDO", "Boots Ankle Ahnu Two"], *fifth(items))
@@ -206,7 +207,7 @@ def fungi(base: Path) -> Expected:
             lines.append(f"0,{split}-{number}.JPG,{species}")
             put(base / f"DF20M/{split}-{number}.JPG", picture())
             if species:
-                splits[split].append((f"DF20M/{split}-{number}.JPG", int(species.startswith("R"))))
+                splits[split].append((f"{split}/{species}/{split}-{number}.JPG", int(species.startswith("R"))))
         put(base / file, "\n".join(lines) + "\n")
     return Expected(["Agaricus bisporus", "Russula viscida"], splits["train"], splits["test"])
 
@@ -278,7 +279,7 @@ def places(base: Path) -> Expected:
         path = f"train/{folder.replace('/', '-')}/{number:08d}.jpg"
         put(base / path)
         if number in (1, 16, 31):
-            train.append((path, number // 20))
+            train.append((f"PLACES365_subset_{path}", number // 20))
     put(base / "places365_train_standard.txt", "".join(lines))
     for number in range(5):
         put(base / f"val/{number}.jpg")
@@ -380,7 +381,8 @@ def sun(base: Path) -> Expected:
             put(base / "SUN397" / path)
             split[part].append([path, 2 - target, "other words"])
     put(base / "split_zhou_sun397.json", json.dumps(split))
-    items = {p: [(f"SUN397/{path}", t) for t, (path, *_) in enumerate(split[p])] for p in split}
+    copies = ["abbey", "apse_indoor", "apse_old"]
+    items = {p: [(f"{p}/{copies[t]}/sun_{p}{t}.jpg", t) for t in range(3)] for p in split}
     return Expected(["abbey", "apse indoor", "apse old"], items["train"], items["test"])
 
 

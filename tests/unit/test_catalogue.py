@@ -8,7 +8,7 @@ from flopwise.config import ROOT, load
 from flopwise.core.errors import UserError
 from flopwise.data.catalogue import FILE, catalogue, dataset
 
-FOMO = [row for row in catalogue().values() if "continual" in row.studies]
+FOMO = [row for row in catalogue().values() if row.streams]
 
 
 def of(role: str, task: str | None = None):
@@ -80,6 +80,7 @@ HEADER, FIRST, *_ = (ROOT / FILE).read_text().splitlines()
         ([HEADER, FIRST.replace(",2720,", ",,")], "n_train"),
         ([HEADER, FIRST.replace("AI2DIAGRAMS", "../AI2")], "folder"),
         ([HEADER, FIRST.replace(",public,", ",free,")], "access is 'free'"),
+        ([HEADER, FIRST.replace(",adaptation,", ",adaption,")], "role is 'adaption'"),
         ([HEADER, FIRST + ",more"], "number of cells"),
         ([HEADER.replace("licence", "license"), FIRST], "columns"),
     ],

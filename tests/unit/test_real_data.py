@@ -350,6 +350,13 @@ def test_members_are_read_in_place(packed):
     assert listing.splits == loose.splits
 
 
+def test_a_listing_can_be_sent_to_a_worker(packed):
+    listing = open_listing(NAME, packed)
+    sent = pickle.loads(pickle.dumps(listing))
+    assert sent.splits == listing.splits
+    assert sent.image(sent.splits["test"][0]).mode == "RGB"
+
+
 def test_a_set_can_be_prepared_from_its_archive(packed):
     assert prepare(NAME, packed)["copies_made"] == 14
     assert open_listing(NAME, packed).prepared
@@ -558,3 +565,20 @@ def test_links_inside_hdf5_are_refused(tmp_path):
         content["images"] = h5py.ExternalLink("/etc/passwd", "/x")
     with pytest.raises(RunFailure, match="without links"):
         open_listing("shapes3d", tmp_path)
+
+
+def test_a_new_set_needs_one_row(tmp_path, monkeypatch):
+    row = dataclasses.replace(dataset(NAME), name="mine", folder="MINE", reader="class_folders", n_train=4, n_test=2)
+    monkeypatch.setattr("flopwise.data.manifests.dataset", lambda name: row)
+    train = in_folders(tmp_path / "MINE", "train", ["ant", "bee"], 2)
+    test = in_folders(tmp_path / "MINE", "test", ["ant", "bee"], 1)
+    listing = open_listing("mine", tmp_path)
+    assert listing.class_names == ("ant", "bee")
+    assert [[(s.key, s.target) for s in listing.splits[split]] for split in ("train", "test")] == [train, test]
+
+
+def test_sets_that_are_no_lists_of_images_say_so(tmp_path, monkeypatch):
+    row = dataclasses.replace(dataset(NAME), name="glue_rte", reader="glue")
+    monkeypatch.setattr("flopwise.data.manifests.dataset", lambda name: row)
+    with pytest.raises(UserError, match="no list of images"):
+        open_listing("glue_rte", tmp_path)

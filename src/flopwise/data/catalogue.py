@@ -9,11 +9,12 @@ from pathlib import Path
 
 from flopwise.config import ROOT
 from flopwise.core.errors import UserError
-from flopwise.data.readers import READERS
-from flopwise.data.readers.inspect import KINDS
+from flopwise.data.readers import OTHER_FORMATS, READERS
 
 FILE = Path("config") / "datasets.csv"
-ROLES, TASKS, ACCESS = ("adaptation", "evaluation"), ("classification", "retrieval"), ("public", "request", "private")
+STREAM_ROLES, TASKS = ("adaptation", "evaluation"), ("classification", "retrieval")
+ROLES = (*STREAM_ROLES, "pre-training", "pre-training and evaluation", "transfer")
+ACCESS = ("public", "request", "private")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class DataSet:
     stand_in: str
     source: str
     notes: str
+
+    @property
+    def streams(self) -> bool:
+        """Whether the continual study adapts to it or is evaluated on it."""
+        return "continual" in self.studies and self.role in STREAM_ROLES
 
     def primer(self, class_name: str) -> str:
         """The caption that the template makes of a class name; the name is put in as it is."""
@@ -100,11 +106,12 @@ def _row(line: dict, where: str) -> DataSet:
     for field in dataclasses.fields(DataSet):
         values[field.name] = _value(line[field.name].strip(), field, where)
     row = DataSet(**values)
-    for key, allowed in (("access", ACCESS), ("reader", (*READERS, *KINDS, ""))):
+    unread = ("",) if row.access == "private" else ()
+    for key, allowed in (("role", ROLES), ("access", ACCESS), ("reader", (*READERS, *OTHER_FORMATS, *unread))):
         if getattr(row, key) not in allowed:
             raise UserError(f"{where}: {key} is {getattr(row, key)!r}; allowed are {', '.join(allowed)}")
-    if "continual" in row.studies and row.role in ROLES:
-        _check_continual(row, where)
+    if row.streams:
+        _check_stream(row, where)
     return row
 
 
@@ -120,10 +127,9 @@ def _value(text: str, field: dataclasses.Field, where: str):
         raise UserError(f"{where}: {field.name} is {text!r}; allowed are numbers, or nothing") from None
 
 
-def _check_continual(row: DataSet, where: str) -> None:
-    for key, allowed in (("role", ROLES), ("task", TASKS)):
-        if getattr(row, key) not in allowed:
-            raise UserError(f"{where}: {key} is {getattr(row, key)!r}; allowed are {', '.join(allowed)}")
+def _check_stream(row: DataSet, where: str) -> None:
+    if row.task not in TASKS:
+        raise UserError(f"{where}: task is {row.task!r}; allowed are {', '.join(TASKS)}")
     if row.template.count("{}") != 1:
         raise UserError(f"{where}: template is {row.template!r}; it must hold {{}} once, where the class name goes")
     if not row.folder or Path(row.folder).name != row.folder:

@@ -36,6 +36,11 @@ class Row(NamedTuple):
     source: Source | None = None
 
 
+def copied(tree: Tree, copy: str, raw: str, label: str | int) -> Row:
+    """An image that the official set-up copies from `raw` to `copy`, where manifests look for it; read where it is."""
+    return Row(copy, label, (), Source(copy if copy in tree else raw))
+
+
 @dataclass(frozen=True)
 class Listing:
     """A data set as a list. `class_names[target]` is the name of a class; `splits` has `train` and `test` (empty where

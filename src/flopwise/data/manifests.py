@@ -10,10 +10,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from flopwise.core.errors import RunFailure
+from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.catalogue import DataSet, dataset
 from flopwise.data.listing import Listing, Sample, Source
-from flopwise.data.readers import read_layout
+from flopwise.data.readers import READERS, read_layout
 from flopwise.data.readers.sets import SPLITS_OF_MANIFESTS
 from flopwise.data.tree import Problem, Tree
 
@@ -25,6 +25,10 @@ def open_listing(name: str, root: Path | str) -> Listing:
     """The data set `name` of the catalogue as it lies in `root`: by manifests of copies, else by manifests, else by
     its own layout. Raises `UserError` for an unknown name or root, `RunFailure` for what is missing or damaged."""
     facts = dataset(name)
+    if facts.reader not in READERS:
+        raise UserError(
+            f"data set {name!r} is no list of images; it is {facts.reader or 'private, nobody can read it'}"
+        )
     tree = Tree(root, facts.folder)
     copies, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
     if all(path.is_file() for path in copies.values()):

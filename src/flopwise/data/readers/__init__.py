@@ -25,6 +25,11 @@ READERS = {  # kind -> module:function below this package
     "retrieval_csv": "pairs:retrieval_csv",
 }
 
+OTHER_FORMATS = (  # sets that are no lists of images with classes or captions; their readers are modules of their own
+    "webdataset_shards", "parquet_pairs", "text_documents", "sintel", "kitti_flow", "autoflow", "ade20k", "glue",
+    "coco_json", "cub_official", "audioset_lists", "kinetics_lists",
+)  # fmt: skip
+
 
 def read_layout(dataset, tree):
     """The listing of a set in its own on-disk layout (a `Listing`); damage is one line that names the file."""

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from flopwise.core.errors import RunFailure
-from flopwise.data.listing import Listing, Row, Source, listing
+from flopwise.data.listing import Listing, Row, Source, copied, listing
 from flopwise.data.readers.lists import lines_of, load_json
 from flopwise.data.readers.splits import every_fifth
 
@@ -29,7 +29,7 @@ def json_map(tree, dataset, *, file: str, folder: str, classes: dict[str, str]) 
 
 def json_split(tree, dataset, *, file: str, parts: dict[str, tuple[str, ...]], prefix: str = "", label=None) -> Listing:
     """{train, val, test: [[path, target, class name]]}; `parts`: which of them make a split; `label(path)`: the class as
-    the path has it, used instead of target and name."""
+    the path below the folder `prefix` has it, used instead of target and name; files are copied to its folder."""
     content = load_json(tree, file)
     rows, named = {}, {}
     for key, together in parts.items():
@@ -38,8 +38,13 @@ def json_split(tree, dataset, *, file: str, parts: dict[str, tuple[str, ...]], p
         for path, target, name in entries:
             if type(target) is not int or not isinstance(path, str) or not isinstance(name, str):
                 raise RunFailure(f"{tree.where / file}: entry {[path, target, name]!r} is not [path, target, class]")
-            row = Row(f"{prefix}{path.lstrip('/')}", label(path.lstrip("/")) if label else target)
-            named.setdefault(row.label, row.label.replace("_", " ") if label else name)
+            if label is None:
+                row = Row(path, target)
+            else:
+                klass = label(path.lstrip("/"))
+                copy = f"{key}/{klass}/{path.split('/')[-1]}"
+                row, name = copied(tree, copy, f"{prefix}{path.lstrip('/')}", klass), klass.replace("_", " ")
+            named.setdefault(row.label, name)
             rows[key].append(row)
     return listing(tree, dataset, rows, names=lambda labels: [named[label] for label in labels], problems=tree.problems)
 

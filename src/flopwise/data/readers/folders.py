@@ -4,8 +4,9 @@ from collections import Counter
 from functools import partial
 
 from flopwise.core.errors import RunFailure
-from flopwise.data.listing import Listing, Row, listing
+from flopwise.data.listing import Listing, Row, copied, listing
 
+STANDARD = {"train": "train", "test": "test"}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
@@ -18,7 +19,7 @@ def class_folders(
     tree,
     dataset,
     *,
-    folders: dict[str, str],
+    folders: dict[str, str] = STANDARD,
     label=parent,
     copied_to: str = "",
     names=list,
@@ -48,7 +49,8 @@ def class_folders(
             parts = path[len(folder) + 1 if folder else 0 :].split("/")
             klass = label(parts)
             if klass is not None and parts[-1].lower().endswith(SUFFIXES):
-                found.append(Row(path, klass))
+                copy = f"{copied_to}/{klass}/{parts[-1]}" if copied_to else path
+                found.append(copied(tree, copy, path, klass))
         rows[key] = sorted(found, key=lambda row: (rank(row.label), row.path.split("/")))
     counts = Counter(row.label for part in rows.values() for row in part)
     classes = sorted((klass for klass, count in counts.items() if count >= minimum), key=rank)[::every]

@@ -3,7 +3,7 @@
 import json
 
 from flopwise.core.errors import RunFailure
-from flopwise.data.listing import Listing, Row, listing
+from flopwise.data.listing import Listing, Row, copied, listing
 
 
 def lines_of(tree, path: str) -> list[str]:
@@ -26,15 +26,16 @@ def filelist_txt(
     dataset,
     *,
     lists: dict[str, str],
-    place=lambda key, path: path,
+    place=lambda key, path: (path, path),
     only: str = "",
     name=lambda path: path.split("/")[1].replace("_", " ").replace("-", " "),
     choose=None,
     bare: str = "",
 ) -> Listing:
-    """`lists`: file of a split; `place(key, path)`: where the image is; `only`: paths without it are left out;
-    `choose(key, pairs)`: which lines of a split are used. Targets are renumbered from 0 without gaps; the name of a
-    class comes from a path, of the training list if it can. With `bare`, lines are file names alone, for that folder."""
+    """`lists`: file of a split; `place(key, path)`: where the official set-up copies the image, and where it comes from;
+    `only`: paths without it are left out; `choose(key, pairs)`: which lines of a split are used. Targets are renumbered
+    from 0 without gaps; the name of a class comes from a path, of the training list if it can. With `bare`, lines are
+    file names alone, for that folder."""
     if bare:
         return _class_in_file_name(tree, dataset, lists=lists, folder=bare)
     pairs = {key: [pair for pair in path_and_target(tree, path) if only in pair[0]] for key, path in lists.items()}
@@ -43,7 +44,7 @@ def filelist_txt(
     for path, target in pairs["train"] + pairs["test"]:
         named.setdefault(target, name(path))
     rows = {
-        key: [Row(place(key, path), target) for path, target in (choose(key, part) if choose else part)]
+        key: [copied(tree, *place(key, path), target) for path, target in (choose(key, part) if choose else part)]
         for key, part in pairs.items()
     }
     return listing(

@@ -25,10 +25,6 @@ def spaces(labels: list[str]) -> list[str]:
     return [label.replace("_", " ") for label in labels]
 
 
-def hyphens_too(labels: list[str]) -> list[str]:
-    return [label.replace("_", " ").replace("-", " ") for label in labels]
-
-
 def in_order(name: str):
     """Written names, one per folder in sorted order."""
 
@@ -118,11 +114,12 @@ def places(key: str, pairs: list[tuple[str, int]]) -> list[tuple[str, int]]:
     return pairs[1::15] if key == "train" else pairs[1:]
 
 
-def places_folder(key: str, path: str) -> str:
+def places_folder(key: str, path: str) -> tuple[str, str]:
     if key == "test":
-        return f"val/{path}"
+        return f"val/{path}", f"val/{path}"
     *folders, file = path.split("/")[2:]
-    return f"train/{'-'.join(folders)}/{file}"
+    below = f"{'-'.join(folders)}/{file}"
+    return f"PLACES365_subset_train/{below}", f"train/{below}"
 
 
 def _domainnet(domain: str, **more) -> dict:
@@ -133,7 +130,7 @@ def _vegfru(folder: str) -> dict:
     lists = "processed/vegfru_list/vegfru_{}.txt"
     return {
         "lists": {"train": lists.format("test"), "test": lists.format("train")},
-        "place": lambda key, path: f"processed/{path}",
+        "place": lambda key, path: (f"processed/{path}", f"processed/{path}"),
         "only": folder,
         "name": lambda path: path.split("/")[1].replace("_", " "),
     }
@@ -157,7 +154,6 @@ def _one_folder(folder: str, names=spaces, split=every_fifth, **more) -> dict:
 
 
 OBSCURE = {"file": "split.json", "parts": {"train": ("train", "val"), "test": ("test",)}}
-ZAPPOS_FOLDER = "ut-zap50k-images"
 OPTIONS: dict[str, dict] = {
     "ai2diagrams": {"file": "ai2d/categories.json", "folder": "ai2d/images", "classes": NAMES["ai2diagrams"]},
     "artbench10": {"rows": tables.artbench},
@@ -228,7 +224,7 @@ OPTIONS: dict[str, dict] = {
     },
     "synthclip106": _one_folder("images", list, drawn_from_each_class(131, "synthclip106"), membership="own draw"),
     "zappos50k": _one_folder(
-        ZAPPOS_FOLDER, copied_to="data", minimum=5, label=lambda parts: "_".join(parts[:3]) if len(parts) == 4 else None
+        "ut-zap50k-images", copied_to="data", minimum=5, label=lambda parts: "_".join(parts[:3]) if len(parts) == 4 else None
     ),
     "fscoco": {
         "images": "fscoco/raster_sketches", "texts": "fscoco/text", "classes": tuple(NAMES["fscoco"]),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from flopwise.core.errors import RunFailure
-from flopwise.data.listing import Listing, Row, listing
+from flopwise.data.listing import Listing, Row, copied, listing
 from flopwise.data.readers.splits import every_fifth
 
 
@@ -68,7 +68,11 @@ def danish_fungi(tree):
     rows = {}
     for key, file in (("train", "DF20M-train_metadata_PROD.csv"), ("test", "DF20M-public_test_metadata_PROD.csv")):
         lines = table(tree, file, "image_path", "species")
-        rows[key] = [Row(f"DF20M/{line['image_path']}", line["species"]) for line in lines if line["species"]]
+        rows[key] = []
+        for path, species in ((line["image_path"], line["species"]) for line in lines):
+            if species:
+                copy = f"{key}/{species}/{path.split('/')[-1]}"
+                rows[key].append(copied(tree, copy, f"DF20M/{path}", species))
     classes = sorted({row.label for row in rows["train"]})
     return rows, classes, classes
 

@@ -1,0 +1,108 @@
+import io
+import tarfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from flopwise.core.errors import RunFailure
+from flopwise.data.loader import Member, Sample, image_batches, random_box
+from flopwise.models import clip
+
+SIZES = [(320, 240), (240, 400), (224, 224), (100, 90), (500, 130)]
+
+
+def picture(width: int, height: int) -> Image.Image:
+    x, y = np.meshgrid(np.linspace(0, 9, width), np.linspace(0, 7, height))
+    waves = [128 + 100 * np.sin(x * a + y * b) for a, b in ((1, 2), (3, -1), (0.5, 4))]
+    return Image.fromarray(np.stack(waves, axis=2).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    for i, size in enumerate(SIZES):
+        picture(*size).save(folder / f"{i}.jpg", quality=90)
+    return [folder / f"{i}.jpg" for i in range(len(SIZES))]
+
+
+def torchvisions(path, seed, side=224):
+    clip.import_open_clip()
+    from torchvision.transforms import InterpolationMode, functional
+
+    image, bicubic = Image.open(path).convert("RGB"), InterpolationMode.BICUBIC
+    if seed is None:
+        image = functional.center_crop(functional.resize(image, side, bicubic), [side, side])
+    else:
+        left, upper, right, lower = random_box(*image.size, seed)
+        image = functional.resized_crop(image, upper, left, lower - upper, right - left, [side, side], bicubic)
+    return functional.pil_to_tensor(image).permute(1, 2, 0)
+
+
+def test_pixels_are_torchvisions_for_the_same_boxes(files):
+    samples = [Sample(path, seed) for path in files for seed in (None, 1, 2)]
+    (found,) = image_batches([samples])
+    for sample, pixels in zip(samples, found, strict=True):
+        assert torch.equal(pixels, torchvisions(*sample)), sample
+
+
+def test_a_large_jpeg_decoded_at_a_fraction_is_within_a_level(tmp_path):
+    picture(2400, 1900).save(tmp_path / "large.jpg", quality=92)
+    samples = [Sample(tmp_path / "large.jpg", seed) for seed in (None, 5)]
+    (found,) = image_batches([samples])
+    for sample, pixels in zip(samples, found, strict=True):
+        difference = (pixels.int() - torchvisions(*sample).int()).abs().float()
+        assert difference.mean() < 1
+        assert difference.max() < 8
+
+
+def test_order_and_values_depend_neither_on_workers_nor_on_where_a_run_goes_on(files):
+    batches = [[Sample(path, 10 * step + i) for i, path in enumerate(files)] for step in range(5)]
+    whole = list(image_batches(batches))
+    assert len(whole) == 5
+    for workers, first in ((1, 0), (3, 0), (3, 2), (0, 4)):
+        found = list(image_batches(batches, workers=workers, first=first))
+        assert all(torch.equal(a, b) for a, b in zip(found, whole[first:], strict=True))
+
+
+def test_no_more_batches_are_decoded_than_asked_for(files, monkeypatch):
+    from flopwise.data import loader
+
+    started = []
+    monkeypatch.setattr(loader, "load", lambda sample, side: started.append(sample) or bytearray(side * side * 3))
+    iterator = image_batches([[Sample(files[0], step)] for step in range(50)], side=2, workers=1, ahead=3)
+    next(iterator)
+    iterator.close()
+    assert len(started) <= 4
+
+
+def test_members_of_a_tar_file_are_read_in_place(files, tmp_path):
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        for path in files:
+            archive.add(path, path.name)
+    with tarfile.open(tmp_path / "shard.tar") as archive:
+        members = [Member(tmp_path / "shard.tar", info.offset_data, info.size) for info in archive]
+    inside, outside = (next(image_batches([[Sample(s, 3) for s in sources]])) for sources in (members, files))
+    assert torch.equal(inside, outside)
+
+
+def test_boxes_lie_inside_and_have_the_share_and_ratio_asked_for():
+    for seed in range(200):
+        left, upper, right, lower = random_box(300, 260, seed)
+        assert 0 <= left < right <= 300
+        assert 0 <= upper < lower <= 260
+        assert 0.88 <= (right - left) * (lower - upper) / (300 * 260) <= 1
+        assert 0.74 <= (right - left) / (lower - upper) <= 1.34
+    assert random_box(500, 100, 0) == (183, 0, 316, 100)  # no crop of nine tenths fits: the largest central one
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_no_image_is_named(tmp_path, workers):
+    stream = io.BytesIO()
+    picture(300, 300).save(stream, "JPEG")
+    (tmp_path / "cut.jpg").write_bytes(stream.getvalue()[:2000])
+    (tmp_path / "text.jpg").write_text("no image")
+    for name in ("cut.jpg", "text.jpg", "absent.jpg"):
+        with pytest.raises(RunFailure, match=f"{name} cannot be read as an image"):
+            list(image_batches([[Sample(tmp_path / name)]], workers=workers))
