@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flopwise.config import Settings, load
 from flopwise.config.models import SCALES
+from flopwise.core.errors import UserError
 from flopwise.core.io import write_table
 
 
@@ -25,6 +26,7 @@ def plan_of(settings: Settings) -> dict:
     return {
         "scale": settings.config.scale, "title": settings.preset.title,
         "price": price_of(settings, sum(gflops.values())), "disk": disk_of(settings, table),
+        "missing": missing_of(settings),
         "jobs": {**by_rule, "total": sum(by_rule.values())},
         "studies": {
             "continual": {
@@ -55,6 +57,40 @@ def disk_of(settings: Settings, table) -> dict:
     data = settings.preset.data
     pool = sum(pool.samples for pool in data.pools.values()) * 32 * 32 * 3 if data.kind == "embedded" else 0
     return {"checkpoints_gb": checkpoints / 1e9, "pool_gb": pool / 1e9}
+
+
+def missing_of(settings: Settings) -> list[str]:
+    """What the scale reads and does not find under `data_root` and `weights_root`, a line each; nothing is opened."""
+    from flopwise.studies.continual.plan import grid
+    from flopwise.studies.continual.pretrain import released_file
+
+    data, lines = settings.preset.data, []
+    if data.kind == "catalogue":
+        from flopwise.data.catalogue import dataset
+        from flopwise.data.pools import find_pool
+
+        root = settings.config.data_root
+        if root is None or not Path(root).is_dir():
+            lines.append(f"data_root is {root}: it must be the folder of your copies of the data sets")
+        else:
+            for name in (*data.adaptation, *data.evaluation):
+                folder = Path(root) / dataset(name).folder
+                if not folder.is_dir() and not folder.with_name(f"{folder.name}.tar").is_file():
+                    lines.append(f"data set {name}: neither {folder}/ nor {folder}.tar")
+            lines += _complaints(lambda pool: find_pool(pool.source, root), data.pools.values())
+    models = settings.preset.continual.models
+    used = [model for model in grid(settings).models if models[model].pretrained]
+    return lines + _complaints(lambda model: released_file(settings, model), used)
+
+
+def _complaints(look, items) -> list[str]:
+    found = []
+    for item in items:
+        try:
+            look(item)
+        except UserError as error:
+            found.append(str(error))
+    return found
 
 
 def _parameters(model: str) -> int:
@@ -97,4 +133,6 @@ def plan_text(facts: dict) -> str:
         f"{price['device_hours']:,.3g} device hours, {price['kwh']:,.3g} kWh, {price['kg_co2e']:,.3g} kg CO2e; "
         f"disk {sum(disk.values()):.3g} GB"
     )
+    if facts["missing"]:
+        lines += [f"{len(facts['missing'])} things are missing:", *(f"  {line}" for line in facts["missing"])]
     return "\n".join(lines)

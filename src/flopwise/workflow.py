@@ -90,6 +90,9 @@ class Flow:
     def set_sources(self, wildcards) -> list[str]:
         return self._files(set_modules(self.settings.preset.data, wildcards.dataset))
 
+    def pool_sources(self, wildcards) -> list[str]:
+        return self._files(set_modules(self.settings.preset.data, wildcards.pool))
+
     def material_sources(self, wildcards) -> list[str]:
         return self._files(material_modules(wildcards.material))
 
@@ -147,7 +150,7 @@ class Flow:
     # digests: settings enter a rule as a parameter, so that a changed value re-runs what depends on it ---------------
 
     def data_digest(self, wildcards) -> str:
-        return self._data_digest("kind", "train_per_class", "test_per_class")
+        return self._data_digest("kind", "train_per_class", "test_per_class", "allow_subset")
 
     def pool_digest(self, wildcards) -> str:
         data = self.settings.preset.data
@@ -161,7 +164,7 @@ class Flow:
         return sha256_json({key: data[key] for key in keys})[:16]
 
     def grid_digest(self, wildcards) -> str:
-        return sha256_json(self.settings.preset.continual.model_dump())[:16]
+        return sha256_json(self.settings.preset.continual.model_dump(exclude={"job"}))[:16]
 
     def model_digest(self, wildcards) -> str:
         return sha256_json(self.settings.preset.continual.models[wildcards.model].model_dump())[:16]
@@ -172,6 +175,13 @@ class Flow:
 
     def job_digest(self, wildcards) -> str:
         return self.grid.digest(self._job(wildcards))
+
+    # what jobs ask for ---------------------------------------------------------------------------------------------
+
+    @property
+    def job(self):
+        """Threads, GPUs, memory and time of the jobs that train or evaluate."""
+        return self.settings.preset.continual.job
 
     # inputs --------------------------------------------------------------------------------------------------------
 

@@ -141,15 +141,17 @@ def test_a_budget_below_one_step_is_refused(study):
 
 
 def test_batches_hold_each_pools_share_and_are_a_function_of_seed_task_and_step():
+    import torch
+
     n = 90
     images = np.random.default_rng(0).integers(0, 255, (n, 32, 32, 3), dtype=np.uint8)
-    corpus = Corpus(images, np.arange(n)[:, None], np.full(n, -1), [], np.arange(60, n))
+    corpus = Corpus(images, torch.arange(n)[:, None], np.full(n, -1), [], np.arange(60, n))
     arguments = (np.arange(0, 30), np.arange(30, 60), (0.25, 0.5, 0.25), 16, 5)
     batches, again, other = (TaskBatches(corpus, *arguments, seed, 1) for seed in (0, 0, 1))
     parts = composition(16, (0.25, 0.5, 0.25))
     for step in (4, 0):  # any order
         crops, tokens = batches[step]
-        members = tokens[:, 0]
+        members = tokens[:, 0].numpy()
         assert [np.sum((members // 30) == pool) for pool in (2, 0, 1)] == list(parts)
         assert np.array_equal(crops, again[step][0])
         assert not np.array_equal(crops, other[step][0])

@@ -38,10 +38,11 @@ rule continual_pretrain:
     priority: 10
     conda:
         "../envs/flopwise.yaml"
-    threads: 1
+    threads: flow.job.threads
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=120,
+        mem_mb=lambda wildcards, attempt: flow.job.memory_mb * attempt,
+        runtime=lambda wildcards, attempt: flow.job.minutes * attempt,
+        gpu=flow.job.gpus,
     params:
         flopwise=flow.command,
         digest=flow.model_digest,
@@ -67,10 +68,11 @@ rule continual_start:
         "<results>/benchmarks/continual_start/{model}.jsonl"
     conda:
         "../envs/flopwise.yaml"
-    threads: 1
+    threads: flow.job.threads
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=120,
+        mem_mb=lambda wildcards, attempt: flow.job.memory_mb * attempt,
+        runtime=lambda wildcards, attempt: flow.job.minutes * attempt,
+        gpu=flow.job.gpus,
     params:
         flopwise=flow.command,
         digest=flow.streams_digest,
@@ -103,10 +105,11 @@ rule continual_train:
     priority: 5
     conda:
         "../envs/flopwise.yaml"
-    threads: 1
+    threads: flow.job.threads
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: flow.job.memory_mb * attempt,
+        runtime=lambda wildcards, attempt: flow.job.minutes * attempt,
+        gpu=flow.job.gpus,
     params:
         flopwise=flow.command,
         digest=flow.job_digest,
@@ -131,10 +134,11 @@ rule continual_evaluate:
         "<results>/benchmarks/continual_evaluate/{model}/{part}.jsonl"
     conda:
         "../envs/flopwise.yaml"
-    threads: 1
+    threads: flow.job.threads
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=120,
+        mem_mb=lambda wildcards, attempt: flow.job.memory_mb * attempt,
+        runtime=lambda wildcards, attempt: flow.job.minutes * attempt,
+        gpu=flow.job.gpus,
     params:
         flopwise=flow.command,
         checkpoints=f"{flow.results}/continual/checkpoints",

@@ -25,7 +25,7 @@ rule data_set:
 rule data_pool:
     """Make a pool of image-text pairs; first of all, because every initial model waits for the one called `pool`."""
     input:
-        flow.sources("flopwise.data.build"),
+        flow.pool_sources,
     output:
         folder=directory("<results>/data/{pool}"),
         lineage="<results>/lineage/data_pool/{pool}.json",

@@ -42,10 +42,13 @@ class DataConfig(Strict):
     evaluation: tuple[str, ...] = setting(
         ..., "names of the data sets only evaluated on", "official code", min_length=1
     )
+    allow_subset: bool = setting(
+        False, "a copy with fewer images or classes than the catalogue says is read, with a warning in its card", "our choice"
+    )
     train_per_class: int = setting(40, "training images per class (embedded)", "our choice", ge=2, le=10_000)
     test_per_class: int = setting(20, "test images per class (embedded)", "our choice", ge=2, le=10_000)
     pools: dict[Slug, PoolConfig] = setting(
-        {"pool": PoolConfig()},
+        ...,
         "pre-training pools by name; initial models are trained on the one called `pool`",
         "our choice",
     )
@@ -72,6 +75,10 @@ class DataConfig(Strict):
         for name in (*self.adaptation, *self.evaluation) if self.kind == "embedded" else ():
             if name not in WORLD:
                 raise ValueError(f"data set {name!r} is not part of the embedded world; allowed are {', '.join(WORLD)}")
+        for name, pool in self.pools.items():
+            if (pool.source is None) != (self.kind == "embedded"):
+                needed = "needs a `source`" if self.kind == "catalogue" else "is made here and has no `source`"
+                raise ValueError(f"pools.{name}: a pool of a scale of kind {self.kind!r} {needed}")
         twice = [name for name in self.adaptation if name in self.evaluation or self.adaptation.count(name) > 1]
         if twice:
             raise ValueError(f"data set {twice[0]!r} is listed twice; a set is for adaptation or for evaluation, once")
@@ -165,6 +172,17 @@ class EvaluationConfig(Strict):
     )
 
 
+class JobConfig(Strict):
+    """What each job asks for that trains or evaluates; it changes no result on a GPU, on a CPU only `threads` does."""
+
+    threads: int = setting(
+        1, "CPU threads; they decode images of real data sets while the model computes", "our choice", ge=1, le=256
+    )
+    gpus: int = setting(0, "GPUs", "our choice", ge=0, le=1)
+    memory_mb: int = setting(4000, "main memory; a job that failed asks for as much again", "our choice", ge=500)
+    minutes: int = setting(240, "time of a train job; a job that failed asks for as much again", "our choice", ge=1)
+
+
 class ContinualConfig(Strict):
     """The continual study at one scale."""
 
@@ -197,6 +215,12 @@ class ContinualConfig(Strict):
         "our choice",
     )
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
+    precision: Literal["fp32", "fp16", "bf16"] = setting(
+        "fp32",
+        "of the matrix products: `fp16` (with dynamic loss scaling) on a GPU only, on a CPU it is fp32; `bf16` on both",
+        "official code: fp16",
+    )
+    job: JobConfig = setting(JobConfig(), "what a job asks for", "our choice")
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
     weight_decay: float = setting(
         0.2, "AdamW's decoupled weight decay, on all trained parameters", "official code", ge=0
@@ -320,6 +344,9 @@ class Config(Strict):
     results: str = setting("results", "folder of everything that is generated", "our choice", min_length=1)
     data_root: str | None = setting(None, "folder of your copies of the real data sets", "our choice")
     weights_root: str | None = setting(None, "folder of released checkpoints", "our choice")
+    device: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "where models run; `auto`: a GPU where there is one", "our choice"
+    )
     overrides: dict = setting({}, "values that replace the preset's, in the preset's own nesting", "our choice")
 
     @field_validator("results")

@@ -65,13 +65,15 @@ def run_steps(
     clip_norm: float,
     before_update: Callable[[int, float], None] = lambda step, rate: None,
     after: Callable[[int, float], None] = lambda step, loss: None,
+    scaler=None,
     label: str = "",
 ) -> None:
     """Run steps `first` .. `last` - 1.
 
     `loss_of(step)` draws the batch and returns the scalar loss; `rate(step)` is the learning rate;
     `before_update(step, rate)` is called with the clipped gradients in place, `after(step, loss)` when step + 1 steps are
-    done. Raises `Diverged` before an update with a loss that is not finite."""
+    done. `scaler`: torch's gradient scaler for fp16; an update whose gradients overflowed is left out, as it does. Raises
+    `Diverged` before an update with a loss that is not finite."""
     import math
 
     import torch
@@ -85,13 +87,20 @@ def run_steps(
         if not math.isfinite(value):
             raise Diverged(step)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+        (scaler.scale(loss) if scaler else loss).backward()
+        if scaler:
+            scaler.unscale_(optimiser)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         now = rate(step)
         for group in optimiser.param_groups:
             group["lr"] = now
-        before_update(step, now)
-        optimiser.step()
+        if scaler is None or norm.isfinite():
+            before_update(step, now)
+        if scaler:
+            scaler.step(optimiser)
+            scaler.update()
+        else:
+            optimiser.step()
         after(step, value)
 
 
@@ -106,4 +115,5 @@ def restore_optimiser(optimiser, tensors: dict) -> None:
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     for name, value in tensors.items():
         index, key = name.split("/")
-        optimiser.state[parameters[int(index)]][key] = value
+        parameter = parameters[int(index)]
+        optimiser.state[parameter][key] = value.to(parameter.device)

@@ -1,4 +1,4 @@
-"""Make one data set of a scale on disk."""
+"""Make one data set of the embedded world on disk; flopwise.data.real lists real ones."""
 
 import dataclasses
 import difflib
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flopwise.config.models import DataConfig
 from flopwise.core.errors import UserError
+from flopwise.data.catalogue import facts_of_row
 from flopwise.data.store import write_set
 from flopwise.data.world import POOL_FAMILIES, WORLD, build_pool, build_set
 
@@ -23,17 +24,14 @@ def facts_of(data: DataConfig, name: str) -> dict:
         near = difflib.get_close_matches(name, allowed, n=3)
         hint = f" (did you mean {', '.join(near)}?)" if near else ""
         raise UserError(f"data set {name!r} is none of this scale's{hint}; allowed are {', '.join(allowed)}")
-    if data.kind != "embedded":
-        raise UserError(
-            f"data set {name!r} is a real one, and this version reads none yet; scales that need no copies of real data "
-            "are smoke, laptop and evening"
-        )
+    if data.kind == "catalogue":
+        return facts_of_row(name)
     return dataclasses.asdict(WORLD[name])
 
 
 def build_to(data: DataConfig, name: str, out: Path) -> None:
-    """Write the data set `name`, or one of its pools, to the folder `out`."""
-    if name in data.pools and data.kind == "embedded":
+    """Write the embedded data set `name`, or one of the pools made here, to the folder `out`."""
+    if name in data.pools:
         recipe = data.pools[name]
         facts = {**POOL_FACTS, "name": name, "families": list(recipe.families or POOL_FAMILIES)}
         pool = build_pool(recipe.samples, caption_noise=recipe.caption_noise, families=recipe.families)

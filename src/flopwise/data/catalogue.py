@@ -94,6 +94,11 @@ def dataset(name: str) -> DataSet:
     return rows[name]
 
 
+def facts_of_row(name: str) -> dict:
+    """The row called `name` as facts for a card."""
+    return {**dataclasses.asdict(dataset(name)), "material": "real"}
+
+
 def _row(line: dict, where: str) -> DataSet:
     if None in line or None in line.values():
         raise UserError(f"{where}: the number of cells differs from the header's")

@@ -2,9 +2,11 @@
 
 A folder holds named arrays (`<name>.npy`), named documents (`<name>.json`) and, written last, `card.json` with the facts
 about it, and size and SHA-256 of every other file. In the folder of an image set the arrays are `<split>_images` and
-`<split>_targets`, the documents `<split>_captions` and `classes`.
+`<split>_targets`, the documents `<split>_captions` and `classes`. A set whose images stay where the user has them holds
+their places instead of the images, and its captions as arrays (`storage` of its card is `files`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,24 +14,36 @@ import numpy as np
 
 from flopwise.core.errors import RunFailure
 from flopwise.core.io import atomic_path, read_json, sha256_file, write_json
+from flopwise.data.files import ImageFiles
+from flopwise.data.strings import Strings
 
 CARD, CLASSES = "card.json", "classes.json"
 
 
 @dataclass(frozen=True)
 class Split:
-    """N samples: `images` uint8 (N, 32, 32, 3), `targets` int64 (N,), `captions` N strings."""
+    """N samples: `images` uint8 (N, 32, 32, 3) or files, `targets` int64 (N,), `captions` N strings; where samples have
+    several, `caption_ends` int64 (N,) says where those of each sample end."""
 
-    images: np.ndarray
+    images: np.ndarray | ImageFiles
     targets: np.ndarray
-    captions: list[str]
+    captions: Sequence[str]
+    caption_ends: np.ndarray | None = None
 
     def __post_init__(self):
-        assert self.images.ndim == 4
-        assert self.images.shape[3] == 3
-        assert self.images.dtype == np.uint8
+        if not isinstance(self.images, ImageFiles):
+            assert self.images.ndim == 4
+            assert self.images.shape[3] == 3
+            assert self.images.dtype == np.uint8
         assert self.targets.dtype == np.int64
-        assert len(self.images) == len(self.targets) == len(self.captions)
+        each = self.captions if self.caption_ends is None else self.caption_ends
+        assert len(self.images) == len(self.targets) == len(each)
+
+    def captions_of(self, index: int) -> range:
+        """The places in `captions` of those of sample `index`."""
+        if self.caption_ends is None:
+            return range(index, index + 1)
+        return range(int(self.caption_ends[index - 1]) if index else 0, int(self.caption_ends[index]))
 
 
 @dataclass(frozen=True)
@@ -91,10 +105,17 @@ def write_set(directory: Path | str, built: BuiltSet | Split, facts: dict) -> di
     else:
         splits = {key: part for key, part in (("train", built.train), ("test", built.test)) if part is not None}
         names = list(built.class_names)
-    arrays = {f"{key}_images": part.images for key, part in splits.items()}
-    arrays |= {f"{key}_targets": part.targets for key, part in splits.items()}
-    documents = {"classes": names, **{f"{key}_captions": list(part.captions) for key, part in splits.items()}}
+    arrays, documents = {}, {"classes": names}
+    for key, part in splits.items():
+        if isinstance(part.images, ImageFiles):
+            arrays |= _file_arrays(key, part)
+        else:
+            arrays |= {f"{key}_images": part.images}
+            documents[f"{key}_captions"] = list(part.captions)
+        arrays[f"{key}_targets"] = part.targets
+    lists = any(isinstance(part.images, ImageFiles) for part in splits.values())
     counted = {
+        **({"storage": "files"} if lists else {}),
         "counts": {"classes": len(names), **{key: len(part.targets) for key, part in splits.items()}},
         "counts_per_class": {
             key: np.bincount(part.targets, minlength=len(names)).tolist() for key, part in splits.items()
@@ -104,17 +125,20 @@ def write_set(directory: Path | str, built: BuiltSet | Split, facts: dict) -> di
     return _write_folder(Path(directory), arrays, documents, {**facts, **counted})
 
 
-def open_set(directory: Path | str, verify: bool = False) -> StoredSet:
-    """Open the image set that `write_set` wrote to `directory`.
+def open_set(directory: Path | str, verify: bool = False, root: Path | str | None = None) -> StoredSet:
+    """Open the image set that `write_set` wrote to `directory`; `root`: folder of the user's copies, below which the
+    images of a real set are.
 
-    The size of every file is compared with the card; with `verify` its SHA-256 too. Raises `RunFailure` that names the
-    file which is missing, cut or changed."""
+    The size of every file is compared with the card; with `verify` its SHA-256 too; with `root` the size of every
+    archive. Raises `RunFailure` that names the file which is missing, cut or changed."""
     directory = Path(directory)
     card = _open_card(directory, verify)
-    train, test = (
-        _open_split(directory, key) if f"{key}_images.npy" in card["files"] else None for key in ("train", "test")
-    )
-    return StoredSet(card, train, test, read_json(directory / CLASSES))
+    found = [key if f"{key}_targets.npy" in card["files"] else None for key in ("train", "test")]
+    if card.get("storage") == "files":
+        splits = (key and _open_files(directory, key, card, root) for key in found)
+    else:
+        splits = (key and _open_split(directory, key) for key in found)
+    return StoredSet(card, *splits, read_json(directory / CLASSES))
 
 
 def _write_folder(directory: Path, arrays: dict[str, np.ndarray], documents: dict, facts: dict) -> dict:
@@ -166,3 +190,27 @@ def _remedy(directory: Path) -> str:
 def _open_split(directory: Path, split: str) -> Split:
     images, targets = (np.load(directory / f"{split}_{kind}.npy", mmap_mode="r") for kind in ("images", "targets"))
     return Split(images, targets, read_json(directory / f"{split}_captions.json"))
+
+
+_PLACES = ("file_of", "spans", "numbers", "boxes", "sizes")  # arrays of an `ImageFiles`
+
+
+def _file_arrays(key: str, part: Split) -> dict[str, np.ndarray]:
+    """The arrays of a split whose images are files."""
+    held = {name: getattr(part.images, name) for name in _PLACES}
+    arrays = {f"{key}_{name}": array for name, array in held.items() if array is not None}
+    if part.caption_ends is not None:
+        arrays[f"{key}_caption_ends"] = part.caption_ends
+    return arrays | part.images.paths.arrays(f"{key}_paths") | Strings.of(part.captions).arrays(f"{key}_captions")
+
+
+def _open_files(directory: Path, key: str, card: dict, root: Path | str | None) -> Split:
+    prefix = f"{key}_"
+    names = [Path(name).stem for name in card["files"] if name.startswith(prefix) and name.endswith(".npy")]
+    arrays = {name.removeprefix(prefix): np.load(directory / f"{name}.npy", mmap_mode="r") for name in names}
+    places = {name: arrays.get(name) for name in _PLACES}
+    lenient = card.get("role") == "pre-training"
+    images = ImageFiles(Path(root) if root else None, Strings.opened(arrays, "paths"), **places, lenient=lenient)
+    if root:
+        images.check()
+    return Split(images, arrays["targets"], Strings.opened(arrays, "captions"), arrays.get("caption_ends"))

@@ -59,6 +59,10 @@ class Tree:
         copies = re.compile(rf"{re.escape(self.folder)}_\w+_224/")
         return [path for path in self._sorted if path.startswith(prefix) and not copies.match(path)]
 
+    def place(self, path: str) -> tuple[int, int] | None:
+        """(offset, size) of a file inside <root>/<FOLDER>.tar; None for one in the folder."""
+        return self._members[path]
+
     def open(self, path: str) -> BinaryIO:
         if path not in self._members:
             raise RunFailure(f"{self.where / path} is missing")

@@ -31,14 +31,18 @@ def configuration(name: str) -> dict:
     """open_clip's configuration of the model called `name`: an embedded one or any that open_clip lists."""
     if name in EMBEDDED:
         return read_json(CONFIGS / f"{name}.json")
-    open_clip = import_open_clip()
-    matches = [known for known in open_clip.list_models() if known.lower() == name.lower()]
+    return import_open_clip().get_model_config(official_name(name))
+
+
+def official_name(name: str) -> str:
+    """open_clip's own spelling of the model called `name`, in which letters may be small."""
+    matches = [known for known in import_open_clip().list_models() if known.lower() == name.lower()]
     if not matches:
         raise UserError(
             f"model {name!r} does not exist; allowed are {', '.join(EMBEDDED)} and the names that "
             "`open_clip.list_models()` prints"
         )
-    return open_clip.get_model_config(matches[0])
+    return matches[0]
 
 
 def only(name: str) -> None:
@@ -81,7 +85,7 @@ def tokenizer(name: str):
     open_clip = import_open_clip()
     text = configuration(name)["text_cfg"]
     if name not in EMBEDDED:
-        return open_clip.get_tokenizer(name)
+        return open_clip.get_tokenizer(official_name(name))
     # open_clip reads the table by `gzip.open`, which takes a file object as well as a path
     table = io.BytesIO(_merge_table(text["vocab_size"]))
     return open_clip.SimpleTokenizer(bpe_path=table, context_length=text["context_length"])
@@ -129,13 +133,14 @@ def preprocess(images):
     import torch
 
     images = torch.as_tensor(images)
-    mean, std = (255 * torch.tensor(values).repeat(images.shape[2]) for values in (MEAN, STD))  # of a line of pixels
+    line = images.shape[2]
+    mean, std = (255 * torch.tensor(values, device=images.device).repeat(line) for values in (MEAN, STD))
     pixels = images.flatten(2).to(torch.float32).sub_(mean).div_(std)
     return pixels.view(images.shape).permute(0, 3, 1, 2)
 
 
 def plain_state(model) -> dict:
-    """A copy of the weights under open_clip's own names, adapters folded into the matrices they change."""
+    """A copy of the weights in main memory under open_clip's own names, adapters folded into the matrices they change."""
     import torch
 
     with torch.no_grad():
@@ -143,8 +148,8 @@ def plain_state(model) -> dict:
         for name, value in model.state_dict().items():
             path, _, adapted = name.partition(".parametrizations.")
             if not adapted:
-                state[name] = value.detach().clone()
+                state[name] = value.detach().to("cpu", copy=True)
             elif adapted.endswith(".original"):
                 tensor = adapted.removesuffix(".original")
-                state[f"{path}.{tensor}"] = getattr(model.get_submodule(path), tensor).detach().clone()
+                state[f"{path}.{tensor}"] = getattr(model.get_submodule(path), tensor).detach().to("cpu", copy=True)
         return state

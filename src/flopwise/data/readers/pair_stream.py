@@ -21,11 +21,13 @@ from flopwise.data.readers.skips import Skips
 
 @dataclass(frozen=True)
 class Raw:
-    """One sample as stored: `key` names it, `image` is the encoded file; a part that is missing is None."""
+    """One sample as stored: `key` names it, `image` is the encoded file; a part that is missing is None. `offset`: where
+    the image begins in its shard, if it was read from one."""
 
     key: str
     image: bytes | None
     caption: str | None
+    offset: int | None = None
 
 
 Reader = Callable[[str, Skips], Iterator[Raw]]

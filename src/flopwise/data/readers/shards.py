@@ -61,7 +61,7 @@ def read_shard(path: str, skips: Skips) -> Iterator[Raw]:
 
     The caption is the member `.txt`, else the string `caption` of the member `.json`; both are UTF-8."""
     key, parts = None, {}
-    for name, content in _members(path, skips):
+    for name, content, offset in _members(path, skips):
         found = _NAME.fullmatch(name)
         if not found:
             skips.add("a member without a key", f"{path}: {name}")
@@ -74,26 +74,26 @@ def read_shard(path: str, skips: Skips) -> Iterator[Raw]:
         if extension in parts:
             skips.add("a second member of the same name", f"{path}: {name}")
             continue
-        parts[extension] = content
+        parts[extension] = (content, offset)
     if parts:
         yield _sample(path, key, parts, skips)
 
 
-def _sample(path: str, key: str, parts: dict[str, bytes], skips: Skips) -> Raw:
-    image = next((parts[extension] for extension in IMAGES if extension in parts), None)
+def _sample(path: str, key: str, parts: dict[str, tuple[bytes, int]], skips: Skips) -> Raw:
+    image, offset = next((parts[extension] for extension in IMAGES if extension in parts), (None, None))
     try:
         if "txt" in parts:
-            caption = parts["txt"].decode("utf-8")
+            caption = parts["txt"][0].decode("utf-8")
         else:
-            caption = json.loads(parts["json"].decode("utf-8")).get("caption") if "json" in parts else None
+            caption = json.loads(parts["json"][0].decode("utf-8")).get("caption") if "json" in parts else None
     except (ValueError, AttributeError, RecursionError):
         skips.add("the caption is not UTF-8, or the JSON is damaged", f"{path}: {key}")
         caption = None
-    return Raw(key, image, caption if isinstance(caption, str) else None)
+    return Raw(key, image, caption if isinstance(caption, str) else None, offset)
 
 
-def _members(path: str, skips: Skips) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of every member that may be used."""
+def _members(path: str, skips: Skips) -> Iterator[tuple[str, bytes, int]]:
+    """(name, content, its offset in the unpacked shard) of every member that may be used."""
     try:
         with _open(path) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as archive:
             for member in archive:
@@ -111,7 +111,7 @@ def _members(path: str, skips: Skips) -> Iterator[tuple[str, bytes]]:
                     content = archive.extractfile(member).read()
                     if len(content) < member.size:  # tarfile gives what there is
                         raise tarfile.ReadError(f"{member.name} is cut")
-                    yield member.name, content
+                    yield member.name, content, member.offset_data
             if not _ended(stream, archive.offset):
                 skips.add("the shard is cut or damaged, its end is lost", path)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:

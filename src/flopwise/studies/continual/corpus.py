@@ -1,35 +1,50 @@
-"""The training material of one model: all adaptation sets and the pre-training pool, ready to draw batches from."""
+"""The training material of one model: all adaptation sets and a pre-training pool, ready to draw batches from."""
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from flopwise.config import Settings
-from flopwise.core.seeds import torch_generator
+from flopwise.core.device import Placement, place
+from flopwise.core.seeds import numpy_generator, torch_generator
+from flopwise.data.files import ImageFiles, in_order
 from flopwise.data.mixtures import composition, sample_order
-from flopwise.data.store import open_set
+from flopwise.data.store import Split, StoredSet, open_set
 from flopwise.data.streams import entry
-from flopwise.data.transforms import random_resized_crop
+from flopwise.data.transforms import random_resized_crop, training_view
 from flopwise.models import clip
 
 POOL = "pool"
+AHEAD = 2  # batches of real images that are made while the model computes
+
+
+class _Entries:
+    """Which sample belongs to which entry of a stream."""
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.entries)}
+
+    def members(self, stream_part: list[str]) -> np.ndarray:
+        """Indices of all training samples of the classes in `stream_part`."""
+        return np.flatnonzero(np.isin(self.entry_of, [self._numbers[item] for item in stream_part]))
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Images (N, H, W, 3) uint8, tokens (N, L) int64, and for each sample the index of its stream entry (-1: pool)."""
+class Corpus(_Entries):
+    """Samples in memory: images (N, H, W, 3) uint8, tokens (N, L) int64, and for each sample the index of its stream
+    entry (-1: pool); `pool`: indices of the pool's samples."""
 
     images: np.ndarray
     tokens: object
     entry_of: np.ndarray
     entries: list[str]
     pool: np.ndarray
-
-    def members(self, stream_part: list[str]) -> np.ndarray:
-        """Indices of all training samples of the classes in `stream_part`."""
-        wanted = [self.entries.index(item) for item in stream_part]
-        return np.flatnonzero(np.isin(self.entry_of, wanted))
+    ahead = 0
 
     def batch(self, indices: np.ndarray, seed: int, *names: str | int):
         """(float images (n, 3, H, W) cropped at random, tokens (n, L)); the crop depends on the seed and names only."""
@@ -37,34 +52,83 @@ class Corpus:
         return random_resized_crop(images, torch_generator(seed, "crop", *names)), self.tokens[indices]
 
 
+@dataclass(frozen=True)
+class FileCorpus(_Entries):
+    """Samples on disk: `splits` one after the other; `model` names the tokenizer and the size of a view."""
+
+    splits: tuple[Split, ...]
+    model: str
+    entry_of: np.ndarray
+    entries: list[str]
+    pool: np.ndarray
+    ahead = AHEAD
+
+    @cached_property
+    def _first(self) -> np.ndarray:
+        return np.cumsum([0, *(len(split.images) for split in self.splits)])
+
+    def batch(self, indices: np.ndarray, seed: int, *names: str | int):
+        """(uint8 images (n, H, W, 3) cropped at random, tokens (n, L)); crops, and which of several captions is taken,
+        depend on the seed and names only, not on threads."""
+        import torch
+
+        draws = numpy_generator(seed, "view", *names).random((len(indices), 5))
+        size = clip.configuration(self.model)["vision_cfg"]["image_size"]
+        part = np.searchsorted(self._first, indices, side="right") - 1
+
+        def view(position: int) -> tuple[np.ndarray, str]:
+            split = self.splits[part[position]]
+            index, image = split.images.usable(int(indices[position] - self._first[part[position]]))
+            own = split.captions_of(index)
+            caption = split.captions[own[int(draws[position, 4] * len(own))]]
+            return training_view(image, size, draws[position, :4]), caption
+
+        done = in_order(view, list(range(len(indices))), torch.get_num_threads())
+        images = torch.from_numpy(np.stack([pixels for pixels, _ in done]))
+        return images, clip.tokenize(self.model, [caption for _, caption in done])
+
+
 def data_folder(settings: Settings, name: str) -> Path:
     return settings.results / "data" / name
 
 
-def load_corpus(settings: Settings, model: str, pool: str) -> Corpus:
-    """Read every adaptation set and a pool; captions are tokenised for `model`."""
-    images, captions, entry_of, entries = [], [], [], []
-    for name in settings.preset.data.adaptation:
-        stored = open_set(data_folder(settings, name))
-        images.append(stored.train.images)
-        captions += stored.train.captions
-        entry_of.append(np.asarray(stored.train.targets) + len(entries))
-        entries += [entry(name, label) for label in stored.class_names]
-    replayed = open_set(data_folder(settings, pool)).train
-    first = sum(map(len, images))
-    images.append(replayed.images)
-    captions += replayed.captions
-    entry_of.append(np.full(len(replayed.images), -1))
-    return Corpus(
-        np.concatenate(images), clip.tokenize(model, captions), np.concatenate(entry_of), entries,
-        np.arange(first, first + len(replayed.images)),
-    )  # fmt: skip
+def open_data(settings: Settings, name: str) -> StoredSet:
+    """A data set or pool of the scale."""
+    return open_set(data_folder(settings, name), root=settings.config.data_root)
+
+
+def placement_of(settings: Settings) -> Placement:
+    """Where the models of a job run; it keeps its GPU until it ends."""
+    return place(settings.config.device, settings.preset.continual.precision)
+
+
+def load_corpus(settings: Settings, model: str, pool: str, adaptation: tuple[str, ...] | None = None):
+    """The adaptation sets (all of the scale's if not given) and a pool, for `model`: a `Corpus`, captions tokenised, or a
+    `FileCorpus` where images are files."""
+    numbers: dict[str, int] = {}
+    splits, entry_of = [], []
+    for name in settings.preset.data.adaptation if adaptation is None else adaptation:
+        stored = open_data(settings, name)
+        own = [numbers.setdefault(entry(name, label), len(numbers)) for label in stored.class_names]
+        splits.append(stored.train)
+        entry_of.append(np.asarray(own)[stored.train.targets])
+    first = sum(len(split.images) for split in splits)
+    splits.append(open_data(settings, pool).train)
+    count = len(splits[-1].images)
+    entry_of.append(np.full(count, -1))
+    samples = (np.concatenate(entry_of), list(numbers), np.arange(first, first + count))
+    if isinstance(splits[-1].images, ImageFiles):
+        return FileCorpus(tuple(splits), model, *samples)
+    captions = [caption for split in splits for caption in split.captions]
+    return Corpus(np.concatenate([split.images for split in splits]), clip.tokenize(model, captions), *samples)
 
 
 class TaskBatches:
     """The batches of one task: which samples, in which order; a pure function of (seed, task, step)."""
 
-    def __init__(self, corpus: Corpus, update: np.ndarray, buffer: np.ndarray, shares, batch_size, steps, seed, task):
+    def __init__(
+        self, corpus, update: np.ndarray, buffer: np.ndarray, shares, batch_size, steps, seed, task, placement=None
+    ):
         parts = composition(batch_size, shares, first_task=len(buffer) == 0 and shares[2] > 0)
         pools = {"update": (update, parts.update), "buffer": (buffer, parts.buffer)}
         pools["pretraining"] = (corpus.pool, parts.pretraining)
@@ -74,8 +138,29 @@ class TaskBatches:
             if size
         ]
         self.corpus, self.seed, self.task = corpus, seed, task
+        self.placement = placement or Placement()
+        self.made = Ahead(self._make, steps, corpus.ahead) if corpus.ahead else None
 
     def __getitem__(self, step: int):
-        """(images, tokens) of a step, in the order update, buffer, pre-training."""
+        """(float images, tokens) of a step on the device, in the order update, buffer, pre-training."""
+        images, tokens = map(self.placement.put, self.made[step] if self.made else self._make(step))
+        return (images if images.is_floating_point() else clip.preprocess(images)), tokens
+
+    def _make(self, step: int):
         indices = np.concatenate([order[step] for order in self.orders])
         return self.corpus.batch(indices, self.seed, self.task, step)
+
+
+class Ahead:
+    """`make(step)` for steps 0 .. last - 1, asked for in order: the next `depth` are made by a thread meanwhile."""
+
+    def __init__(self, make: Callable, last: int, depth: int):
+        self.make, self.last, self.depth = make, last, depth
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self.waiting: dict[int, Future] = {}
+
+    def __getitem__(self, step: int):
+        for number in range(step, min(step + self.depth + 1, self.last)):
+            if number not in self.waiting:
+                self.waiting[number] = self.thread.submit(self.make, number)
+        return self.waiting.pop(step).result()

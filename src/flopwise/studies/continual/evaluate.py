@@ -1,4 +1,5 @@
-"""Scoring a CLIP model on every data set: zero-shot classification and retrieval, in one pass over all images."""
+"""Scoring a CLIP model on every data set: zero-shot classification and retrieval, in one pass over all images. Images
+in memory go through the model together, images on disk set by set, so that no more than a few batches are held."""
 
 import math
 from dataclasses import dataclass
@@ -9,21 +10,26 @@ import numpy as np
 from flopwise.config import Settings
 from flopwise.core import metrics
 from flopwise.core.seeds import numpy_generator
-from flopwise.data.store import open_set
+from flopwise.data.files import ImageFiles
+from flopwise.data.store import Split
 from flopwise.data.streams import entry
+from flopwise.data.transforms import evaluation_view
 from flopwise.models import clip, lean
-from flopwise.studies.continual.corpus import data_folder
+from flopwise.studies.continual.corpus import AHEAD, Ahead, open_data, placement_of
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """One data set as the evaluation needs it. `texts`: primed class names, or one caption per image (retrieval)."""
+    """One data set as the evaluation needs it. `images`: in memory, or files, of which those numbered `chosen` count.
+    `tokens`: of primed class names, or of the captions of the images (retrieval). `targets`: the class of every image,
+    or the image (its place in `chosen`) of every caption."""
 
     name: str
     role: str
     task: str
     chance: float
-    images: np.ndarray
+    images: np.ndarray | ImageFiles
+    chosen: np.ndarray
     targets: np.ndarray
     tokens: object
     class_names: tuple[str, ...]  # of a classification set
@@ -48,68 +54,119 @@ class Evaluator:
 
     def __init__(self, settings: Settings, model: str, seed: int | None = None):
         self.batch_size = settings.preset.continual.evaluation.batch_size
+        self.placement = placement_of(settings)
+        self.size = clip.configuration(model)["vision_cfg"]["image_size"]
         self.sets = [
             _test_set(settings, model, name, seed)
             for name in (*settings.preset.data.adaptation, *settings.preset.data.evaluation)
         ]
 
     def scores(self, model) -> Scores:
-        """Score `model` on every data set."""
+        """Score `model`, which lies on the evaluator's device, on every data set."""
         import torch
 
         model.eval()
-        with torch.no_grad():
-            images = self._encode(
-                lambda batch: lean.encode_image(model, clip.preprocess(batch)), [s.images for s in self.sets]
-            )
-            texts = self._encode(lambda batch: lean.encode_text(model, batch), [s.tokens for s in self.sets])
         rows, correct = [], {}
-        for test, image_features, text_features in zip(self.sets, images, texts):
-            targets = torch.as_tensor(test.targets)
-            if test.task == "retrieval":
-                name, score = "recall_at_5", metrics.recall_at(image_features, text_features, targets)
-            else:
-                hits = metrics.correct(image_features, text_features, targets)
-                name, score = "top1", 100.0 * hits.double().mean().item()
-                correct |= _per_entry(test, hits.numpy())
-            rows.append(
-                {"dataset": test.name, "role": test.role, "metric": name, "value": score, "chance": test.chance,
-                 "n": len(test.images)}
-            )  # fmt: skip
+        with torch.no_grad():
+            texts = self._encode(lambda batch: lean.encode_text(model, batch), [s.tokens for s in self.sets])
+            for test, image_features, text_features in zip(self.sets, self._images(model), texts):
+                row, per_entry = _score(test, image_features, text_features)
+                rows.append(row)
+                correct |= per_entry
         return Scores(rows, correct)
+
+    def _images(self, model):
+        """Iterator over the image features of each set."""
+        encode = lambda batch: lean.encode_image(model, clip.preprocess(batch))  # noqa: E731
+        if any(isinstance(test.images, ImageFiles) for test in self.sets):
+            return self._stream(encode)
+        return iter(self._encode(encode, [test.images for test in self.sets]))
 
     def _encode(self, encode, parts: list) -> list:
         """Unit-length features of each part, computed in batches across parts."""
         import torch
-        from torch.nn.functional import normalize
 
         whole = torch.cat([torch.as_tensor(part) for part in parts])
-        features = [normalize(encode(batch), dim=-1) for batch in whole.split(self.batch_size)]
+        features = [self._features(encode, batch) for batch in whole.split(self.batch_size)]
         return list(torch.cat(features).split([len(part) for part in parts]))
+
+    def _stream(self, encode):
+        """Yields the features of one set after the other; the next batches are read while the model computes."""
+        import torch
+
+        starts = [(test, start) for test in self.sets for start in range(0, len(test.chosen), self.batch_size)]
+        batches = Ahead(lambda number: self._read(*starts[number]), len(starts), AHEAD)
+        number = 0
+        for test in self.sets:
+            count = -(-len(test.chosen) // self.batch_size)
+            yield torch.cat([self._features(encode, batches[number + i]) for i in range(count)])
+            number += count
+
+    def _read(self, test: TestSet, start: int):
+        import torch
+
+        indices = test.chosen[start : start + self.batch_size]
+        view = lambda image, _: evaluation_view(image, self.size)  # noqa: E731
+        return torch.from_numpy(test.images.load(indices, view, torch.get_num_threads()))
+
+    def _features(self, encode, batch):
+        """Unit-length features of a batch, float32 in memory."""
+        from torch.nn.functional import normalize
+
+        with self.placement.autocast():
+            features = encode(self.placement.put(batch))
+        return normalize(features.float(), dim=-1).cpu()
+
+
+def _score(test: TestSet, image_features, text_features) -> tuple[dict, dict[str, tuple[int, int]]]:
+    """The row of a set, and for a classification set how many images of each stream entry were recognised."""
+    import torch
+
+    targets = torch.as_tensor(test.targets)
+    if test.task == "retrieval":
+        name, score = "recall_at_5", metrics.recall_at(image_features, text_features, targets)
+        per_entry = {}
+    else:
+        hits = metrics.correct(image_features, text_features, targets)
+        name, score = "top1", 100.0 * hits.double().mean().item()
+        per_entry = _per_entry(test, hits.numpy())
+    row = {"dataset": test.name, "role": test.role, "metric": name, "value": score, "chance": test.chance}
+    return {**row, "n": len(test.chosen)}, per_entry
 
 
 def _per_entry(test: TestSet, hits: np.ndarray) -> dict[str, tuple[int, int]]:
     total = np.bincount(test.targets, minlength=len(test.class_names))
     right = np.bincount(test.targets, weights=hits, minlength=len(test.class_names))
-    return {entry(test.name, c): (int(r), int(n)) for c, r, n in zip(test.class_names, right, total)}
+    found: dict[str, tuple[int, int]] = {}
+    for name, r, n in zip(test.class_names, right, total):  # classes of one name are one entry
+        before = found.get(entry(test.name, name), (0, 0))
+        found[entry(test.name, name)] = (before[0] + int(r), before[1] + int(n))
+    return found
 
 
 def _test_set(settings: Settings, model: str, name: str, seed: int | None) -> TestSet:
-    stored = open_set(data_folder(settings, name))
+    stored = open_data(settings, name)
     task, test = stored.card["task"], stored.test
-    groups = np.arange(len(test.images)) if task == "retrieval" else np.asarray(test.targets)
-    chosen = np.arange(len(groups))
+    targets = np.asarray(test.targets)
+    chosen = np.arange(len(targets))
     if seed is not None:
         rule = settings.preset.continual.evaluation
-        size = metrics.subset_size(len(groups), len(stored.class_names), rule.fraction, rule.minimum)
-        generator = numpy_generator(seed, "subset", name)
-        chosen = metrics.evaluation_subset(np.asarray(test.targets), size, generator)
+        classes = len(stored.class_names) or len(targets)  # without classes every image is its own
+        size = metrics.subset_size(len(targets), classes, rule.fraction, rule.minimum)
+        chosen = metrics.evaluation_subset(targets, size, numpy_generator(seed, "subset", name))
     if task == "retrieval":
-        texts, targets = [test.captions[i] for i in chosen], np.arange(len(chosen))
-        chance = 100 * min(1, 5 / len(chosen))
+        texts, targets = _captions(test, chosen)
+        chance, names = 100 * min(1, 5 / len(chosen)), ()
     else:
         texts = [stored.card["template"].format(label) for label in stored.class_names]
-        targets, chance = groups[chosen], 100 / len(stored.class_names)
-    images = np.asarray(test.images)[chosen]
-    names = () if task == "retrieval" else tuple(stored.class_names)
-    return TestSet(name, stored.card["role"], task, chance, images, targets, clip.tokenizer(model)(texts), names)
+        targets, chance, names = targets[chosen], 100 / len(stored.class_names), tuple(stored.class_names)
+    images = test.images if isinstance(test.images, ImageFiles) else np.asarray(test.images)[chosen]
+    tokens = clip.tokenize(model, texts)
+    return TestSet(name, stored.card["role"], task, chance, images, chosen, targets, tokens, names)
+
+
+def _captions(test: Split, chosen: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The captions of the chosen images, and for each the place of its image in `chosen`."""
+    own = [test.captions_of(int(index)) for index in chosen]
+    texts = [test.captions[place] for places in own for place in places]
+    return texts, np.repeat(np.arange(len(chosen)), [len(places) for places in own])

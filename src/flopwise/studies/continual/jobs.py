@@ -84,7 +84,7 @@ def evaluate_job(settings: Settings, name: str, checkpoints: Path, out: Path) ->
     jobs = plan.evaluation(name)
     model = name.split("/")[0]
     evaluator = Evaluator(settings, model)
-    network = clip.create(model)
+    network = evaluator.placement.put(clip.create(model))
     start = time.process_time()
     rows, axes = [], {}
     for job in jobs:

@@ -21,7 +21,7 @@ NAMED = {
 EVALUATE = ("final", "tasks", "steps")
 UNUSED = {  # settings that change nothing that a train job computes
     "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
-    "performance_score",
+    "performance_score", "job",
 }  # fmt: skip
 
 

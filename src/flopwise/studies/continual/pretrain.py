@@ -1,6 +1,5 @@
 """The initial weights theta_0: pre-trained here on the pool, or a released checkpoint of open_clip."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from flopwise.core.schedules import learning_rate
 from flopwise.data.store import open_set
 from flopwise.models import clip
 from flopwise.studies.continual.budget import step_gflops
-from flopwise.studies.continual.corpus import POOL, Corpus, TaskBatches, data_folder
+from flopwise.studies.continual.corpus import POOL, TaskBatches, data_folder, load_corpus, placement_of
 from flopwise.studies.continual.loss import contrastive_loss
 
 SAVE_EVERY = 500  # steps
@@ -25,35 +24,39 @@ def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources
     """Write theta_0 of `model` to the folder `out`; returns facts for the lineage record."""
     recipe = settings.preset.continual.models[model]
     if recipe.pretrained:
-        return _released(settings, model, recipe.pretrained, out)
-    pool = open_set(data_folder(settings, POOL))
-    tokens = clip.tokenize(model, pool.train.captions)
-    everything = np.arange(len(tokens))
-    corpus = Corpus(np.asarray(pool.train.images), tokens, np.full(len(tokens), -1), [], everything)
+        return _released(settings, model, out)
+    corpus, nothing = load_corpus(settings, model, POOL, adaptation=()), np.arange(0)
     steps, size = recipe.pretrain_steps, recipe.pretrain_batch_size
-    batches = TaskBatches(corpus, everything[:0], everything[:0], (1.0, 0.0, 0.0), size, steps, 0, 0)
-    network = clip.create(model, seed=0)
+    placement = placement_of(settings)
+    batches = TaskBatches(corpus, nothing, nothing, (1.0, 0.0, 0.0), size, steps, 0, 0, placement)
+    network, scaler = placement.put(clip.create(model, seed=0)), placement.scaler()
     optimiser = adamw(network.parameters(), recipe.pretrain_learning_rate, WEIGHT_DECAY, BETAS)
-    folder = StateFolder(state, sha256_json([recipe.model_dump(), pool.card["files"], sources]))
-    first, losses = _restore(folder, network, optimiser)
+    files = open_set(data_folder(settings, POOL)).card["files"]
+    folder = StateFolder(state, sha256_json([recipe.model_dump(), files, sources]))
+    first, losses = _restore(folder, network, optimiser, scaler)
 
     def after(step: int, loss: float) -> None:
         losses.append(loss)
         if (step + 1) % SAVE_EVERY == 0 and step + 1 < steps:
             tensors = {f"model/{k}": v for k, v in network.state_dict().items()}
             tensors |= {f"optimiser/{k}": v for k, v in optimiser_tensors(optimiser).items()}
-            folder.save(step + 1, tensors, {"losses": losses})
+            folder.save(step + 1, tensors, {"losses": losses, "scaler": scaler.state_dict() if scaler else {}})
 
-    start = time.process_time()
+    def loss_of(step: int):
+        with placement.autocast():
+            return contrastive_loss(network, *batches[step])
+
+    start = placement.clock()
     try:
         run_steps(
-            lambda step: contrastive_loss(network, *batches[step]),
+            loss_of,
             optimiser,
             lambda step: learning_rate("cosine", 0, step, steps, recipe.pretrain_learning_rate),
             first,
             steps,
             clip_norm=CLIP_NORM,
             after=after,
+            scaler=scaler,
             label=f"pre-training {model}",
         )
     except Diverged as event:
@@ -64,10 +67,10 @@ def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources
     write_json(out / "losses.json", losses)
     folder.clear()
     gflops = steps * step_gflops(model, "full-ft", size)
-    return {"gflops": gflops, "train_seconds": time.process_time() - start, "steps": steps, "batch_size": size}
+    return {"gflops": gflops, "train_seconds": placement.clock() - start, "steps": steps, "batch_size": size}
 
 
-def _restore(folder: StateFolder, network, optimiser) -> tuple[int, list[float]]:
+def _restore(folder: StateFolder, network, optimiser, scaler) -> tuple[int, list[float]]:
     saved = folder.load()
     if saved is None:
         return 0, []
@@ -75,24 +78,38 @@ def _restore(folder: StateFolder, network, optimiser) -> tuple[int, list[float]]
     part = lambda name: {k.partition("/")[2]: v for k, v in tensors.items() if k.startswith(name)}  # noqa: E731
     network.load_state_dict(part("model/"))
     restore_optimiser(optimiser, part("optimiser/"))
+    if scaler:
+        scaler.load_state_dict(record["scaler"])
     return position, record["losses"]
 
 
-def _released(settings: Settings, model: str, tag: str, out: Path) -> dict:
-    """Copy a released checkpoint into our layout: `<weights_root>/<model>/<tag>` with any ending open_clip can read."""
-    root = settings.config.weights_root
+def released_file(settings: Settings, model: str) -> Path:
+    """The released checkpoint that `model` starts from: `<weights_root>/<model>/<tag>.<ending>`. Raises `UserError` where
+    it is not."""
+    from flopwise.models.weights import ENDINGS
+
+    tag, root = settings.preset.continual.models[model].pretrained, settings.config.weights_root
     if root is None:
         raise UserError(
             f"model {model} starts from the released checkpoint {tag!r}: set `weights_root` in config/config.yaml"
         )
-    found = sorted((Path(root) / model).glob(f"{tag}.*")) if Path(root).is_dir() else []
+    folders = sorted(Path(root).iterdir()) if Path(root).is_dir() else []
+    own = [folder for folder in folders if folder.name.lower() == model.lower()]
+    files = [folder / f"{tag}.{ending}" for folder in own for ending in ENDINGS]
+    found = [path for path in files if path.is_file()]
     if not found:
         raise UserError(
-            f"no file {Path(root) / model / tag}.* (safetensors, pt or bin), the released checkpoint of {model}"
+            f"model {model}: no {Path(root) / model / tag}.{{{','.join(ENDINGS)}}}, the released checkpoint it starts from"
         )
+    return found[0]
+
+
+def _released(settings: Settings, model: str, out: Path) -> dict:
+    """Copy a released checkpoint into our layout."""
+    file = released_file(settings, model)
     open_clip = clip.import_open_clip()
     network = clip.create(model)
-    open_clip.load_checkpoint(network, str(found[0]), weights_only=True)
+    open_clip.load_checkpoint(network, str(file), weights_only=True)
     clip.save(out, model, clip.plain_state(network))
     write_json(out / "losses.json", [])
     return {"gflops": 0.0, "train_seconds": 0.0, "steps": 0, "batch_size": 0}

@@ -7,24 +7,28 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.config import Settings
+from flopwise.core.device import Placement
 from flopwise.core.metrics import normalised, wilson_interval
 from flopwise.data import streams
 from flopwise.data.build import facts_of
-from flopwise.data.store import StoredSet, open_set
+from flopwise.data.files import ImageFiles
+from flopwise.data.store import Split, StoredSet, open_set
+from flopwise.data.transforms import evaluation_view
 from flopwise.data.world import WORLD
 from flopwise.data.world.build import family
 from flopwise.models import clip
-from flopwise.studies.continual.corpus import POOL, data_folder
+from flopwise.studies.continual.corpus import POOL, data_folder, open_data, placement_of
 from flopwise.studies.continual.evaluate import Evaluator
 
 
 def zero_shot_rows(settings: Settings, model: str, weights: Path) -> list[dict]:
     """One row per data set: score of theta_0 on the whole test set, Wilson's 95 % interval, chance, and the score as a
     share of what lies above chance."""
-    network = clip.create(model)
+    evaluator = Evaluator(settings, model)
+    network = evaluator.placement.put(clip.create(model))
     network.load_state_dict(clip.load(weights))
     rows = []
-    for row in Evaluator(settings, model).scores(network).rows:
+    for row in evaluator.scores(network).rows:
         card = open_set(data_folder(settings, row["dataset"])).card
         low, high = wilson_interval(row["value"], row["n"])
         rows.append(
@@ -81,7 +85,7 @@ class StreamMaterial:
 
     @cached_property
     def sets(self) -> dict[str, StoredSet]:
-        return {name: open_set(data_folder(self.settings, name)) for name in self.settings.preset.data.adaptation}
+        return {name: open_data(self.settings, name) for name in self.settings.preset.data.adaptation}
 
     @cached_property
     def class_names(self) -> dict[str, list[str]]:
@@ -106,14 +110,18 @@ class StreamMaterial:
     @cached_property
     def frequencies(self) -> list[int]:
         """In how many captions of the pre-training pool each class name occurs."""
-        captions = open_set(data_folder(self.settings, POOL)).train.captions
+        captions = open_data(self.settings, POOL).train.captions
         return streams.caption_counts([streams.class_of(item) for item in self.entries], captions)
 
     @cached_property
     def network(self):
         network = clip.create(self.model)
         network.load_state_dict(clip.load(self.weights))
-        return network.eval()
+        return self.placement.put(network).eval()
+
+    @cached_property
+    def placement(self) -> Placement:
+        return placement_of(self.settings)
 
     @cached_property
     def class_features(self) -> np.ndarray:
@@ -134,7 +142,7 @@ class StreamMaterial:
             if accuracy:
                 values = (images @ self.class_features[first : first + size].T).argmax(1) == targets
             else:
-                values = (images * self._text_features(stored.train.captions)).sum(1)
+                values = (images * self._text_features(_first_captions(stored.train))).sum(1)
             counts = np.bincount(targets, minlength=size)
             sums = np.bincount(targets, weights=values, minlength=size)
             scores.append(np.where(counts > 0, sums / np.maximum(counts, 1), -np.inf))
@@ -142,26 +150,48 @@ class StreamMaterial:
         return np.concatenate(scores)
 
     def _text_features(self, texts: list[str]) -> np.ndarray:
-        return self._encode(self.network.encode_text, clip.tokenizer(self.model)(texts), lambda tokens: tokens)
+        tokens = clip.tokenize(self.model, texts)
+        return self._encode(self.network.encode_text, len(tokens), lambda start, end: tokens[start:end])
 
-    def _image_features(self, images: np.ndarray) -> np.ndarray:
-        return self._encode(self.network.encode_image, images, lambda batch: clip.preprocess(np.array(batch)))
-
-    def _encode(self, encode, parts, prepare) -> np.ndarray:
-        """Unit-length features (N, d) of N images or token rows, in batches."""
+    def _image_features(self, images: np.ndarray | ImageFiles) -> np.ndarray:
         import torch
 
-        size = self.settings.preset.continual.evaluation.batch_size
-        starts = range(0, len(parts), size)
-        with torch.no_grad():
-            features = [encode(prepare(parts[start : start + size]), normalize=True) for start in starts]
+        size = clip.configuration(self.model)["vision_cfg"]["image_size"]
+
+        def batch(start: int, end: int):
+            if not isinstance(images, ImageFiles):
+                return torch.from_numpy(np.array(images[start:end]))
+            view = lambda image, _: evaluation_view(image, size)  # noqa: E731
+            return torch.from_numpy(images.load(range(start, end), view, torch.get_num_threads()))
+
+        encode = lambda pixels, normalize: self.network.encode_image(clip.preprocess(pixels), normalize=normalize)  # noqa: E731
+        return self._encode(encode, len(images), batch)
+
+    def _encode(self, encode, count: int, batch) -> np.ndarray:
+        """Unit-length features (count, d) of images or token rows; `batch(start, end)` is a part of them."""
+        import torch
+
+        size, features = self.settings.preset.continual.evaluation.batch_size, []
+        with torch.no_grad(), self.placement.autocast():
+            for start in range(0, count, size):
+                part = self.placement.put(batch(start, min(start + size, count)))
+                features.append(encode(part, normalize=True).float().cpu())
         return torch.cat(features).numpy()
+
+
+def _first_captions(split: Split) -> list[str]:
+    """A caption of every sample."""
+    return [split.captions[split.captions_of(index)[0]] for index in range(len(split.targets))]
 
 
 def build_stream(material: StreamMaterial, kind: str, seed: int) -> list[str]:
     """The stream of `kind`, one of `flopwise.data.streams.KINDS`; a reverse is the exact reversal of its ordering."""
     if kind.endswith(streams.REVERSE):
         return build_stream(material, streams.reverse_of(kind), seed)[::-1]
+    return list(dict.fromkeys(_ordered(material, kind, seed)))  # classes of one set and name are one entry
+
+
+def _ordered(material: StreamMaterial, kind: str, seed: int) -> list[str]:
     entries = material.entries
     if kind == "random":
         return streams.random_stream(entries, seed)

@@ -5,7 +5,6 @@ N optimiser steps on batches mixed from P, D_t and B with a new optimiser and sc
 deployed and where the next task starts. Source: official code."""
 
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +52,7 @@ class Progress:
     step: int = 0  # finished steps of the running task
     status: str = "running"
     diverged_at: int | None = None  # steps done in all
-    train_seconds: float = 0.0  # CPU seconds
+    train_seconds: float = 0.0  # CPU seconds; with a GPU seconds that passed
     evaluate_seconds: float = 0.0
 
 
@@ -74,15 +73,17 @@ class TrainingRun:
         self.plan = schedule_of(self.study, self.cell, sets, cache)
         self.rate = self.study.learning_rate * self.study.rates[self.cell.rate]
         initial = clip.load(base_folder(settings, self.cell.model))
+        self.placement, self.scaler, self.scaler_state = evaluator.placement, None, {}
         self.model = clip.create(self.cell.model)
         self.model.load_state_dict(initial)
         self.method.prepare(self.model, torch_generator(self.cell.seed, "adapters"), **self.method.prepare_options)
+        self.placement.put(self.model)
         self._fix_temperature()
         self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         options = self.method.regulariser_options
         self.regulariser = self.method.regulariser(self.named, **options) if self.method.regulariser else None
         self.deployments = [Deployment(load(c.method), c.merge, initial, c.seed) for c in cells]
-        self.probe = clip.create(self.cell.model)  # holds weights while they are scored
+        self.probe = self.placement.put(clip.create(self.cell.model))  # holds weights while they are scored
         self.progress, self.losses = Progress(), []
         self.rows: dict[str, list[dict]] = {"sets": [], "chunks": [], "inside": []}
 
@@ -112,27 +113,30 @@ class TrainingRun:
         buffer = self.corpus.members([entry for chunk in self.chunks[:task] for entry in chunk])
         shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
         steps = self.plan.steps[task]
-        batches = TaskBatches(self.corpus, update, buffer, shares, size, steps, self.cell.seed, task)
+        batches = TaskBatches(self.corpus, update, buffer, shares, size, steps, self.cell.seed, task, self.placement)
         make = self.method.optimiser or (lambda named, *settings: adamw(named.values(), *settings))
         optimiser = make(self.named, self.rate, self.study.weight_decay)
         restore_optimiser(optimiser, optimiser_state)
-        clock = time.process_time()
+        self.scaler = self.placement.scaler()
+        if self.scaler and self.scaler_state:
+            self.scaler.load_state_dict(self.scaler_state)
+        clock = self.placement.clock()
 
         def loss_of(step: int):
-            loss = contrastive_loss(self.model, *batches[step])
+            loss = self._loss(batches[step])
             penalty = self.regulariser.penalty() if self.regulariser else None
             return loss if penalty is None else loss + penalty
 
         def after(step: int, loss: float) -> None:
             nonlocal clock
             self.losses.append(loss)
-            self.progress.train_seconds += time.process_time() - clock
+            self.progress.train_seconds += self.placement.clock() - clock
             self.progress.step = step + 1
             if step + 1 < steps:
                 self._evaluate_inside(step + 1, steps)
                 if (step + 1) % self.study.checkpoint_every_steps == 0:
                     self._save(optimiser_tensors(optimiser))
-            clock = time.process_time()
+            clock = self.placement.clock()
 
         self.model.train()
         run_steps(
@@ -144,20 +148,26 @@ class TrainingRun:
             clip_norm=self.study.clip_norm,
             before_update=lambda step, rate: self.regulariser.before_update(rate) if self.regulariser else None,
             after=after,
+            scaler=self.scaler,
             label=f"{self.cell.slug} task {task + 1}/{len(self.chunks)}",
         )
         if self.regulariser:
             self._end_regulariser(task, update)
-            self.progress.train_seconds += time.process_time() - clock
+            self.progress.train_seconds += self.placement.clock() - clock
+        self.scaler_state = {}
+
+    def _loss(self, batch):
+        with self.placement.autocast():
+            return contrastive_loss(self.model, *batch)
 
     def _end_regulariser(self, task: int, update: np.ndarray) -> None:
         """The regulariser's pass over the task's own data."""
         passes, nothing = self.plan.end_passes, update[:0]
         size = self.study.batch_size
-        batches = TaskBatches(self.corpus, update, nothing, (0, 1, 0), size, passes, self.cell.seed, f"end-{task}")
-        self.regulariser.end_task(
-            lambda batch: contrastive_loss(self.model, *batch), (batches[step] for step in range(passes))
+        batches = TaskBatches(
+            self.corpus, update, nothing, (0, 1, 0), size, passes, self.cell.seed, f"end-{task}", self.placement
         )
+        self.regulariser.end_task(self._loss, (batches[step] for step in range(passes)))
 
     def _finish_task(self, task: int) -> None:
         """Deploy, evaluate, set the next task's starting point, save."""
@@ -173,7 +183,7 @@ class TrainingRun:
 
     def _evaluate(self) -> None:
         """Score what each cell deploys after `progress.task` tasks, where its experiments ask for it."""
-        start = time.process_time()
+        start = self.placement.clock()
         task = self.progress.task
         spent = {"task": task, "samples": sum(self.plan.steps[:task]) * self.study.batch_size}
         spent["gflops"] = self.plan.gflops(task)
@@ -186,7 +196,7 @@ class TrainingRun:
                 {"cell": cell.slug, "task": task, "chunk": index + 1, **scores.of_entries(chunk)}
                 for index, chunk in enumerate(self.chunks)
             ]
-        self.progress.evaluate_seconds += time.process_time() - start
+        self.progress.evaluate_seconds += self.placement.clock() - start
 
     def _evaluate_inside(self, step: int, steps: int) -> None:
         """Score the weights in training, `inside` times per task, where an experiment asks for it."""
@@ -194,12 +204,12 @@ class TrainingRun:
         parts = self.study.evaluation.inside + 1
         if not wanted or step not in {round(steps * part / parts) for part in range(1, parts)}:
             return
-        start = time.process_time()
+        start = self.placement.clock()
         scores = self._scores(clip.plain_state(self.model))
         at = {"task": self.progress.task, "step": step, "steps": steps}
         self.rows["inside"] += [{"cell": cell.slug, **at, **row} for cell in wanted for row in scores.rows]
         self.model.train()
-        self.progress.evaluate_seconds += time.process_time() - start
+        self.progress.evaluate_seconds += self.placement.clock() - start
 
     def _scores(self, weights: dict):
         self.probe.load_state_dict(weights)
@@ -213,6 +223,7 @@ class TrainingRun:
         if self.regulariser:
             tensors |= {f"regulariser/{k}": v for k, v in self.regulariser.tensors().items()}
         record = {"progress": vars(self.progress), "rows": self.rows, "losses": self.losses}
+        record["scaler"] = self.scaler.state_dict() if self.scaler and optimiser_state else {}
         self.state.save(sum(self.plan.steps[: self.progress.task]) + self.progress.step, tensors, record)
 
     def _restore(self) -> dict:
@@ -229,7 +240,8 @@ class TrainingRun:
         for index, deployment in enumerate(self.deployments):
             deployment.restore(parts.get(f"deployment{index}", {}))
         if self.regulariser:
-            self.regulariser.restore(parts.get("regulariser", {}))
+            self.regulariser.restore({k: self.placement.put(v) for k, v in parts.get("regulariser", {}).items()})
+        self.scaler_state = record["scaler"]
         self.progress, self.rows, self.losses = Progress(**record["progress"]), record["rows"], record["losses"]
         return parts.get("optimiser", {})
 
@@ -240,6 +252,7 @@ class TrainingRun:
         return {
             "slug": cell.slug, "status": self.progress.status, "diverged_at": self.progress.diverged_at,
             "tasks": len(self.chunks), "steps": list(self.plan.steps), "batch_size": self.study.batch_size,
+            "device": self.placement.device.partition(":")[0], "precision": self.placement.precision,
             "trainable_parameters": int(sum(np.prod(p.shape) for p in self.named.values())),
             "shared_by": len(self.cells), "step_gflops": self.plan.step_gflops, "multiplier": self.plan.multiplier,
             "spent_gflops": self.plan.gflops(tasks, step), "train_seconds": self.progress.train_seconds,

@@ -1,0 +1,117 @@
+"""Images that stay where a user has them: a list of places, and the pictures one by one when they are asked for."""
+
+import io
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from flopwise.core.errors import RunFailure, UserError
+from flopwise.data.images import open_image
+from flopwise.data.strings import Strings
+from flopwise.data.tree import Tree
+
+MOST_UNREADABLE = 1000  # neighbours that are tried in place of a picture that cannot be read
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """N images below `root`.
+
+    paths: names of F files, with `/`. file_of int32 (N,): the file that each image is in. lenient: a picture that cannot
+    be read is replaced by the next one of the list (of millions of web images some are always broken); else it ends the
+    job."""
+
+    root: Path | None
+    paths: Strings
+    file_of: np.ndarray
+    spans: np.ndarray | None = None  # (N, 2) offset and size in bytes inside an archive
+    numbers: np.ndarray | None = None  # (N,) image number inside an array file
+    boxes: np.ndarray | None = None  # (N, 4) left, upper, right, lower in pixels; all 0: the whole picture
+    sizes: np.ndarray | None = None  # (F,) bytes of each archive when it was listed
+    lenient: bool = False
+    _trees: dict = field(default_factory=dict, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.file_of)
+
+    def where(self, index: int) -> str:
+        """What messages call an image."""
+        path = self.paths[int(self.file_of[index])]
+        if self.spans is not None and self.spans[index, 1] >= 0:
+            return f"{path}, image at byte {int(self.spans[index, 0]):,}"
+        return path if self.numbers is None else f"{path}, image {int(self.numbers[index]):,}"
+
+    def check(self) -> None:
+        """Raise `RunFailure` where an archive is missing or no longer has the size it had when it was listed."""
+        for path, size in zip(self.paths, [] if self.sizes is None else self.sizes):
+            file = self.root / path
+            found = file.stat().st_size if file.is_file() else None
+            if found != size:
+                what = "is missing" if found is None else f"holds {found} bytes"
+                raise RunFailure(
+                    f"{file} {what}, {size} when it was listed; delete the data set's folder and run again"
+                )
+
+    def image(self, index: int):
+        """Image `index` as a PIL image in RGB. Raises `RunFailure` that names what is missing or broken."""
+        if self.root is None:
+            raise UserError("the images of real data sets lie below `data_root`; set it in config/config.yaml")
+        path = self.paths[int(self.file_of[index])]
+        image = self._number(path, index) if self.numbers is not None else self._file(path, index)
+        box = (0, 0, 0, 0) if self.boxes is None else tuple(map(int, self.boxes[index]))
+        return image.crop(box) if any(box) else image
+
+    def usable(self, index: int):
+        """(index, image) of the image, or where `lenient` of the next one that can be read."""
+        for candidate in range(index, index + (MOST_UNREADABLE if self.lenient else 0)):
+            try:
+                return candidate % len(self), self.image(candidate % len(self))
+            except RunFailure:
+                continue
+        return index, self.image(index)
+
+    def load(self, indices: Iterable[int], transform: Callable, threads: int = 1) -> np.ndarray:
+        """uint8 (n, H, W, 3): `transform(image, position)` of each image, position = 0 .. n - 1; the order is that of
+        `indices`, however many threads there are."""
+        jobs = list(enumerate(indices))
+        return np.stack(in_order(lambda job: transform(self.image(int(job[1])), job[0]), jobs, threads))
+
+    def _file(self, path: str, index: int):
+        try:
+            with (self.root / path).open("rb") as stream:
+                if self.spans is None:
+                    return open_image(stream, str(self.root / path))
+                stream.seek(int(self.spans[index, 0]))
+                content = stream.read(int(self.spans[index, 1]))
+        except OSError as error:
+            raise RunFailure(f"{self.root / path} cannot be read: {error.strerror or error}") from error
+        return open_image(io.BytesIO(content), f"{self.root / self.where(index)}")
+
+    def _number(self, path: str, index: int):
+        """An image of an array file; the file is read once and kept."""
+        from PIL import Image
+
+        from flopwise.data.arrays import image_array
+
+        folder, _, inner = path.partition("/")
+        with self._lock:
+            if folder not in self._trees:
+                self._trees[folder] = Tree(self.root, folder)
+            array = image_array(self._trees[folder], inner, int(self.numbers[index]))
+        return Image.fromarray(array).convert("RGB")
+
+
+def in_order(work: Callable, jobs: list, threads: int) -> list:
+    """[work(job) for job in jobs], computed by `threads` threads (decoding and resizing release Python's lock)."""
+    return list(map(work, jobs)) if threads == 1 else list(_workers(threads).map(work, jobs))
+
+
+@cache
+def _workers(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="images")
