@@ -183,6 +183,14 @@ class Flow:
         """Threads, GPUs, memory and time of the jobs that train or evaluate."""
         return self.settings.preset.continual.job
 
+    def data_memory(self, wildcards, attempt: int) -> int:
+        """MB for a data set or pool; the list of a real one holds up to millions of names."""
+        return attempt * (2000 if self.settings.preset.data.kind == "embedded" else 16000)
+
+    def data_minutes(self, wildcards, attempt: int) -> int:
+        """Minutes for a data set or pool; the shards of a real pool are read once from front to back."""
+        return attempt * (30 if self.settings.preset.data.kind == "embedded" else 600)
+
     # inputs --------------------------------------------------------------------------------------------------------
 
     def _job(self, wildcards) -> str:

@@ -19,7 +19,6 @@ from flopwise.data.readers.shards import read_shard
 from flopwise.data.readers.skips import Skips
 from flopwise.data.store import open_set
 from flopwise.data.strings import Strings
-from flopwise.data.transforms import crop_box, evaluation_view, training_view
 
 
 def pixels(seed: int, width: int = 30, height: int = 20) -> Image.Image:
@@ -135,50 +134,33 @@ def test_a_broken_picture_ends_a_set_and_is_passed_over_in_a_pool(tmp_path):
     for name, content in (("0.png", b"broken"), ("1.png", b""), ("2.png", png(pixels(2)))):
         put(tmp_path / name, content)
     images = ImageFiles(tmp_path, Strings.of(["0.png", "1.png", "2.png"]), np.arange(3, dtype=np.int32))
-    with pytest.raises(RunFailure, match=r"0\.png: not an image"):
-        images.usable(0)
-    index, image = dataclasses.replace(images, lenient=True).usable(0)
+    with pytest.raises(RunFailure, match=r"0\.png cannot be read"):
+        images.usable(0, 8)
+    index, view = dataclasses.replace(images, lenient=True).usable(0, 8)
     assert index == 2
-    assert np.array_equal(image, pixels(2))
+    assert np.array_equal(view, images.view(2, 8))
+    for open_image in (images.image, lambda index: images.view(index, 8)):
+        with pytest.raises(RunFailure, match=r"0\.png"):
+            open_image(0)
     with pytest.raises(UserError, match="set it in config"):
-        dataclasses.replace(images, root=None).image(0)
+        dataclasses.replace(images, root=None).view(0, 8)
 
 
 def test_the_order_does_not_depend_on_threads(tmp_path):
     for i in range(12):
         put(tmp_path / f"{i}.png", png(pixels(i)))
     images = ImageFiles(tmp_path, Strings.of([f"{i}.png" for i in range(12)]), np.arange(12, dtype=np.int32))
-    draws = np.random.default_rng(0).random((9, 4))
     order = [3, 1, 11, 0, 0, 7, 5, 2, 9]
-    one, four = (images.load(order, lambda i, k: training_view(i, 16, draws[k]), threads) for threads in (1, 4))
+    one, four = (images.load(order, 16, threads) for threads in (1, 4))
     assert np.array_equal(one, four)
-    assert one.shape == (9, 16, 16, 3)
+    assert np.array_equal(one[2], images.view(11, 16))
 
 
-@pytest.mark.parametrize("size", [(300, 224), (224, 224), (100, 37), (64, 301), (225, 226)])
-def test_a_test_view_is_torchvisions(size):
-    from flopwise.models.compat import prepare_torchvision
-
-    prepare_torchvision()
-    from torchvision.transforms import CenterCrop, InterpolationMode, Resize
-
-    image = pixels(0, *size)
-    theirs = CenterCrop(224)(Resize(224, InterpolationMode.BICUBIC)(image))
-    assert np.array_equal(evaluation_view(image, 224), theirs)
-
-
-@pytest.mark.parametrize("size", [(200, 200), (320, 240), (240, 320), (1000, 200), (200, 1000)])
-def test_random_crops_lie_inside_and_have_the_area_and_ratio_asked_for(size):
-    width, height = size
-    areas, ratios = [], []
-    for draws in np.random.default_rng(0).random((500, 4)):
-        left, upper, right, lower = crop_box(width, height, draws, scale=(0.9, 1.0), ratio=(3 / 4, 4 / 3))
-        assert 0 <= left < right <= width
-        assert 0 <= upper < lower <= height
-        areas.append((right - left) * (lower - upper) / (width * height))
-        ratios.append((right - left) / (lower - upper))
-    assert min(ratios) > 0.74
-    assert max(ratios) < 1.35
-    if max(size) < 1000:
-        assert min(areas) == pytest.approx(0.9, abs=0.01)
-        assert max(areas) == pytest.approx(1.0, abs=0.01)
+def test_a_part_of_a_picture_and_an_image_of_an_array_are_viewed_like_a_file(tmp_path):
+    put(tmp_path / "whole.png", png(pixels(0, 60, 50)))
+    put(tmp_path / "part.png", png(pixels(0, 60, 50).crop((10, 5, 50, 45))))
+    one = np.zeros(1, dtype=np.int32)
+    part = ImageFiles(tmp_path, Strings.of(["part.png"]), one)
+    boxed = ImageFiles(tmp_path, Strings.of(["whole.png"]), one, boxes=np.asarray([[10, 5, 50, 45]]))
+    for seed in (None, 3):
+        assert np.array_equal(part.view(0, 16, seed), boxed.view(0, 16, seed))

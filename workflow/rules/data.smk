@@ -13,8 +13,8 @@ rule data_set:
         "../envs/flopwise.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=flow.data_memory,
+        runtime=flow.data_minutes,
     params:
         flopwise=flow.command,
         digest=flow.data_digest,
@@ -38,8 +38,8 @@ rule data_pool:
         "../envs/flopwise.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=flow.data_memory,
+        runtime=flow.data_minutes,
     params:
         flopwise=flow.command,
         digest=flow.pool_digest,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.data import loader
 from flopwise.data.images import open_image
 from flopwise.data.strings import Strings
 from flopwise.data.tree import Tree
@@ -60,27 +61,44 @@ class ImageFiles:
 
     def image(self, index: int):
         """Image `index` as a PIL image in RGB. Raises `RunFailure` that names what is missing or broken."""
-        if self.root is None:
-            raise UserError("the images of real data sets lie below `data_root`; set it in config/config.yaml")
+        self._folder()
         path = self.paths[int(self.file_of[index])]
         image = self._number(path, index) if self.numbers is not None else self._file(path, index)
         box = (0, 0, 0, 0) if self.boxes is None else tuple(map(int, self.boxes[index]))
         return image.crop(box) if any(box) else image
 
-    def usable(self, index: int):
-        """(index, image) of the image, or where `lenient` of the next one that can be read."""
+    def view(self, index: int, side: int, seed: int | None = None) -> np.ndarray:
+        """uint8 (side, side, 3): the image cropped at random under `seed`, or resized and cropped at the centre."""
+        if self.numbers is not None or self.boxes is not None:
+            pixels = loader.view(self.image(index), side, seed)
+        else:
+            pixels = loader.load(loader.Sample(self._source(index), seed), side)
+        return np.frombuffer(pixels, np.uint8).reshape(side, side, 3)
+
+    def usable(self, index: int, side: int, seed: int | None = None) -> tuple[int, np.ndarray]:
+        """(index, view) of the image, or where `lenient` of the next one that can be read."""
         for candidate in range(index, index + (MOST_UNREADABLE if self.lenient else 0)):
             try:
-                return candidate % len(self), self.image(candidate % len(self))
+                return candidate % len(self), self.view(candidate % len(self), side, seed)
             except RunFailure:
                 continue
-        return index, self.image(index)
+        return index, self.view(index, side, seed)
 
-    def load(self, indices: Iterable[int], transform: Callable, threads: int = 1) -> np.ndarray:
-        """uint8 (n, H, W, 3): `transform(image, position)` of each image, position = 0 .. n - 1; the order is that of
-        `indices`, however many threads there are."""
-        jobs = list(enumerate(indices))
-        return np.stack(in_order(lambda job: transform(self.image(int(job[1])), job[0]), jobs, threads))
+    def load(self, indices: Iterable[int], side: int, threads: int = 1) -> np.ndarray:
+        """uint8 (n, side, side, 3), each image resized and cropped at the centre; in the order of `indices`, however many
+        threads there are."""
+        return np.stack(in_order(lambda index: self.view(int(index), side), list(indices), threads))
+
+    def _source(self, index: int):
+        path = self._folder() / self.paths[int(self.file_of[index])]
+        if self.spans is None or self.spans[index, 1] < 0:
+            return path
+        return loader.Member(path, int(self.spans[index, 0]), int(self.spans[index, 1]))
+
+    def _folder(self) -> Path:
+        if self.root is None:
+            raise UserError("the images of real data sets lie below `data_root`; set it in config/config.yaml")
+        return self.root
 
     def _file(self, path: str, index: int):
         try:

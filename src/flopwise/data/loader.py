@@ -80,6 +80,16 @@ def load(sample: Sample, side: int) -> bytearray:
         raise RunFailure(f"{_name(sample.source)} cannot be read as an image: {error}") from error
 
 
+def view(image, side: int, seed: int | None) -> bytearray:
+    """The pixels of a decoded PIL image, cropped and resized as `load` does."""
+    from PIL import Image
+
+    if seed is None:
+        return bytearray(_centre(image, side).tobytes())
+    crop = image.crop(random_box(*image.size, seed))
+    return bytearray(crop.resize((side, side), Image.Resampling.BICUBIC).tobytes())
+
+
 def random_box(width: int, height: int, seed: int, scale=(0.9, 1.0), ratio=(3 / 4, 4 / 3)) -> tuple[int, int, int, int]:
     """(left, upper, right, lower) of a random crop: share of the area uniform in `scale`, aspect ratio log-uniform in
     `ratio`, ten attempts, then the largest central crop whose ratio is allowed (torchvision's `RandomResizedCrop`)."""

@@ -1,8 +1,6 @@
-"""Image transforms: on whole batches of tensors of one size, and on single pictures of any size."""
+"""Image transforms on whole batches of tensors."""
 
 import math
-
-import numpy as np
 
 
 def random_resized_crop(images, generator, *, scale=(0.9, 1.0), ratio=(3 / 4, 4 / 3)):
@@ -44,44 +42,3 @@ def bicubic_weights(size: int, share, centre):
     taps = torch.where(d <= 1, ((a + 2) * d - (a + 3)) * d * d + 1, ((a * d - 5 * a) * d + 8 * a) * d - 4 * a)
     source = (first.long()[:, :, None] + torch.arange(-1, 3)).clamp_(0, size - 1)
     return torch.zeros(len(share), size, size).scatter_add_(2, source, taps)
-
-
-def training_view(image, size: int, draws: np.ndarray, *, scale=(0.9, 1.0), ratio=(3 / 4, 4 / 3)) -> np.ndarray:
-    """A random crop of a PIL image, resized to uint8 (size, size, 3), bicubic. `draws`: four numbers uniform in [0, 1)."""
-    from PIL import Image
-
-    crop = image.crop(crop_box(*image.size, draws, scale=scale, ratio=ratio))
-    return np.asarray(crop.resize((size, size), Image.Resampling.BICUBIC))
-
-
-def crop_box(width: int, height: int, draws: np.ndarray, *, scale, ratio) -> tuple[int, int, int, int]:
-    """(left, upper, right, lower) of a random crop in whole pixels.
-
-    Its share of the area is uniform in `scale`, its aspect ratio log-uniform among the values of `ratio` at which it fits
-    into the image. Where none fits, it is the largest centred crop of the nearest ratio, as in torchvision."""
-    area = width * height * (scale[0] + (scale[1] - scale[0]) * draws[0])
-    low, high = max(ratio[0], area / height**2), min(ratio[1], width**2 / area)
-    if low > high:
-        nearest = min(max(width / height, ratio[0]), ratio[1])
-        w, h = min(width, round(height * nearest)), min(height, round(width / nearest))
-        left, upper = (width - w) // 2, (height - h) // 2
-        return left, upper, left + w, upper + h
-    aspect = math.exp(math.log(low) + (math.log(high) - math.log(low)) * draws[1])
-    w = min(width, max(1, round(math.sqrt(area * aspect))))
-    h = min(height, max(1, round(math.sqrt(area / aspect))))
-    left, upper = int(draws[2] * (width - w + 1)), int(draws[3] * (height - h + 1))
-    return left, upper, left + w, upper + h
-
-
-def evaluation_view(image, size: int) -> np.ndarray:
-    """uint8 (size, size, 3): a PIL image with its shorter side resized to `size`, bicubic, cut at the centre; equal to
-    torchvision's `Resize` and `CenterCrop`."""
-    from PIL import Image
-
-    width, height = image.size
-    shorter = min(width, height)
-    if shorter != size:
-        width, height = size * width // shorter, size * height // shorter
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    left, upper = round((width - size) / 2), round((height - size) / 2)
-    return np.asarray(image.crop((left, upper, left + size, upper + size)))

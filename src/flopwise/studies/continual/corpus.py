@@ -10,12 +10,12 @@ import numpy as np
 
 from flopwise.config import Settings
 from flopwise.core.device import Placement, place
-from flopwise.core.seeds import numpy_generator, torch_generator
+from flopwise.core.seeds import derive, numpy_generator, torch_generator
 from flopwise.data.files import ImageFiles, in_order
 from flopwise.data.mixtures import composition, sample_order
 from flopwise.data.store import Split, StoredSet, open_set
 from flopwise.data.streams import entry
-from flopwise.data.transforms import random_resized_crop, training_view
+from flopwise.data.transforms import random_resized_crop
 from flopwise.models import clip
 
 POOL = "pool"
@@ -72,16 +72,16 @@ class FileCorpus(_Entries):
         depend on the seed and names only, not on threads."""
         import torch
 
-        draws = numpy_generator(seed, "view", *names).random((len(indices), 5))
+        draws = numpy_generator(seed, "caption", *names).random(len(indices))
         size = clip.configuration(self.model)["vision_cfg"]["image_size"]
         part = np.searchsorted(self._first, indices, side="right") - 1
 
         def view(position: int) -> tuple[np.ndarray, str]:
             split = self.splits[part[position]]
-            index, image = split.images.usable(int(indices[position] - self._first[part[position]]))
-            own = split.captions_of(index)
-            caption = split.captions[own[int(draws[position, 4] * len(own))]]
-            return training_view(image, size, draws[position, :4]), caption
+            own = int(indices[position] - self._first[part[position]])
+            index, pixels = split.images.usable(own, size, derive(seed, "view", *names, position))
+            captions = split.captions_of(index)
+            return pixels, split.captions[captions[int(draws[position] * len(captions))]]
 
         done = in_order(view, list(range(len(indices))), torch.get_num_threads())
         images = torch.from_numpy(np.stack([pixels for pixels, _ in done]))

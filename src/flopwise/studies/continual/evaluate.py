@@ -13,7 +13,6 @@ from flopwise.core.seeds import numpy_generator
 from flopwise.data.files import ImageFiles
 from flopwise.data.store import Split
 from flopwise.data.streams import entry
-from flopwise.data.transforms import evaluation_view
 from flopwise.models import clip, lean
 from flopwise.studies.continual.corpus import AHEAD, Ahead, open_data, placement_of
 
@@ -106,8 +105,7 @@ class Evaluator:
         import torch
 
         indices = test.chosen[start : start + self.batch_size]
-        view = lambda image, _: evaluation_view(image, self.size)  # noqa: E731
-        return torch.from_numpy(test.images.load(indices, view, torch.get_num_threads()))
+        return torch.from_numpy(test.images.load(indices, self.size, torch.get_num_threads()))
 
     def _features(self, encode, batch):
         """Unit-length features of a batch, float32 in memory."""

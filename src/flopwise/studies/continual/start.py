@@ -13,7 +13,6 @@ from flopwise.data import streams
 from flopwise.data.build import facts_of
 from flopwise.data.files import ImageFiles
 from flopwise.data.store import Split, StoredSet, open_set
-from flopwise.data.transforms import evaluation_view
 from flopwise.data.world import WORLD
 from flopwise.data.world.build import family
 from flopwise.models import clip, lean
@@ -161,8 +160,7 @@ class StreamMaterial:
         def batch(start: int, end: int):
             if not isinstance(images, ImageFiles):
                 return torch.from_numpy(np.array(images[start:end]))
-            view = lambda image, _: evaluation_view(image, size)  # noqa: E731
-            return torch.from_numpy(images.load(range(start, end), view, torch.get_num_threads()))
+            return torch.from_numpy(images.load(range(start, end), size, torch.get_num_threads()))
 
         return self._encode(lambda model, pixels: lean.encode_image(model, clip.preprocess(pixels)), len(images), batch)
 
