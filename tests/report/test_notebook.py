@@ -106,3 +106,9 @@ def test_scrub_removes_addresses_and_random_ids(tmp_path):
     assert cleaned.cells[0].metadata == {"tags": ["kept"]}
     assert cleaned.cells[0].outputs[0].text == "<object at 0x...>"
     assert "papermill" not in json.dumps(cleaned)
+
+
+def test_kernels_of_two_notebooks_share_no_socket():
+    """Without an own place, both would meet in the working directory under one name."""
+    places = {notebook._manager(folder)().ip for folder in ("/tmp/a", "/tmp/b")}
+    assert places == {"/tmp/a/kernel", "/tmp/b/kernel"}

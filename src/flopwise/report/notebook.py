@@ -99,8 +99,10 @@ def _manager(folder: str):
     operating system limits a socket's path to about 100 characters; in a deeper folder they use ports after all."""
     from jupyter_client.manager import AsyncKernelManager
 
-    transport = "ipc" if os.name == "posix" and len(folder) < 50 else "tcp"
-    return type("QuietKernelManager", (AsyncKernelManager,), {"transport": transport})
+    if os.name != "posix" or len(folder) >= 50:
+        return AsyncKernelManager
+    sockets = {"transport": "ipc", "ip": f"{folder}/kernel"}  # left out, `ip` would lie in the working directory
+    return type("QuietKernelManager", (AsyncKernelManager,), sockets)
 
 
 @contextlib.contextmanager
