@@ -16,13 +16,14 @@ def plan_of(settings: Settings) -> dict:
 
     plan = grid(settings)
     table = cells_table(settings)
+    trainings = table.drop_duplicates("training")  # a shared one is paid once
     pretraining = pretraining_gflops(settings)
     data = settings.preset.data
     by_rule = {
         "data_pool": len(data.pools), "data_set": len(data.adaptation) + len(data.evaluation),
         "data_material": len(data.materials), **jobs(settings, plan), "cost_tables": 1, "figures": len(NOTEBOOKS), "report": 1,
     }  # fmt: skip
-    gflops = {"pretraining": sum(pretraining.values()), "training": float(table["planned_gflops"].sum())}
+    gflops = {"pretraining": sum(pretraining.values()), "training": float(trainings["planned_gflops"].sum())}
     return {
         "scale": settings.config.scale, "title": settings.preset.title,
         "price": price_of(settings, sum(gflops.values())), "disk": disk_of(settings, table),
@@ -31,7 +32,7 @@ def plan_of(settings: Settings) -> dict:
         "studies": {
             "continual": {
                 "cells": len(table), "models": plan.models, "gflops": {**gflops, "total": sum(gflops.values())},
-                "mafs": float(table["planned_mafs"].sum()),
+                "mafs": float(trainings["planned_mafs"].sum()),
                 "max_core_seconds": settings.preset.max_core_seconds.continual,
             }
         },

@@ -13,7 +13,7 @@ def cells_table(settings: Settings) -> pandas.DataFrame:
     study, sets = settings.preset.continual, len(settings.preset.data.adaptation)
     rows = []
     for cell in grid(settings).cells.values():
-        plan = schedule_of(study, cell, sets, settings.results / "state" / "step_cost")
+        plan = schedule_of(study, cell, sets, settings.results.parent / "state" / "step_cost")
         rows.append(
             {**cell.row(), "training": "/".join(cell.training), "tasks_planned": len(plan.steps),
              "steps_planned": sum(plan.steps), "steps_per_task": sum(plan.steps) / len(plan.steps),

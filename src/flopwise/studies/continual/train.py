@@ -69,7 +69,7 @@ class TrainingRun:
             stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed), set(corpus.entries)
         )
         self.chunks = cut(settings, self.cell, stream)
-        sets, cache = len(settings.preset.data.adaptation), settings.results / "state" / "step_cost"
+        sets, cache = len(settings.preset.data.adaptation), settings.results.parent / "state" / "step_cost"
         self.plan = schedule_of(self.study, self.cell, sets, cache)
         self.rate = self.study.learning_rate * self.study.rates[self.cell.rate]
         initial = clip.load(base_folder(settings, self.cell.model))
