@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-VALUES = ("flopwise.config",)  # settings reach a job as values, which enter its digest; their code does not count
+# settings reach a job as values, which enter its digest; their code does not count, and this file changes no result
+VALUES = ("flopwise.config", "flopwise.provenance")
 
 
 def _file(module: str) -> Path | None:

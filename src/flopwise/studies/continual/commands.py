@@ -16,8 +16,8 @@ JOB_FILES = (".csv", ".chunks.csv", ".inside.csv", ".json")  # what a train job 
 
 
 def modules(verb: str, job: str = "") -> tuple[str, ...]:
-    """Where the code of a verb starts; its imports are found from there. A train job adds its method's file, and the one
-    of the methods that may share its training."""
+    """Where the code of a verb starts; its imports are found from there. A train job adds its method's file, and that
+    of full fine-tuning the one of the methods that share its training."""
     from flopwise.methods.continual import module_name
 
     roots = {
@@ -29,7 +29,11 @@ def modules(verb: str, job: str = "") -> tuple[str, ...]:
         from flopwise.methods.continual import modules as methods
 
         return (*roots, *methods())
-    return (*roots, module_name(job.split("/")[3]), module_name("ema-merge")) if verb == "train" else roots
+    if verb != "train":
+        return roots
+    method = job.split("/")[3]
+    shared = (module_name("ema-merge"),) if method == "full-ft" else ()
+    return (*roots, module_name(method), *shared)
 
 
 def _sources_digest(verb: str, job: str = "") -> str:
