@@ -116,6 +116,16 @@ class Flow:
         """Everything that a notebook writes beside itself."""
         return [f"{self.results}/{name.split('_')[0]}/figures/{file}" for file in notebook(name).files]
 
+    @cached_property
+    def continual_notebooks(self) -> list[str]:
+        return [one.name for one in NOTEBOOKS if one.name.startswith("continual_")]
+
+    @cached_property
+    def chapters(self) -> list[str]:
+        """Everything that the notebooks of the report write, and the executed notebooks themselves."""
+        folders = [(one.name, f"{self.results}/{one.name.split('_')[0]}/figures") for one in NOTEBOOKS]
+        return [path for name, folder in folders for path in (*self.figures(name), f"{folder}/{name}.ipynb")]
+
     def drawn(self, name: str) -> list[str]:
         """The same as outputs: figures and tables carry the caption that Snakemake's own report shows."""
         from snakemake.io import report

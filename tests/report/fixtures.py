@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from flopwise.data import store, streams
+from flopwise.report.continual import merging
 
 SETS = {
     "digits": "adaptation", "letters": "adaptation", "icons": "adaptation", "textures": "adaptation",
@@ -16,87 +17,169 @@ SETS = {
     "sprites": "evaluation", "solids": "evaluation", "counting": "evaluation", "captions": "evaluation",
 }  # fmt: skip
 EFFECT = {  # method -> (gain on adaptation sets, loss on evaluation sets), in points
-    "full-ft": (19, -6), "lnfit": (7, -1), "lora-r4": (12, -3), "ema-merge": (16, -0.5), "oracle": (27, 1.5),
+    "full-ft": (19, -6), "locked-text": (15, -3), "lnfit": (7, -1), "lora-r4": (12, -3), "dora-r4": (12.5, -3.2),
+    "ewc": (15, -4), "si": (16, -5), "ema-merge": (16, -0.5), "zs-merge": (10, 0.2), "ft-merge": (9, 0.1),
+    "brand-new": (13, -2), "oracle": (27, 1.5),
 }  # fmt: skip
 START = {"vit-xs-8": (28.0, 47.0), "vit-s-8": (31.0, 53.0), "vit-m-8": (33.0, 57.0)}
-GFLOPS = {"vit-xs-8": 1.1, "vit-s-8": 3.4, "vit-m-8": 8.0}
+STEP = {"vit-xs-8": 0.4, "vit-s-8": 1.2, "vit-m-8": 3.1}  # GFLOPs of a step
+DEFAULT = {
+    "model": "vit-s-8", "budget": "f1", "mixture": "uniform", "method": "full-ft", "merge": "interpolation",
+    "stream": "random", "schedule": "cosine", "rate": "lr1", "temperature": "learned", "pool": "pool", "horizon": "t6",
+}  # fmt: skip
+BUDGETS = {"f1": 1.0, "f0.5": 0.5, "f2": 2.0, "f1-steps": 1.0, "f1-published": 1.0}
+MIXTURES = {
+    "uniform": (0.33, 0.34, 0.33), "no-replay": (0, 1, 0), "no-buffer": (0.5, 0.5, 0), "buffer-heavy": (0.1, 0.1, 0.8),
+    "oracle": (0.33, 0.67, 0),
+}  # fmt: skip
+RATES = {"lr1": 1.0, "lr0.3": 0.3, "lr3": 3.0}
+TEMPERATURES = {"learned": None, "tau0.07": 0.07, "tau0.5": 0.5}
+HORIZONS = {"t6": 6, "t12": 12, "per-set": 8}
+GRID = tuple(merging.GRID)
+PAIR = ("full-ft", "ema-merge")
+EXPERIMENTS = {  # name -> (seeds, evaluated when, axes), in the manner of the presets
+    "headline": (5, "tasks", {"method": PAIR}),
+    "methods": (3, "tasks", {"method": tuple(EFFECT)[:-1]}),
+    "ewc-accounting": (3, "final", {"method": ("ewc",), "budget": ("f1", "f1-published")}),
+    "merging": (3, "tasks", {"method": ("full-ft", "ema-merge", "zs-merge"), "mixture": ("uniform", "no-replay")}),
+    "time-grid": (2, "final", {"method": GRID}),
+    "operators": (3, "final", {"method": ("ema-merge", "zs-merge"), "merge": ("interpolation", "slerp", "ties")}),
+    "weightings": (3, "final", {"method": ("offline-merge",), "merge": ("interpolation", "linear", "exp")}),
+    "mixtures": (3, "tasks", {"method": PAIR, "mixture": tuple(MIXTURES)[:-1]}),
+    "schedules": (3, "final", {"method": PAIR, "schedule": ("cosine", "rsqrt", "cosine-autoregressive")}),
+    "rates": (3, "final", {"method": PAIR, "rate": tuple(RATES)}),
+    "temperature": (3, "final", {"temperature": tuple(TEMPERATURES)}),
+    "streams": (3, "tasks", {"method": PAIR, "stream": ("random", "similarity", "time", "random-reverse")}),
+    "per-set": (3, "final", {"method": PAIR, "stream": ("dataset-incremental",), "horizon": ("per-set",)}),
+    "pools": (3, "final", {"method": PAIR, "pool": ("pool", "clean", "narrow")}),
+    "horizons": (3, "tasks", {"method": (*PAIR, "lora-r4"), "horizon": ("t6", "t12")}),
+    "schedules-horizons": (3, "final", {"schedule": ("cosine", "cosine-autoregressive"), "horizon": ("t6", "t12")}),
+    "compute": (3, "final", {"method": PAIR, "budget": ("f0.5", "f1", "f2")}),
+    "model-scale": (3, "final", {"method": PAIR, "model": tuple(START)}),
+    "model-scale-steps": (3, "final", {"method": PAIR, "model": ("vit-xs-8", "vit-m-8"), "budget": ("f1-steps",)}),
+    "stability": (1, "steps", {"method": PAIR}),
+    "oracle": (3, "tasks", {"method": ("oracle",), "mixture": ("oracle",)}),
+}  # fmt: skip
+SMOKE = ("headline", "methods", "mixtures", "oracle")
+ORDER = ("final", "tasks", "steps")
 
 
-def points(*, smoke: bool) -> list[dict]:
-    """Cells of the grid: all methods with replay, two without, streams, budgets and models for two methods."""
-    base = {"model": "vit-s-8", "budget": 1.0, "mixture": "uniform", "stream": "random", "schedule": "cosine"}
-    methods, pair = list(EFFECT), ["full-ft", "ema-merge"]
-    grid = [{**base, "method": m} for m in methods]
-    grid += [{**base, "method": m, "mixture": "no-replay"} for m in pair]
-    if not smoke:
-        grid += [{**base, "method": m, "stream": "similarity"} for m in pair]
-        grid += [{**base, "method": m, "budget": b} for m, b in product(pair, (0.25, 4.0))]
-        grid += [{**base, "method": m, "model": v} for m, v in product(pair, ("vit-xs-8", "vit-m-8"))]
-    runs = [{**point, "seed": seed} for point in grid for seed in range(1 if smoke else 5)]
-    return [{"cell": _slug(run, base), **run} for run in runs]
+def points(*, smoke: bool = False, experiments=None) -> list[dict]:
+    """Cells of the grid: name, axes, seed, experiments and when they are evaluated. smoke: few experiments, one seed."""
+    cells: dict[str, dict] = {}
+    for name in experiments or (SMOKE if smoke else EXPERIMENTS):
+        seeds, evaluate, axes = EXPERIMENTS[name]
+        for point in product(*(axes.get(axis, (value,)) for axis, value in DEFAULT.items())):
+            for seed in range(1 if smoke else seeds):
+                run = dict(zip(DEFAULT, point)) | {"seed": seed}
+                cell = _slug(run)
+                known = cells.setdefault(cell, {"cell": cell, **run, "experiments": [], "evaluate": evaluate})
+                known["experiments"].append(name)
+                known["evaluate"] = max(known["evaluate"], evaluate, key=ORDER.index)
+    return list(cells.values())
 
 
-def _slug(run: dict, base: dict) -> str:
-    words = [str(run[k]) if k != "budget" else f"f{run[k]:g}" for k in base if run[k] != base[k]]
+def _slug(run: dict) -> str:
+    words = [run[axis] for axis, value in DEFAULT.items() if axis != "method" and run[axis] != value]
     return "-".join([run["method"], *words, f"s{run['seed']}"])
 
 
-def write(folder: Path, *, smoke: bool = False, diverged: tuple[str, ...] = (), tasks: int = 6) -> Path:
-    """Write trajectory, per_set, final, cells and zero_shot tables; cells named in `diverged` break off."""
+def write(folder: Path, *, smoke: bool = False, experiments=None, diverged: tuple[str, ...] = ()) -> Path:
+    """Write all tables of the study; cells named in `diverged` break off after their first task."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(7)
-    tasks = 2 if smoke else tasks
-    trajectory, per_set, final, cells = [], [], [], []
-    for run in points(smoke=smoke):
-        lost = run["cell"] in diverged
-        status = {"status": "diverged" if lost else "done"}
-        path = _path(run, tasks, generator)
-        for task, values in enumerate(path):
-            if run["method"] == "oracle" and 0 < task < tasks:
-                continue
-            cost = {"gflops": 400.0 * run["budget"] * task, "samples": 3200 * task}
-            values = {m: float("nan") if lost and task >= tasks - 1 else v for m, v in values.items()}
-            trajectory += [{**run, "task": task, "metric": m, "value": v, **cost, **status} for m, v in values.items()]
-            per_set += [{**run, **row} for row in _sets(task, values, tasks)]
-        for metric, value in path[-1].items():
-            start = path[0][metric]
-            value = float("nan") if lost else value
-            final.append({**run, "metric": metric, "value": value, "zero_shot": start, "delta": value - start})
-        steps = round(800 * run["budget"] / GFLOPS[run["model"]])
-        cells.append({**run, "experiment_methods": True, "steps_per_task": steps, "batch_size": 64,
-                      "planned_gflops": 2400.0 * run["budget"], "measured_gflops": 2391.5 * run["budget"],
-                      "cpu_seconds": 21.5 * run["budget"], **status})  # fmt: skip
-    pd.DataFrame(trajectory).to_csv(folder / "trajectory.csv", index=False)
-    pd.DataFrame(per_set).drop(columns="schedule").to_csv(folder / "per_set.csv", index=False)
-    pd.DataFrame(final).to_csv(folder / "final.csv", index=False)
-    pd.DataFrame(cells).to_csv(folder / "cells.csv", index=False)
+    tables = {
+        name: [] for name in ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "cells", "losses")
+    }
+    for point in points(smoke=smoke, experiments=experiments):
+        _add_run(tables, point, point["cell"] in diverged, generator)
+    for name, rows in tables.items():
+        columns = None if rows else ["cell", *DEFAULT, "seed", "status", "task", "metric", "value"]
+        pd.DataFrame(rows, columns=columns).to_csv(folder / f"{name}.csv", index=False)
     _zero_shot(generator, ["vit-s-8"] if smoke else list(START)).to_csv(folder / "zero_shot.csv", index=False)
     (folder / "claims.json").write_text(json.dumps(claims()))
     return folder
 
 
+def _add_run(tables: dict[str, list], point: dict, lost: bool, generator) -> None:
+    """Rows of one run in every table."""
+    run = {key: point[key] for key in ("cell", *DEFAULT, "seed")} | {"status": "diverged" if lost else "done"}
+    run["budget_multiple"] = BUDGETS[run["budget"]]
+    tasks = 1 if run["method"] == "oracle" else HORIZONS[run["horizon"]]
+    path = _path(run, tasks, generator)
+    if point["evaluate"] != "final":
+        for task, values in enumerate(path[: 2 if lost else None]):
+            cost = {"gflops": 80.0 * task, "samples": 3200 * task}
+            tables["trajectory"] += [{**run, "task": task, "metric": m, "value": v, **cost} for m, v in values.items()]
+            tables["per_set"] += [{**run, "task": task, **row} for row in _sets(task, values)]
+            tables["chunks"] += [{**run, "task": task, "chunk": chunk, "n": 40, "value": 25 + 40 * (task >= chunk)
+                                  - 3.0 * max(0, task - chunk)} for chunk in range(1, tasks + 1)]  # fmt: skip
+    if point["evaluate"] == "steps":
+        tables["inside"] += [
+            {**run, "task": task, "step": step, "steps": 100, "metric": m, "value": v - 2}
+            for task, values in enumerate(path[:-1]) for step in (33, 66) for m, v in values.items()
+        ]  # fmt: skip
+    start, end = path[0], path[-1]
+    tables["final"] += [
+        {**run, "metric": m, "value": v, "zero_shot": start[m], "delta": v - start[m]} for m, v in end.items()
+    ]
+    for first, last in zip(_sets(0, start), _sets(tasks, end)):
+        delta = last["value"] - first["value"]
+        tables["final_sets"].append({**run, **last, "zero_shot": first["value"], "delta": delta})
+    cell = _cell(run, point, tasks)
+    keys = ("cell", *DEFAULT, "seed", "status")
+    tables["losses"] += [
+        {**{key: run[key] for key in keys}, "step": cell["steps_planned"] * part // 10, "task": 1 + tasks * part // 11,
+         "loss": 4 * 0.98**part + generator.normal(0, 0.05)}
+        for part in range(1, 11)
+    ]  # fmt: skip
+    tables["cells"].append(cell)
+
+
+def _cell(run: dict, point: dict, tasks: int) -> dict:
+    """The run's row in the table of cells."""
+    step = STEP[run["model"]] * (0.7 if run["method"] in ("lnfit", "lora-r4") else 1)
+    multiplier = 0.66 if run["method"] == "lnfit" else 1.0
+    allowed = 500.0 * run["budget_multiple"]
+    steps = int(allowed / (step * multiplier))
+    mafs, share = steps * step * multiplier, steps * step * multiplier / allowed
+    shares = dict(zip(("pool_share", "update_share", "buffer_share"), MIXTURES[run["mixture"]]))
+    return {
+        **run, "experiments": ",".join(point["experiments"]), "evaluate": point["evaluate"],
+        "job": "/".join([run["model"], run["budget"], run["mixture"], run["method"], "all"]), "training": run["cell"],
+        "tasks_planned": tasks, "tasks": tasks, "steps_planned": steps, "steps_per_task": steps / tasks, "end_passes": 0,
+        "batch_size": 64, "step_gflops": step, "memory_multiplier": multiplier, "rate_multiple": RATES[run["rate"]],
+        "temperature_value": TEMPERATURES[run["temperature"]], **shares, "planned_gflops": steps * step,
+        "planned_mafs": mafs, "allowed_gflops": allowed, "budget_unit": "steps" if run["budget"] == "f1-steps" else "mafs",
+        "planned_share": share, "measured_share": share, "measured_gflops": steps * step, "measured_mafs": mafs,
+        "train_cpu_seconds": 21.5, "evaluate_cpu_seconds": 3.0, "cpu_seconds": 24.5, "gflops_per_second": 20.0,
+        "diverged_at": 40 if run["status"] == "diverged" else None, "steps_run": steps, "shared_by": 1,
+    }  # fmt: skip
+
+
 def _path(run: dict, tasks: int, generator) -> list[dict]:
-    """Aggregates after each task: a curve to the method's end point, moved by budget and stream, with noise."""
-    gain, loss = EFFECT[run["method"]]
-    replay = 1.0 if run["mixture"] == "uniform" else 2.4
-    gain *= 1 + 0.18 * np.log2(run["budget"]) - (0.25 if replay > 1 else 0)
+    """Aggregates after each task: a curve to the method's end point, moved by the other axes, with noise."""
+    gain, loss = EFFECT.get(run["method"], (12, -1.5))
+    changed = [axis for axis, value in DEFAULT.items() if axis not in ("method", "model") and run[axis] != value]
+    gain *= 1 + 0.18 * np.log2(run["budget_multiple"]) - 0.12 * len(changed)
+    loss *= 1 + 0.8 * len(changed)
     ka, zs = START[run["model"]]
     noise = generator.normal(0, [0.8, 0.5])
     rows = []
     for task in range(tasks + 1):
         share = task / tasks
         a = ka + gain * share**0.7 + noise[0] * share + (generator.normal(0, 0.3) if task else 0)
-        z = zs + loss * replay * share + noise[1] * share + (generator.normal(0, 0.3) if task else 0)
+        z = zs + loss * share + noise[1] * share + (generator.normal(0, 0.3) if task else 0)
         rows.append({"a_ka": a, "a_zs": z, "gm": float(np.sqrt(a * z))})
     return rows
 
 
-def _sets(task: int, values: dict, tasks: int) -> list[dict]:
+def _sets(task: int, values: dict) -> list[dict]:
     rows = []
     for index, (name, role) in enumerate(SETS.items()):
         value = values["a_ka" if role == "adaptation" else "a_zs"] + 9 * np.sin(2.3 * index) + task * np.cos(index)
         metric = "recall_at_5" if name in ("captions", "sketches") else "top1"
-        rows.append({"task": task, "dataset": name, "role": role, "metric": metric, "value": value,
+        rows.append({"dataset": name, "role": role, "metric": metric, "value": value,
                      "chance": 10.0 if metric == "top1" else 2.5, "n": 300})  # fmt: skip
     return rows
 

@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from flopwise.report import continual, continual_tables, frames, labels, theme
-
-LOST = ("lora-r4-s1", "full-ft-no-replay-s0", "full-ft-no-replay-s3")
+from flopwise.report import frames, labels, theme
+from flopwise.report.continual import study as studies
+from flopwise.studies.continual.plan import AXES
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> continual.Study:
-    return continual.load(fixtures.write(tmp_path_factory.mktemp("tables") / "t", diverged=LOST))
+def study(tmp_path_factory) -> studies.Study:
+    return studies.load(fixtures.write(tmp_path_factory.mktemp("tables") / "t"))
 
 
 def test_interval_is_that_of_a_t_test():
@@ -32,43 +32,45 @@ def test_one_seed_has_no_interval():
     assert frames.seeds_note([3, 5, 1]).startswith("Mean and 95 % t-interval over 3 to 5 seeds; points without")
 
 
+def test_axes_are_those_of_the_grid():
+    assert frames.AXES == AXES
+
+
 def test_setting_is_the_one_that_all_methods_share(study):
-    assert study.setting == {
-        "model": "vit-s-8", "budget": 1.0, "mixture": "uniform", "stream": "random", "schedule": "cosine"
-    }  # fmt: skip
+    assert study.setting == {axis: value for axis, value in fixtures.DEFAULT.items() if axis != "method"}
 
 
-def test_diverged_runs_enter_no_mean_and_are_named(study):
-    drawn = continual.final(study)
-    rows = drawn.data.set_index(["method", "mixture", "metric"])
-    assert rows.loc[("lora-r4", "uniform", "gm"), ["seeds", "diverged"]].tolist() == [4, 1]
-    assert rows.loc[("full-ft", "no-replay", "gm"), ["seeds", "diverged"]].tolist() == [3, 2]
-    assert "LoRA, rank 4 (1)" in drawn.note
-    kept = study.final.query("method == 'lora-r4' and metric == 'gm' and cell != 'lora-r4-s1'")["value"]
-    assert rows.loc[("lora-r4", "uniform", "gm"), "mean"] == pytest.approx(kept.mean())
-    table = continual_tables.final_values(study)
-    assert table.query("Method == 'LoRA, rank 4'")["Runs"].item() == "4, and 1 diverged"
+def test_an_experiment_is_its_points_with_all_their_seeds(study):
+    rows = study.of(study.cells, "mixtures")
+    assert set(rows["method"]) == {"full-ft", "ema-merge"}
+    assert set(rows["mixture"]) == {"uniform", "no-replay", "no-buffer", "buffer-heavy"}
+    seeds = rows.groupby("mixture")["seed"].nunique()
+    assert (seeds["uniform"], seeds["no-replay"]) == (5, 3)  # `headline` has five at the point that both share
+    assert not len(study.of(study.cells, "no-such-experiment"))
 
 
 def test_paths_start_at_the_zero_shot_point(study):
-    paths = frames.plane(frames.at(study.trajectory, study.setting))
+    paths = frames.plane(study.at(study.trajectory), ["method"])
     start = paths[paths["task"] == 0]
-    assert set(start["method"]) == {"full-ft", "lnfit", "lora-r4", "ema-merge"}
+    assert {"full-ft", "lnfit", "lora-r4", "ema-merge"} <= set(start["method"])
     assert np.allclose(start[["x", "y"]], 0)
 
 
 def test_models_stand_in_the_order_of_their_cost(study):
-    assert frames.values(study.final, "model", cells=study.cells) == ["vit-xs-8", "vit-s-8", "vit-m-8"]
-    assert frames.values(study.final, "budget") == [0.25, 1.0, 4.0]
+    assert study.models() == ["vit-xs-8", "vit-s-8", "vit-m-8"]
 
 
-def test_figures_cope_when_every_run_diverged(tmp_path):
-    lost = tuple(point["cell"] for point in fixtures.points(smoke=True))
-    study = continual.load(fixtures.write(tmp_path / "t", smoke=True, diverged=lost))
-    for draw in (continual.trajectories, continual.over_time, continual.final, continual.effects, continual.by_set):
-        drawn = draw(study)
-        theme.save(drawn.figure, tmp_path, draw.__name__, drawn.data)
-    assert continual_tables.final_values(study)["ΔGM"].unique().tolist() == ["–"]
+@pytest.mark.parametrize(
+    ("axis", "value", "words"),
+    [
+        ("budget", "f0.5", "½ F"), ("budget", "f1-steps", "F, steps"), ("horizon", "t12", "T = 12"),
+        ("horizon", "per-set", "a task per data set (T = 8)"), ("rate", "lr0.3", "0.3 × base rate"),
+        ("temperature", "learned", "learned"), ("temperature", "tau0.07", "τ = 0.07"),
+        ("stream", "random-reverse", "random, reversed"), ("mixture", "never-heard-of", "never-heard-of"),
+    ],
+)  # fmt: skip
+def test_values_of_axes_have_words(study, axis, value, words):
+    assert study.word(axis, value) == words
 
 
 def test_labels_are_moved_apart_and_keep_their_order():
@@ -81,6 +83,8 @@ def test_labels_are_moved_apart_and_keep_their_order():
 def test_a_method_keeps_its_colour_and_unknown_ones_get_one():
     assert theme.style("ema-merge") == theme.METHODS["ema-merge"]
     assert theme.style("brand-new") == theme.style("brand-new")
+    assert theme.group("lora-r64") == theme.group("dora-r4") == "adapters and low-rank updates"
+    assert theme.group("brand-new") == theme.OTHERS
     assert theme.order(["oracle", "brand-new", "lnfit", "full-ft"]) == ["full-ft", "lnfit", "brand-new", "oracle"]
 
 

@@ -8,8 +8,13 @@ import pytest
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.report import notebook
+from flopwise.report.chapters import notebook as find
+from flopwise.report.chapters import notebooks
 
-CONTINUAL = ("trajectories", "over_time", "final", "effects", "by_set"), ("final_values", "budgets")
+CONTINUAL = (
+    ("trajectories", "over_time", "final", "ewc", "effects", "by_set", "sets_over_time"),
+    ("final_values", "budgets"),
+)
 WORLD = (
     ("adaptation", "evaluation", "sizes", "zero_shot", "orderings"),
     ("cards", "captions", "zero_shot_values", "ordering_rules", "ordering_agreement"),
@@ -36,6 +41,27 @@ def test_continual_notebook_writes_every_file_and_the_same_twice(smoke_run, repo
     assert contents(smoke_run / "figures") == before
     assert (smoke_run / "again.ipynb").read_text() == text
     assert "One seed per point: no interval can be given." in text
+    assert "This scale does not run the experiment `ewc-accounting`." in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [one.name for one in notebooks() if one.name.startswith("continual_")])
+def test_every_notebook_of_the_study_writes_what_it_names(name, tmp_path, repository):
+    fixtures.write(tmp_path / "tables")
+    parameters = {"tables": tmp_path / "tables", "figures": tmp_path / "figures", "scale": "laptop"}
+    notebook.execute(repository / "notebooks" / f"{name}.py", tmp_path / "out.ipynb", parameters)
+    assert set(contents(tmp_path / "figures")) == set(find(name).files)
+
+
+def test_every_figure_and_table_has_a_caption_for_snakemakes_own_report(repository):
+    for one in notebooks():
+        for name in (*one.figures, *one.tables):
+            text = (repository / "workflow" / "report" / f"{name}.rst").read_text()
+            assert text.strip().endswith(".")
+
+
+def test_every_notebook_is_part_of_a_chapter(repository):
+    assert {one.source for one in notebooks()} == set((repository / "notebooks").glob("*.py"))
 
 
 @pytest.mark.slow

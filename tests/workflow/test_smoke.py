@@ -38,7 +38,7 @@ def test_a_touch_does_nothing_and_an_edit_re_runs_what_depends_on_it(smoke):
         path.touch()
     assert smoke.planned() == {}
     notebook.write_text(texts[notebook] + "\n# %% [markdown]\n# One more line.\n")
-    assert smoke.planned() == {"continual_figures": 1, "report": 1}
+    assert smoke.planned() == {"continual_trajectories_figures": 1, "report": 1}
     notebook.write_text(texts[notebook])
     method.write_text(texts[method] + "\n# one more line\n")
     planned = smoke.planned()
@@ -106,7 +106,7 @@ def test_audit_holds_and_notices_a_change(smoke):
     facts = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert facts["verified"]
-    assert facts["rule"] == "continual_figures"
+    assert facts["rule"] == "continual_trajectories_figures"
     assert {step["rule"] for step in facts["upstream"]} >= {"data_set", "continual_pretrain", "continual_train"}
     table = smoke.path / RESULTS / "continual" / "tables" / "final.csv"
     text = table.read_text()

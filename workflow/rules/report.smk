@@ -45,41 +45,39 @@ rule materials_figures:
         "{params.flopwise} report figures materials {output.notebook} --lineage {output.lineage} > {log} 2>&1"
 
 
-rule continual_figures:
-    """Draw every figure and table of the continual study from its tables."""
-    input:
-        flow.notebook_sources("continual_trajectories"),
-        tables=flow.tables,
-    output:
-        flow.drawn("continual_trajectories"),
-        notebook="<results>/continual/figures/continual_trajectories.ipynb",
-        lineage="<results>/lineage/continual_figures.json",
-    log:
-        "<results>/logs/continual_figures.log",
-    benchmark:
-        "<results>/benchmarks/continual_figures.jsonl"
-    conda:
-        "../envs/flopwise.yaml"
-    threads: 1
-    params:
-        flopwise=flow.command,
-    shell:
-        "{params.flopwise} report figures continual_trajectories {output.notebook} --lineage {output.lineage}"
-        " > {log} 2>&1"
+for name in flow.continual_notebooks:
+
+    rule:
+        """Draw the figures and tables of one notebook of the continual study from the study's tables."""
+        name:
+            f"{name}_figures"
+        input:
+            flow.notebook_sources(name),
+            tables=flow.tables,
+        output:
+            flow.drawn(name),
+            notebook=f"<results>/continual/figures/{name}.ipynb",
+            lineage=f"<results>/lineage/{name}_figures.json",
+        log:
+            f"<results>/logs/{name}_figures.log",
+        benchmark:
+            f"<results>/benchmarks/{name}_figures.jsonl"
+        conda:
+            "../envs/flopwise.yaml"
+        threads: 1
+        params:
+            flopwise=flow.command,
+            notebook=name,
+        shell:
+            "{params.flopwise} report figures {params.notebook} {output.notebook} --lineage {output.lineage}"
+            " > {log} 2>&1"
 
 
 rule report:
     """Build the self-contained report page from executed notebooks, claims and lineage records."""
     input:
         flow.page_sources,
-        flow.figures("world"),
-        flow.figures("materials"),
-        flow.figures("continual_trajectories"),
-        flow.figures("cost"),
-        cost="<results>/cost/figures/cost.ipynb",
-        world="<results>/world/figures/world.ipynb",
-        materials="<results>/materials/figures/materials.ipynb",
-        continual="<results>/continual/figures/continual_trajectories.ipynb",
+        flow.chapters,
         claims="<results>/continual/tables/claims.json",
         tables=flow.tables,
     output:
@@ -104,14 +102,7 @@ rule report_pdf:
     input:
         flow.page_sources,
         flow.sources("flopwise.report.pdf"),
-        flow.figures("world"),
-        flow.figures("materials"),
-        flow.figures("continual_trajectories"),
-        flow.figures("cost"),
-        cost="<results>/cost/figures/cost.ipynb",
-        world="<results>/world/figures/world.ipynb",
-        materials="<results>/materials/figures/materials.ipynb",
-        continual="<results>/continual/figures/continual_trajectories.ipynb",
+        flow.chapters,
         claims="<results>/continual/tables/claims.json",
         tables=flow.tables,
     output:

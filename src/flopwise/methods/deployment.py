@@ -43,7 +43,8 @@ class Deployment:
         self.method, self.named, self.initial, self.seed = method, MERGES[merge_name], initial, seed
         self.tasks = 0
         self._values = {kind: initial for kind in {method.init, method.deploy}}
-        self._folds = self._towers_folds() if "all" in method.merges else {}
+        self._options, self._lines = self._resolved() if "all" in method.merges else ({}, None)
+        self._folds = {tower: self._fold(tower) for tower in TOWERS} if "all" in method.merges else {}
 
     @property
     def deployed(self) -> dict:
@@ -89,31 +90,26 @@ class Deployment:
             merged |= merge(weights=parts, base=_part(self.initial, tower), generator=generator, **options)
         return merged
 
-    def _towers_folds(self) -> dict:
-        """Tower -> (layout, fold) of the models so far; no options of two models."""
+    def _resolved(self) -> tuple[dict, dict | None]:
+        """Options of the fold and of LiNeS."""
+        own = ("operator", "lines", "weighting", "reverse", "as_released")
+        given = {key: value for key, value in self.named.items() if key not in own}
+        return resolve(self.named["operator"], 1, self.named.get("lines"), given, False)
+
+    def _fold(self, tower: str) -> tuple:
+        """(layout, empty fold) of a tower."""
         from flopwise.methods.merging.flat import Layout
         from flopwise.methods.merging.folds import Reversed
         from flopwise.methods.merging.operators import fold
 
-        operator, options = self._fold_options()
-        folds = {}
-        for tower in TOWERS:
-            base = _part(self.initial, tower)
-            layout = Layout(base)
-            origin = layout.flatten(base)
-            if self.named.get("reverse"):
-                folds[tower] = layout, Reversed(origin, weighting=WEIGHTINGS[self.named["weighting"]])
-            else:
-                folds[tower] = layout, fold(operator, origin, options)
-        return folds
-
-    def _fold_options(self) -> tuple[str, dict]:
-        own = ("operator", "lines", "weighting", "reverse", "as_released")
-        given = {key: value for key, value in self.named.items() if key not in own}
-        options, self._lines = resolve(self.named["operator"], 1, self.named.get("lines"), given, False)
-        return self.named["operator"], options
+        base = _part(self.initial, tower)
+        layout = Layout(base)
+        if self.named.get("reverse"):
+            return layout, Reversed(layout.flatten(base), weighting=WEIGHTINGS[self.named["weighting"]])
+        return layout, fold(self.named["operator"], layout.flatten(base), self._options)
 
     def _add(self, task: int, trained: dict) -> dict:
+        """f([theta_1, ..., theta_t], theta_0)."""
         from flopwise.methods.merging.operators import scale_layers
 
         weighting = WEIGHTINGS[self.named.get("weighting", "uniform")]

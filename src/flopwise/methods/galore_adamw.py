@@ -55,6 +55,8 @@ class GaloreAdamW(torch.optim.Optimizer):
 
 
 def _leading(gradient: Tensor, rank: int, right: bool) -> Tensor:
-    """(rank, n) leading right or (m, rank) leading left singular vectors."""
+    """(rank, n) leading right or (m, rank) leading left singular vectors, in the memory layout that a saved and restored
+    tensor has: the order of a product's sums depends on it."""
     left_vectors, _, right_vectors = torch.linalg.svd(gradient, full_matrices=False)
-    return right_vectors[:rank].clone() if right else left_vectors[:, :rank].clone()
+    leading = right_vectors[:rank] if right else left_vectors[:, :rank]
+    return leading.clone(memory_format=torch.contiguous_format)

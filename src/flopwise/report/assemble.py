@@ -7,7 +7,7 @@ from flopwise.config import ROOT, Settings
 from flopwise.core.io import atomic_path, read_json, read_table, sha256_json
 from flopwise.provenance.lineage import code_version, records, versions
 from flopwise.report import page
-from flopwise.report.chapters import notebook
+from flopwise.report.chapters import notebook, notebooks, outline
 
 
 def figures_folder(settings: Settings, name: str) -> Path:
@@ -17,12 +17,9 @@ def figures_folder(settings: Settings, name: str) -> Path:
 
 def page_inputs(settings: Settings) -> list[Path]:
     """The files that the page is made from, beside its template."""
-    chapters = page.outline(ROOT / "report" / "chapters.yaml")
-    notebooks = [
-        figures_folder(settings, name) / f"{name}.ipynb" for chapter in chapters for name in chapter["notebooks"]
-    ]
+    executed = [figures_folder(settings, one.name) / f"{one.name}.ipynb" for one in notebooks()]
     tables = settings.results / "continual" / "tables"
-    return [*notebooks, tables / "claims.json", tables / "cells.csv", tables / "zero_shot.csv"]
+    return [*executed, tables / "claims.json", tables / "cells.csv", tables / "zero_shot.csv"]
 
 
 def assemble(settings: Settings, out: Path) -> None:
@@ -40,9 +37,8 @@ def content(settings: Settings) -> dict:
     tables = settings.results / "continual" / "tables"
     cells = read_table(tables / "cells.csv")
     made = _made(settings)
-    outline = page.outline(ROOT / "report" / "chapters.yaml")
     return {
-        "scale": settings.config.scale, "chapters": [_chapter(settings, chapter, made) for chapter in outline],
+        "scale": settings.config.scale, "chapters": [_chapter(settings, chapter, made) for chapter in outline()],
         "claims": read_json(tables / "claims.json"), "facts": _facts(settings, cells), "costs": _costs(settings, cells),
         "provenance": _provenance(settings), "problems": _problems(cells), "sources": ROOT / "report",
     }  # fmt: skip
@@ -62,13 +58,17 @@ def _setup(settings: Settings) -> list[dict]:
     default = study.defaults
     mixture = " / ".join(f"{share:g}" for share in study.mixtures[default.mixture])
     seeds = sorted({experiment.seeds for experiment in study.experiments.values()})
+    other = [_tasks(tasks) for name, tasks in study.horizons.items() if name != default.horizon]
+    horizons = _tasks(study.horizons[default.horizon]) + (f" (also {', '.join(other)})" if other else "")
+    multiples = sorted({study.budgets[name].multiple for name in {*_used(study, "budget"), default.budget}})
     rows = [
         ("models", "ViT-S/16 to ViT-g/14, 224 pixels", ", ".join(study.models)),
-        ("update steps T", "20 (also 50, 100, 200)", study.tasks),
+        ("update steps T", "20 (also 50, 100, 200)", horizons),
         ("adaptation / evaluation sets", "41 / 22", f"{len(data.adaptation)} / {len(data.evaluation)}"),
         ("batch size", 512, study.batch_size),
         ("mixture P / D / B", "0.33 / 0.34 / 0.33", mixture),
-        ("budget", "1.8e9 GFLOPs, weighted with memory", f"{study.budget_gflops:g} GFLOPs, without memory"),
+        ("budget F, memory-adjusted (MAFs)", "1.8e9 GFLOPs", f"{study.budget_gflops:g} GFLOPs"),
+        ("multiples of F", "not sourced", ", ".join(f"{multiple:g}" for multiple in multiples)),
         (
             "optimiser",
             "AdamW, 1e-5, decay 0.2, clip 1",
@@ -77,6 +77,15 @@ def _setup(settings: Settings) -> list[dict]:
         ("seeds", "1 (5 streams published)", " or ".join(map(str, seeds))),
     ]
     return [{"": name, "paper": str(paper), "this run": str(here)} for name, paper, here in rows]
+
+
+def _tasks(horizon: int | str) -> str:
+    return "a task per data set" if horizon == "sets" else str(horizon)
+
+
+def _used(study, axis: str) -> set[str]:
+    """Values of an axis that some experiment lists."""
+    return {value for experiment in study.experiments.values() for value in getattr(experiment, axis)}
 
 
 def _facts(settings: Settings, cells) -> dict:
@@ -101,7 +110,8 @@ def _core_seconds(settings: Settings) -> dict[str, tuple[float, int]]:
 
 def _costs(settings: Settings, cells) -> list[dict]:
     """CPU seconds by rule beside what training and evaluation took inside, and the study's ledger."""
-    inside = {"continual_train": float(cells["train_cpu_seconds"].sum() + cells["evaluate_cpu_seconds"].sum())}
+    trained = cells.drop_duplicates("training")  # cells that share a training carry its cost each
+    inside = {"continual_train": float(trained["train_cpu_seconds"].sum() + trained["evaluate_cpu_seconds"].sum())}
     for _, record in records(settings):
         if record["rule"] in ("continual_pretrain", "continual_evaluate"):
             seconds = record["cost"].get("train_seconds", 0) + record["cost"].get("evaluate_seconds", 0)

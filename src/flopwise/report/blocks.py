@@ -48,6 +48,9 @@ def _output(output, path: Path | str, figures: Path, made: Mapping, counter: Cou
         content = data[show.TABLE]
         return [{"kind": "table", "number": counter.tables, "anchor": counter.anchor(f"table-{content['name']}"),
                  "table": content, "caption": content["caption"], "made": made.get(content["name"])}]  # fmt: skip
+    if "text/markdown" in data:  # a sentence in place of a figure
+        html, _ = words.section("".join(data["text/markdown"]), counter.anchor)
+        return [{"kind": "text", "html": html, "headings": []}]
     text = output.get("text") if output.output_type == "stream" else data.get("text/plain")
     if output.output_type == "stream" and output.get("name") == "stderr":
         return []

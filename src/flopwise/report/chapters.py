@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from flopwise.config.load import ROOT
+from flopwise.config.load import ROOT, read_yaml
 
 FIGURE_FILES, TABLE_FILES = ("svg", "png", "csv"), ("csv", "md", "tex")
 
@@ -40,6 +40,12 @@ def notebook(name: str) -> Notebook:
     return Notebook(source, tuple(found["figure"]), tuple(found["table"]))
 
 
+def outline() -> list[dict]:
+    """The chapters in their order from `report/chapters.yaml`: dicts with `notebooks` (names) and the texts of a chapter
+    (id, title, source, question, deviations)."""
+    return read_yaml(ROOT / "report" / "chapters.yaml")["chapters"]
+
+
 def notebooks() -> list[Notebook]:
-    """All notebooks, by name."""
-    return [notebook(path.stem) for path in sorted((ROOT / "notebooks").glob("*.py"))]
+    """All notebooks that a chapter shows, in the report's order."""
+    return [notebook(name) for chapter in outline() for name in chapter["notebooks"]]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(no_args_is_help=True)
+PACKAGES = ("flopwise.report", "flopwise.report.continual")  # whose modules notebooks import
 Lineage = Annotated[Path, typer.Option(help="Where the lineage record goes.")]
 
 
@@ -20,7 +21,7 @@ def figures(context: typer.Context, notebook: str, out: Path, lineage: Lineage) 
     found, inputs = find(notebook), notebook_inputs(settings, notebook)
     execute(found.source, out, _parameters(settings, notebook, out.parent))
     write(
-        lineage, rule=f"{notebook.split('_')[0]}_figures", job=notebook, inputs=inputs,
+        lineage, rule=f"{notebook}_figures", job=notebook, inputs=inputs,
         outputs=[out, *(out.parent / name for name in found.files)], modules=notebook_modules(notebook),
         extra_sources=(found.source,),
     )  # fmt: skip
@@ -35,7 +36,10 @@ def _parameters(settings, name: str, folder: Path) -> dict:
     data = "cost/tables" if name == "cost" else "data"
     own = {}
     if name == "world":
-        own = {"streams": str(_streams(settings)), "tasks": settings.preset.continual.tasks}
+        study = settings.preset.continual
+        horizon = study.horizons[study.defaults.horizon]
+        tasks = len(settings.preset.data.adaptation) if horizon == "sets" else horizon
+        own = {"streams": str(_streams(settings)), "tasks": tasks}
     return {
         "tables": str(settings.results / "continual" / "tables"), "data": str(settings.results / data),
         "figures": str(folder), "scale": settings.config.scale, **own,
@@ -75,7 +79,7 @@ def notebook_modules(name: str) -> tuple[str, ...]:
 
     tree = ast.parse(notebook(name).source.read_text(encoding="utf-8"))
     found = [
-        f"{node.module}.{alias.name}" if node.module == "flopwise.report" else node.module
+        f"{node.module}.{alias.name}" if node.module in PACKAGES else node.module
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module.startswith("flopwise")
         for alias in node.names

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-AXES = ("model", "budget", "mixture", "method", "stream", "schedule")
+AXES = (
+    "model", "budget", "mixture", "method", "merge", "stream", "schedule", "rate", "temperature", "pool", "horizon",
+)  # fmt: skip
 SETTING = tuple(axis for axis in AXES if axis != "method")
 
 
@@ -18,7 +20,7 @@ def t_interval(values, confidence: float = 0.95) -> tuple[float, float, float, i
     mean = float(values.mean())
     if n == 1:
         return mean, float("nan"), float("nan"), 1
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    half = float(stdtrit(n - 1, (1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(n))
     return mean, mean - half, mean + half, n
 
 
@@ -49,9 +51,17 @@ def limits(points, ends=(), room: float = 0.6, pad: float = 0.08) -> tuple[float
     return float(low - edge), float(high + edge)
 
 
+def summarise_all(frame: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:
+    """The same with groups that have no finished run, and column `diverged`, the number of runs left out."""
+    keys = frame[by].drop_duplicates()
+    lost = frame[frame["status"] == "diverged"].groupby(by, sort=False)["cell"].nunique().rename("diverged")
+    means = keys.merge(summarise(frame, by, value), how="left", on=by).merge(lost.reset_index(), how="left", on=by)
+    return means.assign(**{name: pd.to_numeric(means[name]).fillna(0).astype(int) for name in ("diverged", "seeds")})
+
+
 def reference(cells: pd.DataFrame) -> dict:
-    """The setting (model, budget, mixture, stream, schedule) at which most methods were run; among equals the one from
-    which most runs differ in at most one axis, then the first in the table. A figure of all methods shows it."""
+    """The setting (every axis but the method) at which most methods were run; among equals the one from which most runs
+    differ in at most one axis, then the first in the table. A figure of all methods shows it."""
     runs = cells[cells["method"] != "oracle"]
     runs = runs if len(runs) else cells
     methods = runs.groupby(list(SETTING), sort=False)["method"].nunique()
@@ -79,17 +89,9 @@ def oracle(final: pd.DataFrame, setting: dict) -> pd.DataFrame:
     return at(rows, {axis: setting[axis] for axis in ("model", "budget")})
 
 
-def values(frame: pd.DataFrame, axis: str, first=None, cells: pd.DataFrame | None = None) -> list:
-    """Values that occur on an axis: numbers by size, models by the cost of a step (small to large), others as they
-    come, with `first` in front."""
-    found = list(dict.fromkeys(frame[axis]))
-    if axis == "budget":
-        return sorted(found)
-    if axis == "model" and cells is not None:
-        runs = cells[cells["method"] != "oracle"]  # which has one task, and so more steps in it
-        step = (runs["planned_gflops"] / runs["steps_per_task"]).groupby(runs["model"]).median()
-        return sorted(found, key=lambda model: step.get(model, 0.0))
-    return sorted(found, key=lambda value: value != first)
+def values(frame: pd.DataFrame, axis: str, first=None) -> list:
+    """Values that occur on an axis in the order of the table, with `first` in front."""
+    return sorted(dict.fromkeys(frame[axis]), key=lambda value: value != first)
 
 
 def with_delta(trajectory: pd.DataFrame) -> pd.DataFrame:
@@ -99,9 +101,9 @@ def with_delta(trajectory: pd.DataFrame) -> pd.DataFrame:
     return trajectory.assign(delta=trajectory["value"].to_numpy() - start.reindex(key).to_numpy())
 
 
-def plane(trajectory: pd.DataFrame) -> pd.DataFrame:
-    """Mean path per method and mixture: columns x, x_lower, x_upper (Delta A_KA), y... (Delta A_ZS), task, seeds."""
-    by = ["mixture", "method", "task"]
+def plane(trajectory: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean path per group of `by`: columns x, x_lower, x_upper (Delta A_KA), y... (Delta A_ZS), task, seeds."""
+    by = [*by, "task"]
     rows = with_delta(trajectory)
     axes = [
         summarise(rows[rows["metric"] == metric], by, "delta").set_index(by)[["mean", "lower", "upper", "seeds"]]
@@ -113,20 +115,24 @@ def plane(trajectory: pd.DataFrame) -> pd.DataFrame:
     return joined.rename(columns=names)[[*by, *names.values()]]
 
 
-def diverged(frame: pd.DataFrame) -> pd.DataFrame:
-    """Runs that diverged: one row each with cell, method, mixture, seed and the last task that has finite values."""
-    rows = frame[(frame["status"] == "diverged") & frame["value"].notna()]
-    columns = [*dict.fromkeys(["cell", *AXES, "seed"])]
-    return rows.groupby(columns, sort=False)["task"].max().reset_index() if len(rows) else rows[[*columns, "task"]]
+def last_points(trajectory: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Where diverged runs were last seen in the plane: the columns `by`, cell, x, y."""
+    lost = with_delta(trajectory[(trajectory["status"] == "diverged") & trajectory["value"].notna()])
+    lost = lost[lost["task"] == lost.groupby("cell")["task"].transform("max")]
+    wide = lost.pivot_table(index=[*by, "cell"], columns="metric", values="delta").reset_index()
+    return wide.reindex(columns=[*by, "cell", "a_ka", "a_zs"]).rename(columns={"a_ka": "x", "a_zs": "y"})
 
 
-def seeds_note(seeds) -> str:
-    """One sentence on what the intervals are, from the numbers of seeds that occur."""
+def seeds_note(seeds, intervals: bool = True) -> str:
+    """One sentence on what the numbers are, from the numbers of seeds that occur; `intervals`: whether the figure draws
+    any."""
     counts = sorted({int(n) for n in seeds if n == n and n > 0})
     if not counts:
         return "No finished run."
     if counts == [1]:
         return "One seed per point: no interval can be given."
+    if not intervals:
+        return f"Mean over {counts[0]} seeds." if len(counts) == 1 else f"Mean over {counts[0]} to {counts[-1]} seeds."
     many = [n for n in counts if n > 1]
     span = f"{many[0]}" if len(many) == 1 else f"{many[0]} to {many[-1]}"
     note = f"Mean and 95 % t-interval over {span} seeds"

@@ -1,4 +1,5 @@
-"""Direct labels that do not overlap: at the ends of lines (one dimension) and beside points (two)."""
+"""Direct labels that do not overlap: at the ends of lines (one dimension) and beside points (two). They need to know
+where the panels are: call `figure.draw_without_rendering()` once before the first label of a figure."""
 
 from itertools import product
 from typing import NamedTuple
@@ -36,7 +37,6 @@ def at_line_ends(axes: Axes, labels: list[Label], size: float = 8.0) -> None:
     if not labels:
         return
     figure = axes.figure
-    figure.draw_without_rendering()
     to_pixels = axes.transData.transform([(label.x, label.y) for label in labels])
     heights = spread(to_pixels[:, 1], 1.3 * size * figure.dpi / 72)
     left, points = axes.bbox.x1, 72 / figure.dpi
@@ -55,7 +55,6 @@ def beside_points(axes: Axes, labels: list[Label], obstacles, size: float = 8.0)
     if not labels:
         return
     figure = axes.figure
-    figure.draw_without_rendering()
     renderer, points = FigureCanvasAgg(figure).get_renderer(), 72 / figure.dpi
     crowd = axes.transData.transform(np.asarray(obstacles, dtype=float).reshape(-1, 2))
     taken: list[Bbox] = []

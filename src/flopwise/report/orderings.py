@@ -68,7 +68,7 @@ def ribbons(frame: pd.DataFrame, titles: dict[str, str]) -> Figure:
         y = -PITCH * row
         stripes = np.array([[colours[group] for group in part["release_group"]]])
         axes.imshow(stripes, extent=(0, length, y, y + HEIGHT), aspect="auto", interpolation="none", clip_on=False)
-        name = textwrap.fill(theme.label(kind, theme.STREAMS), 13)
+        name = textwrap.fill(theme.style(kind, "stream").label, 13)
         axes.text(-0.012 * length, y + HEIGHT / 2, name, ha="right", va="center", fontsize=8.5)
         _ticks(axes, part["task"].to_numpy(), y)
     _name_tasks(axes, frame[frame["ordering"] == kinds[0]])
@@ -127,7 +127,7 @@ def comparison(orderings: pd.DataFrame) -> pd.DataFrame:
     """A row per ordering: its rule, runs of equal data set, and how far the classes of a data set lie apart: the mean
     over data sets with two classes or more of the standard deviation of their positions, as a share of the stream."""
     return pd.DataFrame(
-        {"Ordering": theme.label(row.kind, theme.STREAMS), "What decides the order": row.rule,
+        {"Ordering": theme.style(row.kind, "stream").label, "What decides the order": row.rule,
          "Runs of equal set": row.runs, "Spread of a set, % of the stream": _spread(row.stream)}
         for row in orderings.itertuples()
     )  # fmt: skip
@@ -140,7 +140,7 @@ def _spread(stream: list[str]) -> float:
 
 def agreement(orderings: pd.DataFrame) -> pd.DataFrame:
     """Kendall's tau between the positions of all classes in two orderings: 1 equal, -1 reversed, about 0 unrelated."""
-    names = [theme.label(kind, theme.STREAMS) for kind in orderings["kind"]]
+    names = [theme.style(kind, "stream").label for kind in orderings["kind"]]
     ranks = [{item: place for place, item in enumerate(stream)} for stream in orderings["stream"]]
     items = list(ranks[0])
     taus = np.eye(len(names))

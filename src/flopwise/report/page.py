@@ -106,12 +106,6 @@ def render(
     )  # fmt: skip
 
 
-def outline(path: Path | str) -> list[dict]:
-    """The chapters in their order from `report/chapters.yaml`: dicts with `notebooks` (names) and the texts of a
-    `Chapter` (id, title, source, question, deviations)."""
-    return _yaml(Path(path))["chapters"]
-
-
 def checklists(folder: Path | str) -> list[dict]:
     """Answered checklists, by file name: title, source, items (question; answer: yes, partly, no, not applicable;
     where)."""

@@ -125,3 +125,5 @@ def _output(data: Mapping, folder: Path) -> Iterator[str]:
             yield paragraph(f"{len(content['rows'])} rows, in {content['name']}.csv.")
         else:
             yield table(content["columns"], content["rows"], f"{len(content['columns'])}", size=6.5)
+    elif "text/markdown" in data:  # a sentence in place of a figure
+        yield paragraph(plain("".join(data["text/markdown"])))

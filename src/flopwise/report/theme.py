@@ -69,51 +69,97 @@ METHODS = {
     "ema-merge": Style("EMA merge", "#0065a3", "s"),
     "zs-merge": Style("ZS merge", "#2a8fd0", "P", "--"),
     "ft-merge": Style("FT merge", "#332288", "X", ":"),
+    "offline-merge": Style("offline merge", "#5f7fa8", "D", "-."),
     "lnfit": Style("LNFit", "#8f6a00", "D"),
     "bitfit": Style("BitFit", "#b08d2e", "d", "--"),
-    "lora-r4": Style("LoRA, rank 4", "#00785a", "^"),
-    "lora-r64": Style("LoRA, rank 64", "#117733", "v", "--"),
-    "dora-r4": Style("DoRA, rank 4", "#3a9d8c", "<"),
-    "dora-r64": Style("DoRA, rank 64", "#3a9d8c", ">", "--"),
-    "vera-r4": Style("VeRA, rank 4", "#6b8e23", "<", ":"),
-    "vera-r64": Style("VeRA, rank 64", "#6b8e23", ">", "-."),
     "locked-text": Style("locked text tower", "#a0457f", "h"),
     "locked-image": Style("locked image tower", "#882255", "H", "--"),
+    "lora-r4": Style("LoRA, rank 4", "#00785a", "^"),
+    "lora-r16": Style("LoRA, rank 16", "#00785a", "v", "--"),
+    "lora-r64": Style("LoRA, rank 64", "#00785a", "v", "--"),
+    "dora-r4": Style("DoRA, rank 4", "#3b6fb5", "<"),
+    "dora-r16": Style("DoRA, rank 16", "#3b6fb5", ">", "--"),
+    "dora-r64": Style("DoRA, rank 64", "#3b6fb5", ">", "--"),
+    "vera-r4": Style("VeRA, rank 4", "#8c6d1f", "s"),
+    "vera-r16": Style("VeRA, rank 16", "#8c6d1f", "D", "--"),
+    "vera-r64": Style("VeRA, rank 64", "#8c6d1f", "D", "--"),
+    "galore": Style("GaLore", "#882255", "P", "-."),
     "ewc": Style("EWC", "#7a5195", "p"),
-    "si": Style("SI", "#555b8f", "8", "--"),
+    "si": Style("SI", "#2f7f86", "8", "--"),
     "oracle": Style("oracle (all data)", "#3c3c3c", "*"),
 }
+GROUPS = {  # which methods stand in a panel together, adapters by family
+    "selective updates": ("locked-text", "locked-image", "lnfit", "bitfit"),
+    "adapters and low-rank updates": ("lora", "dora", "vera", "galore"),
+    "regularisers": ("ewc", "si"),
+    "merging": ("ema-merge", "zs-merge", "ft-merge", "offline-merge"),
+}
+OTHERS = "other methods"
+REFERENCES = ("full-ft", "ema-merge")  # drawn in grey in every panel of methods
+STREAMS = {
+    "random": Style("random", "#3c3c3c", "o"),
+    "similarity": Style("similarity", "#0065a3", "s"),
+    "performance": Style("easy to hard", "#00785a", "^"),
+    "frequency": Style("concept frequency", "#c14a00", "D"),
+    "time": Style("time-incremental", "#882255", "p"),
+    "dataset-incremental": Style("dataset-incremental", "#8f6a00", "h"),
+}
+MIXTURES = {
+    "uniform": Style("uniform mixture", "#0065a3", "s"),
+    "no-replay": Style("no replay", "#c14a00", "o", "--"),
+    "no-buffer": Style("no buffer", "#882255", "D", "-."),
+    "no-pool": Style("no pool", "#8f6a00", "^", "-."),
+    "buffer-heavy": Style("mostly buffer", "#00785a", "v"),
+    "pool-heavy": Style("mostly pool", "#332288", "P"),
+    "update-heavy": Style("mostly update", "#7a5195", "p"),
+    "oracle": Style("all at once", "#3c3c3c", "*"),
+}
+SCHEDULES = {
+    "constant": Style("constant", "#3c3c3c", "o"),
+    "cosine": Style("cosine", "#c14a00", "o"),
+    "cosine-autoregressive": Style("cosine, autoregressive", "#a0457f", "s", "--"),
+    "cosine-dynamic": Style("cosine, dynamic", "#882255", "D", "-."),
+    "rsqrt": Style("inverse square root", "#0065a3", "^"),
+    "rsqrt-autoregressive": Style("rsqrt, autoregressive", "#2a8fd0", "v", "--"),
+    "rsqrt-continued": Style("rsqrt, continued", "#332288", "P", "-."),
+    "rsqrt-recovered": Style("rsqrt, recovered", "#00785a", "X", ":"),
+}
+AXES = {"method": METHODS, "stream": STREAMS, "mixture": MIXTURES, "schedule": SCHEDULES}
 SPARE_COLOURS = ("#9c3848", "#4a6fa5", "#5b7f3a", "#8a5a9e", "#7d6b4f", "#2f7f86")
 SPARE_MARKERS = ("o", "s", "^", "D", "v", "P")
 MODEL_COLOURS = ("#86b5d6", "#2f7fb8", "#0b3f66", "#c98a3c", "#7a4a12")
 METRICS = {"a_ka": "$A_\\mathrm{KA}$", "a_zs": "$A_\\mathrm{ZS}$", "gm": "GM"}
 TITLES = {"a_ka": "$\\mathbf{A_{KA}}$", "a_zs": "$\\mathbf{A_{ZS}}$", "gm": "GM"}  # the same in bold
-MIXTURES = {"uniform": "with replay", "no-replay": "no replay", "oracle": "all at once"}
-STREAMS = {
-    "random": "random", "similarity": "similarity", "performance": "easy to hard", "frequency": "concept frequency",
-    "time": "time-incremental", "dataset-incremental": "dataset-incremental",
-}  # fmt: skip
-STREAMS |= {f"{kind}-reverse": f"{name}, reversed" for kind, name in STREAMS.items()}
 
 
-def style(method: str) -> Style:
-    """Style of a method; one that is not in the list gets a colour from its name, the same in every figure."""
-    if method in METHODS:
-        return METHODS[method]
-    number = int.from_bytes(hashlib.sha256(method.encode()).digest()[:4])
-    return Style(method, SPARE_COLOURS[number % 6], SPARE_MARKERS[number // 6 % 6], ("-", "--", "-.")[number // 36 % 3])
+def style(value: str, axis: str = "method") -> Style:
+    """Style of a method or of a value of another axis, the same in every figure. A reversed stream looks like the
+    forward one, hollow to the reader by its dashed line; what is not listed gets a colour from its name."""
+    known = AXES.get(axis, {})
+    if value in known:
+        return known[value]
+    if axis == "stream" and value.endswith("-reverse"):
+        forward = style(value.removesuffix("-reverse"), axis)
+        return forward._replace(label=f"{forward.label}, reversed", line="--")
+    number = int.from_bytes(hashlib.sha256(value.encode()).digest()[:4])
+    line = ("-", "--", "-.")[number // 36 % 3]
+    return Style(value, SPARE_COLOURS[number % 6], SPARE_MARKERS[number // 6 % 6], line)
 
 
-def order(methods) -> list[str]:
-    """Methods in the order of `METHODS`, others after them by name, the oracle last."""
-    known = [name for name in METHODS if name != "oracle"]
+def group(method: str) -> str | None:
+    """The panel that a method belongs to; None for plain fine-tuning and the oracle, which belong to all."""
+    if method in ("full-ft", "oracle"):
+        return None
+    family = re.sub(r"-r\d+$", "", method)
+    return next((title for title, names in GROUPS.items() if family in names), OTHERS)
+
+
+def order(values, axis: str = "method") -> list[str]:
+    """Values in the order in which the theme lists them, others after them by name, the oracle last; a reversed stream
+    behind its forward one."""
+    known = [name for name in AXES.get(axis, {}) if name != "oracle"]
     rank = {name: index for index, name in enumerate(known)} | {"oracle": len(known) + 1}
-    return sorted(set(methods), key=lambda name: (rank.get(name, len(known)), name))
-
-
-def label(value, names: dict[str, str]) -> str:
-    """Words for a value; the value itself where none are known."""
-    return names.get(value, str(value))
+    return sorted(set(values), key=lambda name: (rank.get(name.removesuffix("-reverse"), len(known)), name))
 
 
 def use() -> None:
@@ -127,6 +173,14 @@ def figure(height: float, width: float = WIDTH, **subplots):
     use()
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots(**subplots)
+
+
+def sentence(text: str) -> Figure:
+    """A figure that holds nothing but a sentence, for a file that must exist where there is nothing to draw."""
+    use()
+    empty = Figure(figsize=(WIDTH, 0.8))
+    empty.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, wrap=True)
+    return empty
 
 
 def save(figure: Figure, folder: Path | str, name: str, data) -> list[Path]:

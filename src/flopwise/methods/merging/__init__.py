@@ -19,7 +19,9 @@ PAIRWISE = ("slerp", "model-stock")  # operators of exactly two models
 LINES = {"start": 0.5, "slope": 0.5, "shape": "linear"}
 
 
-def merge(operator: str, weights: list[dict], base: dict, *, lines=None, generator=None, as_released=False, **options):
+def merge(
+    operator: str, weights: list[dict], base: dict, *, lines=None, generator=None, as_released=False, **options
+) -> dict:
     """Merge the state dicts `weights` (parameter name -> tensor), all descended from `base`, into a new one.
 
     Operators act on the flattened vector of all floating-point tensors given (pass one tower at a time), slerp and

@@ -20,9 +20,16 @@ def cells_table(settings: Settings) -> pandas.DataFrame:
              "end_passes": plan.end_passes, "batch_size": study.batch_size, "step_gflops": plan.step_gflops,
              "planned_gflops": plan.gflops(), "memory_multiplier": plan.multiplier,
              "planned_mafs": plan.gflops() * plan.multiplier, "allowed_gflops": plan.allowed, "budget_unit": plan.unit,
-             "planned_share": _share(plan, study.budgets[cell.budget].accounting)}
+             "planned_share": _share(plan, study.budgets[cell.budget].accounting), **_numbers(study, cell)}
         )  # fmt: skip
     return pandas.DataFrame(rows)
+
+
+def _numbers(study, cell) -> dict:
+    """What the names on a cell's axes stand for."""
+    shares = dict(zip(("pool_share", "update_share", "buffer_share"), study.mixtures[cell.mixture]))
+    temperature = study.temperatures[cell.temperature]
+    return {"rate_multiple": study.rates[cell.rate], "temperature_value": temperature, **shares}
 
 
 def _share(plan, accounting: str) -> float:

@@ -15,7 +15,7 @@ from flopwise.data.files import ImageFiles
 from flopwise.data.store import Split, StoredSet, open_set
 from flopwise.data.world import WORLD
 from flopwise.data.world.build import family
-from flopwise.models import clip
+from flopwise.models import clip, lean
 from flopwise.studies.continual.corpus import POOL, data_folder, open_data, placement_of
 from flopwise.studies.continual.evaluate import Evaluator
 
@@ -150,7 +150,7 @@ class StreamMaterial:
 
     def _text_features(self, texts: list[str]) -> np.ndarray:
         tokens = clip.tokenize(self.model, texts)
-        return self._encode(self.network.encode_text, len(tokens), lambda start, end: tokens[start:end])
+        return self._encode(lean.encode_text, len(tokens), lambda start, end: tokens[start:end])
 
     def _image_features(self, images: np.ndarray | ImageFiles) -> np.ndarray:
         import torch
@@ -162,18 +162,18 @@ class StreamMaterial:
                 return torch.from_numpy(np.array(images[start:end]))
             return torch.from_numpy(images.load(range(start, end), size, torch.get_num_threads()))
 
-        encode = lambda pixels, normalize: self.network.encode_image(clip.preprocess(pixels), normalize=normalize)  # noqa: E731
-        return self._encode(encode, len(images), batch)
+        return self._encode(lambda model, pixels: lean.encode_image(model, clip.preprocess(pixels)), len(images), batch)
 
     def _encode(self, encode, count: int, batch) -> np.ndarray:
         """Unit-length features (count, d) of images or token rows; `batch(start, end)` is a part of them."""
         import torch
+        from torch.nn.functional import normalize
 
         size, features = self.settings.preset.continual.evaluation.batch_size, []
         with torch.no_grad(), self.placement.autocast():
             for start in range(0, count, size):
                 part = self.placement.put(batch(start, min(start + size, count)))
-                features.append(encode(part, normalize=True).float().cpu())
+                features.append(normalize(encode(self.network, part).float(), dim=-1).cpu())
         return torch.cat(features).numpy()
 
 

@@ -1,0 +1,82 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %%
+from flopwise.report import show
+from flopwise.report.continual import recipes, study
+
+# %% tags=["parameters"]
+tables = "results/laptop/continual/tables"  # folder of the study's tables
+data = ""  # not used here
+figures = "results/laptop/continual/figures"  # folder that figures and tables are written to
+scale = "laptop"
+
+# %%
+runs = study.load(tables)
+
+# %% [markdown]
+# # Schedules that look across tasks
+#
+# Every task can repeat the same schedule, or the schedule can know how much was already learnt. The drawings show the
+# learning rate of each schedule over the first tasks, from the formulas alone; constant, cosine and inverse square
+# root start afresh in each task, the others look across tasks.
+
+# %%
+show.figure(
+    recipes.schedule_shapes(runs), figures, "continual_schedule_shapes",
+    caption="Learning rate as a share of its peak. Upright lines are borders of tasks.",
+    alt="Eight small charts of the learning rate against the update step, one per schedule. The numbers are in "
+    "continual_schedule_shapes.csv.",
+)  # fmt: skip
+
+# %% [markdown]
+# # What schedules do to the result
+#
+# Does a schedule that slows down over the stream keep more, and does it learn less?
+
+# %%
+show.figure(
+    recipes.schedules(runs), figures, "continual_schedules",
+    caption="Final aggregates per schedule. Bars are intervals, the dotted line the zero-shot model.",
+    alt="Dot chart of the final aggregates with intervals, a row per schedule and a colour per method. The "
+    "numbers are in continual_schedules.csv.",
+)  # fmt: skip
+
+# %% [markdown]
+# # How large the learning rate should be
+#
+# Small rates learn little, large ones forget much. Where does the balance tip, and does merging move that point?
+
+# %%
+show.figure(
+    recipes.rates(runs), figures, "continual_rates",
+    caption="Final change of the aggregates from zero-shot against the peak learning rate, as a multiple of the rate "
+    "of all other experiments. Bars are intervals; a ✕ at the lower edge marks a rate at which every run "
+    "diverged.",
+    alt="Three line charts of the final change against the learning rate, a line per method. The numbers are in "
+    "continual_rates.csv.",
+)  # fmt: skip
+
+# %% [markdown]
+# # What a fixed temperature does
+#
+# The contrastive loss divides similarities by a temperature, which is learned along with the weights. A high fixed
+# temperature blurs the difference between right and wrong pairs, a low one sharpens it.
+
+# %%
+show.figure(
+    recipes.temperature(runs), figures, "continual_temperature",
+    caption="Final change of the aggregates from zero-shot when the temperature of the loss is learned and when it is "
+    "fixed. Bars are intervals; a ✕ at the lower edge marks a temperature at which every run diverged.",
+    alt="Three charts of the final change, a point with its interval for each temperature. The numbers are in "
+    "continual_temperature.csv.",
+)  # fmt: skip

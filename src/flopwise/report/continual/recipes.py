@@ -1,0 +1,68 @@
+"""Training recipes: learning-rate schedules, base learning rate, temperature of the loss."""
+
+import numpy as np
+import pandas as pd
+
+from flopwise.core.schedules import SCHEDULES, learning_rate
+from flopwise.report import theme
+from flopwise.report.continual import charts
+from flopwise.report.continual.study import Study, absent
+from flopwise.report.show import Drawn
+
+STEPS = 100  # per task in the drawing of the schedules
+
+
+def schedule_shapes(study: Study) -> Drawn:
+    """Learning rate of every schedule over the first tasks, as a share of the peak; drawn from their formulas, with as
+    many tasks as the setting has, six at most."""
+    tasks = min(6, study.tasks(study.setting["horizon"]))
+    parts = [
+        pd.DataFrame({"schedule": name, "task": task + 1, "step": task * STEPS + np.arange(STEPS),
+                      "share": [learning_rate(name, task, step, STEPS) for step in range(STEPS)]})
+        for name in SCHEDULES for task in range(tasks)
+    ]  # fmt: skip
+    data = pd.concat(parts, ignore_index=True)
+    figure, grid = theme.figure(3.6, nrows=2, ncols=4, sharex=True, sharey=True)
+    for axes, name in zip(grid.flat, theme.order(SCHEDULES, "schedule")):
+        curve, style = data[data["schedule"] == name], theme.style(name, "schedule")
+        for border in range(1, tasks):
+            axes.axvline(border, color=theme.FAINT, lw=0.8, zorder=1)
+        axes.plot((curve["step"] + 0.5) / STEPS, curve["share"], color=style.colour, lw=1.3)
+        axes.set_title(style.label, fontsize=8)
+        axes.set_xticks(range(0, tasks + 1, max(1, tasks // 3)))
+        axes.grid(axis="x", visible=False)
+    figure.supxlabel("update step (task)", fontsize=8.5)
+    figure.supylabel("learning rate (share of peak)", fontsize=8.5)
+    return Drawn(figure, data, f"{STEPS} optimiser steps per task; warm-up and cool-down a tenth of a task each.")
+
+
+def schedules(study: Study) -> Drawn:
+    """Final aggregates per schedule."""
+    rows = study.of(study.final, "schedules")
+    if not len(rows):
+        return absent("schedules")
+    order = {name: index for index, name in enumerate(theme.order(rows["schedule"], "schedule"))}
+    rows = rows.sort_values("schedule", key=lambda names: names.map(order), kind="stable")
+    rows = rows.assign(row=[theme.style(name, "schedule").label for name in rows["schedule"]])
+    return charts.dots(study, rows, "schedule", keep=("schedule",))
+
+
+def rates(study: Study) -> Drawn:
+    """Final change against the base learning rate, as a multiple of that of all other experiments."""
+    rows = study.of(study.final, "rates")
+    if not len(rows):
+        return absent("rates")
+    multiple = study.number("rate", "rate_multiple")
+    place = {name: float(np.log2(multiple[name])) for name in rows["rate"].unique()}
+    return charts.lines(study, rows, "rate", place, label="learning rate (multiple of base, log axis)")
+
+
+def temperature(study: Study) -> Drawn:
+    """Final change with a fixed temperature of the loss and with a learned one."""
+    rows = study.of(study.final, "temperature")
+    if not len(rows):
+        return absent("temperature")
+    value = study.number("temperature", "temperature_value")
+    names = sorted(rows["temperature"].unique(), key=lambda name: (value[name] == value[name], value[name]))
+    place = {name: float(index) for index, name in enumerate(names)}
+    return charts.lines(study, rows, "temperature", place, label="temperature", joined=False)

@@ -1,0 +1,118 @@
+"""The data-centred experiments: order of the stream, mixture of a batch, replayed pool, a task per data set."""
+
+import numpy as np
+import pandas as pd
+
+from flopwise.report import frames, theme
+from flopwise.report.continual import charts, plots
+from flopwise.report.continual.study import Study, absent, note, untraced
+from flopwise.report.show import Drawn
+
+CORNERS = {"pool": (0.0, 0.0), "update": (1.0, 0.0), "buffer": (0.5, 3**0.5 / 2)}  # share 1 of a batch
+NAMES = {"pool": "pre-training pool P", "update": "update pool D", "buffer": "buffer B"}
+
+
+def _by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(theme.style(method).label, rows[rows["method"] == method]) for method in theme.order(rows["method"])]
+
+
+def _paths(study: Study, experiment: str, axis: str) -> Drawn:
+    """Paths in the plane, a panel per method and a colour per value of the axis."""
+    rows = study.of(study.trajectory, experiment)
+    if not len(rows):
+        return untraced(experiment) if len(study.of(study.final, experiment)) else absent(experiment)
+    return charts.planes(study, rows, _by_method(rows), axis)
+
+
+def paths(study: Study) -> Drawn:
+    """Paths per order of the stream."""
+    return _paths(study, "streams", "stream")
+
+
+def final(study: Study) -> Drawn:
+    """Final aggregates per order of the stream, each reversed order below its forward one."""
+    rows = study.of(study.final, "streams")
+    if not len(rows):
+        return absent("streams")
+    order = {name: index for index, name in enumerate(theme.order(rows["stream"], "stream"))}
+    rows = rows.sort_values("stream", key=lambda names: names.map(order), kind="stable")
+    rows = rows.assign(row=[theme.style(name, "stream").label for name in rows["stream"]],
+                       hollow=rows["stream"].str.endswith("-reverse"))  # fmt: skip
+    return charts.dots(study, rows, "stream", keep=("stream",))
+
+
+def mixture_paths(study: Study) -> Drawn:
+    """Paths per mixture."""
+    return _paths(study, "mixtures", "mixture")
+
+
+def mixtures(study: Study) -> Drawn:
+    """Change of GM in the triangle of mixtures: how far a point lies from a side is the share of the corner opposite."""
+    rows = study.of(study.final, "mixtures")
+    if not len(rows):
+        return absent("mixtures")
+    means = frames.summarise_all(rows, ["method", "mixture", "metric"], "delta")
+    shares = study.cells.drop_duplicates("mixture").set_index("mixture")
+    for part in CORNERS:
+        means[part] = means["mixture"].map(shares[f"{part}_share"])
+    methods = theme.order(rows["method"])
+    wide = theme.WIDTH if len(methods) > 1 else 4.6
+    figure, line = theme.figure(3.6 if len(methods) > 1 else 4.2, wide, ncols=len(methods), squeeze=False)
+    gm = means[means["metric"] == "gm"]
+    limit = max(gm["mean"].abs().max(), 1e-9) if gm["mean"].notna().any() else 1.0
+    for axes, method in zip(line[0], methods):
+        picture = _triangle(study, axes, gm[gm["method"] == method], limit)
+        axes.set_title(theme.style(method).label)
+    figure.colorbar(picture, ax=list(line[0]), location="bottom", shrink=0.5, aspect=30, label=f"ΔGM ({charts.POINTS})")
+    return Drawn(figure, means, note(study, rows, means["seeds"], "mixture", intervals=False))
+
+
+def _triangle(study: Study, axes, rows: pd.DataFrame, limit: float):
+    corners = np.array(list(CORNERS.values()))
+    axes.fill(*corners.T, fc="none", ec=theme.QUIET, lw=0.9)
+    for share in (0.25, 0.5, 0.75):
+        for one in range(3):
+            ends = corners[one] * share + corners[[i for i in range(3) if i != one]] * (1 - share)
+            axes.plot(*ends.T, color=theme.FAINT, lw=0.7, zorder=1)
+    at = rows[list(CORNERS)].to_numpy() @ corners
+    picture = axes.scatter(
+        *at.T, c=rows["mean"], cmap="PuOr", vmin=-limit, vmax=limit, s=560, ec=theme.INK, lw=0.7, zorder=3
+    )
+    for place, row in zip(at, rows.itertuples()):
+        colour = "white" if abs(row.mean) > 0.6 * limit else theme.INK
+        axes.text(*place, plots.change(row.mean, 1) if row.seeds else "✕", ha="center", va="center", fontsize=7.5,
+                  color=colour, zorder=4)  # fmt: skip
+        _beside(axes, study.word("mixture", row.mixture), place, -16, size=6.8)
+    for name, place in CORNERS.items():
+        _beside(axes, NAMES[name], place, 16 if name == "buffer" else -30, color=theme.QUIET)
+    axes.set_xlim(-0.3, 1.3)
+    axes.set_ylim(-0.36, 1.06)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    return picture
+
+
+def _beside(axes, text: str, place, points: float, size: float = 8, **look) -> None:
+    """A text so many points above (or below) a place."""
+    axes.annotate(text, place, xytext=(0, points), textcoords="offset points", ha="center",
+                  va="bottom" if points > 0 else "top", fontsize=size, zorder=4, **look)  # fmt: skip
+
+
+def pools(study: Study) -> Drawn:
+    """Final aggregates per replayed pool."""
+    rows = study.of(study.final, "pools")
+    return charts.dots(study, rows.assign(row=rows["pool"]), "pool", keep=("pool",)) if len(rows) else absent("pools")
+
+
+def per_set(study: Study) -> Drawn:
+    """Final aggregates of a stream with a task per data set, beside the same order in tasks of equal size and beside
+    the setting."""
+    rows = study.of(study.final, "per-set")
+    if not len(rows):
+        return absent("per-set")
+    others = study.at(study.final, "stream")
+    compared = others["method"].isin(rows["method"]) & others["stream"].isin({*rows["stream"], study.setting["stream"]})
+    others = others[compared]
+    rows = pd.concat([rows, others])
+    words = [f"{study.word('stream', s)},\n{study.word('horizon', h)}" for s, h in zip(rows["stream"], rows["horizon"])]
+    return charts.dots(study, rows.assign(row=words), "stream", "horizon", keep=("stream", "horizon"))
