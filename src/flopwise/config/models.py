@@ -43,7 +43,9 @@ class DataConfig(Strict):
         ..., "names of the data sets only evaluated on", "official code", min_length=1
     )
     allow_subset: bool = setting(
-        False, "a copy with fewer images or classes than the catalogue says is read, with a warning in its card", "our choice"
+        False,
+        "a copy with fewer images or classes than the catalogue says is read, with a warning in its card",
+        "our choice",
     )
     train_per_class: int = setting(40, "training images per class (embedded)", "our choice", ge=2, le=10_000)
     test_per_class: int = setting(20, "test images per class (embedded)", "our choice", ge=2, le=10_000)
