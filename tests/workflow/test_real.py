@@ -65,7 +65,7 @@ def shrink(tree, root) -> None:
     study |= {
         "defaults": {"model": "vit-xs-8", "horizon": "t2"}, "models": {"vit-xs-8": {"pretrained": "random"}},
         "horizons": {"t2": 2}, "budget_gflops": 24, "rounding": "within", "batch_size": 16, "learning_rate": 1.0e-3,
-        "runs_per_job": 0, "checkpoint_every_steps": 5, "job": {"threads": 2},
+        "runs_per_job": 0, "checkpoint_every_steps": 5, "job": {"threads": 1},
         "experiments": {"headline": {"title": "t", "seeds": 1, "evaluate": "steps", "method": ["full-ft", "lnfit"]}},
     }  # fmt: skip
     path.write_text(yaml.safe_dump(preset, sort_keys=False))
@@ -139,7 +139,7 @@ def test_a_killed_job_goes_on_and_ends_with_the_same_bytes(tree, tmp_path):
     for part in ("data", "continual/base", "continual/streams"):
         shutil.copytree(made / part, folder / part)
     command = [
-        sys.executable, "-m", "flopwise", "--scale", "workstation", "--results", str(tmp_path / "r"), "--threads", "2",
+        sys.executable, "-m", "flopwise", "--scale", "workstation", "--results", str(tmp_path / "r"), 
         "continual", "train", str(folder / "out.csv"), str(folder / "checkpoints"), "--job", JOB, "--lineage",
         str(folder / "lineage.json"),
     ]  # fmt: skip

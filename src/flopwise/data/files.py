@@ -16,6 +16,7 @@ from flopwise.data.images import open_image
 from flopwise.data.strings import Strings
 from flopwise.data.tree import Tree
 
+THUMBNAIL = 96  # pixels
 MOST_UNREADABLE = 1000  # neighbours that are tried in place of a picture that cannot be read
 
 
@@ -40,6 +41,10 @@ class ImageFiles:
 
     def __len__(self) -> int:
         return len(self.file_of)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """A thumbnail, uint8 (96, 96, 3)."""
+        return self.view(int(index), THUMBNAIL)
 
     def where(self, index: int) -> str:
         """What messages call an image."""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from flopwise.config import load
 from flopwise.data.store import Split, StoredSet, open_set
 from flopwise.report import theme
 
@@ -16,7 +17,8 @@ COLUMNS, ROWS = 10, 2  # classes beside each other on a contact sheet, images of
 
 def open_sets(folder: Path | str, names) -> list[StoredSet]:
     """The data sets called `names` that are stored below `folder`, adaptation sets first, then by title."""
-    sets = [open_set(Path(folder) / name) for name in sorted(set(names))]
+    root = load().config.data_root
+    sets = [open_set(Path(folder) / name, root=root) for name in sorted(set(names))]
     return sorted(sets, key=lambda one: (one.card["role"] != "adaptation", one.card["title"].lower()))
 
 
@@ -75,7 +77,8 @@ def _choose(one: StoredSet) -> list[tuple[str, np.ndarray, bool]]:
     that occur; few classes take several columns each."""
     targets = np.asarray(one.test.targets)
     if one.card["task"] == "retrieval":
-        return [(one.test.captions[image], np.array([image]), True) for image in _evenly(np.arange(len(targets)))]
+        shown = _evenly(np.arange(len(targets)))
+        return [(one.test.captions[one.test.captions_of(image)[0]], np.array([image]), True) for image in shown]
     picked = _evenly(np.unique(targets))
     wide = COLUMNS // len(picked)
     columns = []
