@@ -58,7 +58,8 @@ def test_a_class_name_goes_into_the_template_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("given", "near"), [("cifar_100", "cifar100"), ("DomainNet-Sketch", "domainnet_sketch"), ("zzz", f"lists {len(catalogue())}")]
+    ("given", "near"),
+    [("cifar_100", "cifar100"), ("DomainNet-Sketch", "domainnet_sketch"), ("zzz", f"lists {len(catalogue())}")],
 )
 def test_an_unknown_name_is_answered_with_near_ones(given, near):
     with pytest.raises(UserError) as caught:
