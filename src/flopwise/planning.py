@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from flopwise.config import Settings, load
-from flopwise.config.models import SCALES
 from flopwise.core.errors import UserError
 from flopwise.core.io import write_table
 
@@ -100,12 +99,12 @@ def _parameters(model: str) -> int:
     return sum(p.numel() for p in clip.create(model, device="meta").parameters())
 
 
-def write_price_list(out: Path) -> None:
+def write_price_list(scales: tuple[str, ...], out: Path) -> None:
     """One row per scale: cells, jobs, PFLOPs, device hours, kWh, kg CO2e and disk, all before anything runs."""
     import pandas
 
     rows = []
-    for scale in SCALES:
+    for scale in scales:
         plan = plan_of(load(scale=scale))
         study = plan["studies"]["continual"]
         price = {key: plan["price"][key] for key in ("device", "device_hours", "kwh", "kg_co2e")}

@@ -1,5 +1,5 @@
 rule cost_tables:
-    """Re-derive the papers' published cost figures and price every scale."""
+    """Re-derive the papers' published cost figures and price the scales."""
     input:
         flow.sources("flopwise.cost.tables"),
         flow.sources("flopwise.planning"),
@@ -23,6 +23,7 @@ rule cost_tables:
         flopwise=flow.command,
         folder=subpath(output[0], parent=True),
         checked=flow.settings.preset.cost.checked_models,
+        priced=flow.settings.preset.cost.priced_scales,
     shell:
         "{params.flopwise} cost tables {params.folder} --lineage {output.lineage} > {log} 2>&1"
 

@@ -302,6 +302,10 @@ class CostConfig(Strict):
         12, "models per library whose published profile is checked", "our choice", ge=1, le=75
     )
 
+    priced_scales: tuple[Literal[SCALES], ...] = setting(
+        SCALES, "scales that the report prices; the larger ones take a minute to count", "our choice"
+    )
+
     @field_validator("device")
     @classmethod
     def _known(cls, device):

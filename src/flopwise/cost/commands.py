@@ -92,13 +92,14 @@ def table(
 
 @app.command()
 def tables(context: typer.Context, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
-    """Write published cost figures beside what is re-derived here, and the price of every scale, as tables."""
+    """Write published cost figures beside what is re-derived here, and the price of scales, as tables."""
     from flopwise.cost.tables import NAMES, PUBLISHED, write
     from flopwise.planning import write_price_list
     from flopwise.provenance import lineage as records
 
-    write(out, context.obj().preset.cost.checked_models)
-    write_price_list(out / "scales.csv")
+    chosen = context.obj().preset.cost
+    write(out, chosen.checked_models)
+    write_price_list(chosen.priced_scales, out / "scales.csv")
     records.write(
         lineage, rule="cost_tables", job="", inputs=sorted(PUBLISHED.glob("*.csv")),
         outputs=[out / f"{name}.csv" for name in (*NAMES, "scales")], modules=("flopwise.cost.tables", "flopwise.planning"),
