@@ -97,6 +97,7 @@ def render(
         style=words.Markup((sources / "page.css").read_text(encoding="utf-8")),
         claims=[_claim(claim) for claim in claims],
         tally=_tally(claims),
+        tested=sum(VERDICTS[claim["verdict"]] != "none" for claim in claims),
         chapters=[_chapter(chapter, claims, counter) for chapter in chapters],
         costs=blocks.table(costs),
         provenance=[(label, value if isinstance(value, list | tuple) else [value])
