@@ -102,8 +102,9 @@ show.figure(
 drawn, data_drawn = cost.rates(cells)
 show.figure(
     drawn, figures, "cost_rates", data_drawn,
-    caption="Training rate of one core: a dot per run, an upright bar for the mean. A lower rate means more time for the same "
-    "FLOPs.",
+    caption="Training rate of one core: a dot per training, an upright bar for the mean. A lower rate means more time for the "
+    "same FLOPs. FLOPs are those that a budget charges; the forward pass on a CPU leaves out padding and positions that "
+    "nothing reads, so it executes fewer.",
     alt="Dot chart of counted GFLOPs per CPU second, a row per model and method; the numbers are in cost_rates.csv.",
 )  # fmt: skip
 

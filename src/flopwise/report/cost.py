@@ -72,9 +72,9 @@ def objectives(table: pd.DataFrame) -> Figure:
 
 
 def rates(cells: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Training rate in GFLOP/s of one core, a row per model and method: each run, and the mean."""
+    """Training rate in GFLOP/s of one core, a row per model and method: each training, and the mean."""
     theme.use()
-    shown = cells[cells["gflops_per_second"].notna()]
+    shown = cells[cells["gflops_per_second"].notna()].drop_duplicates("training")
     groups = sorted(
         shown.groupby(["model", "method"]),
         key=lambda item: (item[0][0], theme.order(shown["method"]).index(item[0][1])),
