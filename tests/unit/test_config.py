@@ -72,6 +72,10 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
             r"defaults.stream is 'sorted'; allowed are random, similarity",
         ),
         (
+            {"overrides": {"continual": {"experiments": {"x": {"title": "t", "seeds": 1, "merge": ["ties"]}}}}},
+            r"method 'full-ft' cannot have merge 'ties': it merges nothing",
+        ),
+        (
             {"overrides": {"continual": {"defaults": {"pool": "pond"}}}},
             r"continual.defaults.pool is 'pond'; allowed are pool",
         ),

@@ -1,6 +1,7 @@
 """The typed configuration: what a user may set, and what a scale preset holds."""
 
 import re
+from itertools import product
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -258,7 +259,7 @@ class ContinualConfig(Strict):
     def _axes_exist(self):
         from flopwise.core.schedules import SCHEDULES
         from flopwise.data.streams import KINDS
-        from flopwise.methods.continual import module_name
+        from flopwise.methods.deployment import check
         from flopwise.methods.merging.names import MERGES
 
         allowed = {
@@ -273,8 +274,10 @@ class ContinualConfig(Strict):
                 for given in (value,) if isinstance(value, str) else value:
                     if given not in names:
                         raise ValueError(f"{where}.{axis} is {given!r}; allowed are {', '.join(names)}")
-            for method in (point.method,) if isinstance(point.method, str) else point.method:
-                module_name(method)
+            methods = (point.method,) if isinstance(point.method, str) else point.method or (self.defaults.method,)
+            merges = (point.merge,) if isinstance(point.merge, str) else point.merge or (self.defaults.merge,)
+            for method, merge in product(methods, merges):
+                check(method, merge)
         return self
 
     @model_validator(mode="after")

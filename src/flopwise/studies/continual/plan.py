@@ -10,7 +10,6 @@ from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import merges_in_training, trunk
-from flopwise.methods.deployment import check
 
 STUDY = "continual"
 AXES = tuple(Axes.model_fields)
@@ -94,7 +93,6 @@ class Grid:
             values = [getattr(experiment, axis) or (getattr(defaults, axis),) for axis in AXES]
             for point in product(*values):
                 axes = dict(zip(AXES, point))
-                check(axes["method"], axes["merge"])
                 for seed in range(experiment.seeds):
                     self._add(found, axes, seed, name, experiment.evaluate)
         return self._with_parts(found)
