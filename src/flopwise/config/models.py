@@ -168,11 +168,6 @@ class EvaluationConfig(Strict):
     minimum: int = setting(300, "at least so many samples are drawn", "official code", ge=1)
     batch_size: int = setting(500, "images per forward pass; changes no result", "our choice", ge=1)
     inside: int = setting(4, "evaluations inside each task, where an experiment asks for them", "our choice", ge=1)
-    split: Literal["test", "validation"] = setting(
-        "test",
-        "`validation`: a fifth of each class's training data stands for the test data, for tuning",
-        "official code",
-    )
 
 
 class JobConfig(Strict):
@@ -230,7 +225,9 @@ class ContinualConfig(Strict):
     )
     clip_norm: float = setting(1.0, "global gradient norm is clipped to this", "official code", gt=0)
     evaluation: EvaluationConfig = setting(EvaluationConfig(), "evaluation while streaming", "official code")
-    experiments: dict[Slug, Experiment] = setting(..., "the grids", "our choice", min_length=1)
+    experiments: dict[Slug, Experiment] = setting(
+        ..., "the grids by name; `<name>-more` is drawn with `<name>`", "our choice", min_length=1
+    )
     runs_per_job: int = setting(0, "trainings in one job; 0: all of a point", "our choice", ge=0)
     jobs_per_evaluation: int = setting(
         1, "train jobs whose final weights one job scores; 0: all of a model", "our choice", ge=0
