@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -40,6 +40,11 @@ class ImageFiles:
 
     def __len__(self) -> int:
         return len(self.file_of)
+
+    def __getitem__(self, indices: np.ndarray) -> "ImageFiles":
+        """The images `indices`."""
+        each = {name: getattr(self, name) for name in ("file_of", "spans", "numbers", "boxes")}
+        return replace(self, **{name: None if array is None else array[indices] for name, array in each.items()})
 
     def where(self, index: int) -> str:
         """What messages call an image."""
