@@ -169,7 +169,7 @@ class EvaluationConfig(Strict):
     inside: int = setting(4, "evaluations inside each task, where an experiment asks for them", "our choice", ge=1)
     split: Literal["test", "validation"] = setting(
         "test",
-        "`validation`: a fifth of each class's training data stands for the test data, for tuning",
+        "`validation`: a fifth of each class's training data stands for the test data, for tuning; see docs/reproduce.md",
         "official code",
     )
 

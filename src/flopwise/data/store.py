@@ -142,7 +142,9 @@ def open_set(directory: Path | str, verify: bool = False, root: Path | str | Non
         splits = {key: _open_files(directory, key, card, root) for key in found}
     else:
         splits = {key: _open_split(directory, key) for key in found}
-    return StoredSet(card, *map(splits.get, ("train", "test")), read_json(directory / CLASSES), splits.get("validation"))
+    return StoredSet(
+        card, *map(splits.get, ("train", "test")), read_json(directory / CLASSES), splits.get("validation")
+    )
 
 
 def _write_folder(directory: Path, arrays: dict[str, np.ndarray], documents: dict, facts: dict) -> dict:

@@ -9,6 +9,7 @@ import numpy as np
 
 from flopwise.config import Settings
 from flopwise.core import metrics
+from flopwise.core.errors import UserError
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.files import ImageFiles
 from flopwise.data.store import Split, StoredSet
@@ -59,6 +60,10 @@ class Evaluator:
         names = (*settings.preset.data.adaptation, *settings.preset.data.evaluation)
         stored = {name: open_data(settings, name) for name in names}
         left_out = [name for name in names if stored[name].test is None]
+        if set(settings.preset.data.evaluation) <= set(left_out):
+            raise UserError(
+                "continual.evaluation.split is 'validation', but no evaluation set of this scale has training images"
+            )
         if left_out and seed is None:
             print(f"no validation images, left out of every score: {', '.join(left_out)}")
         self.sets = [_test_set(settings, model, stored[name], seed) for name in names if name not in left_out]
