@@ -171,7 +171,8 @@ class Flow:
 
     def streams_digest(self, wildcards) -> str:
         study = self.settings.preset.continual
-        return sha256_json([self.grid.streams, self.settings.preset.data.adaptation, study.performance_score])[:16]
+        adaptation, split = self.settings.preset.data.adaptation, study.evaluation.split
+        return sha256_json([self.grid.streams, adaptation, study.performance_score, split])[:16]
 
     def job_digest(self, wildcards) -> str:
         return self.grid.digest(self._job(wildcards))

@@ -43,7 +43,7 @@ def settings(tmp_path):
     facts |= {"role": "evaluation", "task": "retrieval", "name": "pairs"}
     write_set(results / "data" / "pairs", BuiltSet(None, split(data, "pairs", 7, captions=5), []), facts)
     write_set(results / "data" / "pool", split(data, "pool", 12), {"name": "pool", "role": "pre-training"})
-    evaluation = SimpleNamespace(batch_size=4, fraction=0.1, minimum=5)
+    evaluation = SimpleNamespace(batch_size=4, fraction=0.1, minimum=5, split="test")
     study = SimpleNamespace(precision="fp32", evaluation=evaluation)
     preset = SimpleNamespace(
         continual=study, data=SimpleNamespace(adaptation=("one", "two"), evaluation=("pairs",), kind="catalogue")

@@ -168,6 +168,11 @@ class EvaluationConfig(Strict):
     minimum: int = setting(300, "at least so many samples are drawn", "official code", ge=1)
     batch_size: int = setting(500, "images per forward pass; changes no result", "our choice", ge=1)
     inside: int = setting(4, "evaluations inside each task, where an experiment asks for them", "our choice", ge=1)
+    split: Literal["test", "validation"] = setting(
+        "test",
+        "`validation`: a fifth of each class's training data stands for the test data, for tuning; see docs/reproduce.md",
+        "official code",
+    )
 
 
 class JobConfig(Strict):

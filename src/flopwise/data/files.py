@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -45,6 +45,11 @@ class ImageFiles:
     def __getitem__(self, index: int) -> np.ndarray:
         """A thumbnail, uint8 (96, 96, 3)."""
         return self.view(int(index), THUMBNAIL)
+
+    def part(self, indices: np.ndarray) -> "ImageFiles":
+        """The images `indices`."""
+        each = {name: getattr(self, name) for name in ("file_of", "spans", "numbers", "boxes")}
+        return replace(self, **{name: None if array is None else array[indices] for name, array in each.items()})
 
     def where(self, index: int) -> str:
         """What messages call an image."""

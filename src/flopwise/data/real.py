@@ -16,6 +16,7 @@ from flopwise.data.readers.sets import CLASSES_OF_LISTS
 from flopwise.data.store import BuiltSet, Split, write_set
 from flopwise.data.strings import Strings
 from flopwise.data.tree import Tree
+from flopwise.data.validation import held_out
 from flopwise.data.verify import published_lists
 
 OWN_DRAW = "own draw"
@@ -39,13 +40,15 @@ def build_real(name: str, root: Path | str | None, out: Path, *, allow_subset: b
     found = listing_of(name, root)
     wanted = ("train", "test") if found.dataset.role == "adaptation" else ("test",)
     warnings = _count_warnings(found, wanted, allow_subset)
-    splits = {key: _split(found, key) for key in wanted}
+    splits = {key: _split(found, found.splits[key]) for key in wanted}
+    if found.dataset.role == "evaluation":
+        splits["validation"] = _validation(found)
     facts = {
         **facts_of_row(name), "where": found.dataset.folder, "membership": found.membership, "prepared": found.prepared,
         "warnings": warnings, "left_out": len(found.problems),
         "listing": {key: _list_facts(found, key) for key in wanted},
     }  # fmt: skip
-    built = BuiltSet(splits.get("train"), splits["test"], list(found.class_names))
+    built = BuiltSet(splits.get("train"), splits["test"], list(found.class_names), splits.get("validation"))
     return write_set(out, built, facts)
 
 
@@ -94,9 +97,17 @@ def _list_facts(found: Listing, key: str) -> dict:
     return {"sha256": file_list_hash(found.splits[key], prefix), "published": published}
 
 
-def _split(found: Listing, key: str) -> Split:
-    """A split of the listing: places of images, targets, captions."""
-    samples = found.splits[key]
+def _validation(found: Listing) -> Split | None:
+    """A fifth of the training images of a set that nothing trains on; None where the copy lacks some of them."""
+    samples = found.splits["train"]
+    if not samples or any(sample.source.path not in found.tree for sample in samples):
+        return None
+    held = held_out(np.asarray([sample.target for sample in samples]), found.dataset.name)
+    return _split(found, [samples[index] for index in held])
+
+
+def _split(found: Listing, samples: list[Sample]) -> Split:
+    """Samples of the listing: places of images, targets, captions."""
     captions = [found.captions(sample) for sample in samples]
     ends = np.cumsum([len(own) for own in captions], dtype=np.int64)
     several = len(samples) > 0 and int(ends[-1]) != len(samples)

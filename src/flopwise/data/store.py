@@ -18,6 +18,7 @@ from flopwise.data.files import ImageFiles
 from flopwise.data.strings import Strings
 
 CARD, CLASSES = "card.json", "classes.json"
+SPLITS = ("train", "test", "validation")
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,13 @@ class Split:
 
 @dataclass(frozen=True)
 class BuiltSet:
-    """A data set in memory; `targets` index `class_names`. Evaluation sets have no training split."""
+    """A data set in memory; `targets` index `class_names`. Evaluation sets have no training split; `validation`: what
+    stands for their test split while settings are tuned, where there is something."""
 
     train: Split | None
     test: Split
     class_names: list[str]
+    validation: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class StoredSet:
     train: Split | None
     test: Split | None
     class_names: list[str]
+    validation: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def write_set(directory: Path | str, built: BuiltSet | Split, facts: dict) -> di
     if isinstance(built, Split):
         splits, names = {"train": built}, list(facts.get("classes", []))
     else:
-        splits = {key: part for key, part in (("train", built.train), ("test", built.test)) if part is not None}
+        splits = {key: getattr(built, key) for key in SPLITS if getattr(built, key) is not None}
         names = list(built.class_names)
     arrays, documents = {}, {"classes": names}
     for key, part in splits.items():
@@ -133,12 +137,14 @@ def open_set(directory: Path | str, verify: bool = False, root: Path | str | Non
     archive. Raises `RunFailure` that names the file which is missing, cut or changed."""
     directory = Path(directory)
     card = _open_card(directory, verify)
-    found = [key if f"{key}_targets.npy" in card["files"] else None for key in ("train", "test")]
+    found = [key for key in SPLITS if f"{key}_targets.npy" in card["files"]]
     if card.get("storage") == "files":
-        splits = (key and _open_files(directory, key, card, root) for key in found)
+        splits = {key: _open_files(directory, key, card, root) for key in found}
     else:
-        splits = (key and _open_split(directory, key) for key in found)
-    return StoredSet(card, *splits, read_json(directory / CLASSES))
+        splits = {key: _open_split(directory, key) for key in found}
+    return StoredSet(
+        card, *map(splits.get, ("train", "test")), read_json(directory / CLASSES), splits.get("validation")
+    )
 
 
 def _write_folder(directory: Path, arrays: dict[str, np.ndarray], documents: dict, facts: dict) -> dict:

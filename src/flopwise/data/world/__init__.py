@@ -20,8 +20,9 @@ __all__ = ["POOL_FAMILIES", "WORLD", "SetSpec", "build_pool", "build_set"]
 def build_set(name: str, *, train_per_class: int, test_per_class: int, seed: int = 0) -> BuiltSet:
     """Make a data set of `WORLD` in memory; equal arguments give equal bytes.
 
-    Every class gets `train_per_class` training and `test_per_class` test images (evaluation sets: no training images).
-    The test captions of a retrieval set are all different; a group with fewer distinct ones gets as many as it has."""
+    Every class gets `train_per_class` training and `test_per_class` test images. Evaluation sets have no training images,
+    but `test_per_class` validation images, drawn as training images are. The test captions of a retrieval set are all
+    different; a group with fewer distinct ones gets as many as it has."""
     if name not in WORLD:
         raise UserError(f"data set {name!r} is not part of the embedded world; allowed are {', '.join(WORLD)}")
     if min(train_per_class, test_per_class) < 1:

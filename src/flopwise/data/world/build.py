@@ -20,13 +20,16 @@ def family(name: str):
 def make_set(spec: SetSpec, train_per_class: int, test_per_class: int, seed: int) -> BuiltSet:
     """The data set of `spec`, classes one after another in each split."""
     classes, _ = family(spec.name)
-    train = None if spec.role == "evaluation" else _split(spec, "train", train_per_class, seed)
-    return BuiltSet(train, _split(spec, "test", test_per_class, seed), classes)
+    test = _split(spec, "test", test_per_class, seed)
+    if spec.role == "evaluation":
+        return BuiltSet(None, test, classes, validation=_split(spec, "train", test_per_class, seed))
+    return BuiltSet(_split(spec, "train", train_per_class, seed), test, classes)
 
 
 def _split(spec: SetSpec, split: str, per_class: int, seed: int) -> Split:
     classes, draw = family(spec.name)
-    used: set[str] | None = set() if spec.task == "retrieval" and split == "test" else None
+    scored = split == "test" or spec.role == "evaluation"
+    used: set[str] | None = set() if spec.task == "retrieval" and scored else None
     images, captions, targets = [], [], []
     for target in range(len(classes)):
         for index in range(per_class):

@@ -34,7 +34,7 @@ POOL_FAMILIES = (
 
 _FONTS = "typefaces shipped with matplotlib: DejaVu, STIX, Computer Modern (BaKoMa)"
 _FONT_LICENCE = "Bitstream Vera / DejaVu licence, STIX font licence, BaKoMa fonts licence"
-_UNSEEN = "test images only, in five typefaces that the pool does not use"
+_UNSEEN = "no training images; test images use five typefaces that neither validation images nor the pool use"
 _FACES = "test images use five typefaces that no training image uses"
 _ICONS = "Font Awesome Free 6, package fontawesomefree"
 _ICON_LICENCE = "SIL OFL 1.1 (fonts), CC BY 4.0 (icons)"
@@ -50,7 +50,7 @@ def _adaptation(name, title, material, template, group, source, licence, split, 
 
 
 def _evaluation(name, title, template, source=_DRAWN, licence=_OWN, split=None, material=_MADE, task="classification"):
-    none = "test images only; the pool draws the same concepts from other seeds"
+    none = "no training images; test, validation and pool images are of the same concepts, from other seeds"
     return SetSpec(name, title, "evaluation", task, material, template, 1, source, licence, split or none)
 
 

@@ -16,6 +16,7 @@ from flopwise.data.mixtures import composition, sample_order
 from flopwise.data.store import Split, StoredSet, open_set
 from flopwise.data.streams import entry
 from flopwise.data.transforms import random_resized_crop
+from flopwise.data.validation import for_validation
 from flopwise.models import clip
 
 POOL = "pool"
@@ -93,8 +94,10 @@ def data_folder(settings: Settings, name: str) -> Path:
 
 
 def open_data(settings: Settings, name: str) -> StoredSet:
-    """A data set or pool of the scale."""
-    return open_set(data_folder(settings, name), root=settings.config.data_root)
+    """A data set or pool of the scale, with the split that the study trains and is scored on."""
+    stored = open_set(data_folder(settings, name), root=settings.config.data_root)
+    validation = settings.preset.continual.evaluation.split == "validation"
+    return for_validation(stored) if validation else stored
 
 
 def placement_of(settings: Settings) -> Placement:

@@ -9,9 +9,10 @@ import numpy as np
 
 from flopwise.config import Settings
 from flopwise.core import metrics
+from flopwise.core.errors import UserError
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.files import ImageFiles
-from flopwise.data.store import Split
+from flopwise.data.store import Split, StoredSet
 from flopwise.data.streams import entry
 from flopwise.models import clip, lean
 from flopwise.studies.continual.corpus import AHEAD, Ahead, open_data, placement_of
@@ -49,16 +50,23 @@ class Scores(NamedTuple):
 
 
 class Evaluator:
-    """Scores models on the test sets of a scale; `seed` given: on the streaming subset drawn with that seed."""
+    """Scores models on the test sets of a scale, or on what stands for them (`evaluation.split`); `seed` given: on the
+    streaming subset drawn with that seed."""
 
     def __init__(self, settings: Settings, model: str, seed: int | None = None):
         self.batch_size = settings.preset.continual.evaluation.batch_size
         self.placement = placement_of(settings)
         self.size = clip.configuration(model)["vision_cfg"]["image_size"]
-        self.sets = [
-            _test_set(settings, model, name, seed)
-            for name in (*settings.preset.data.adaptation, *settings.preset.data.evaluation)
-        ]
+        names = (*settings.preset.data.adaptation, *settings.preset.data.evaluation)
+        stored = {name: open_data(settings, name) for name in names}
+        left_out = [name for name in names if stored[name].test is None]
+        if set(settings.preset.data.evaluation) <= set(left_out):
+            raise UserError(
+                "continual.evaluation.split is 'validation', but no evaluation set of this scale has training images"
+            )
+        if left_out and seed is None:
+            print(f"no validation images, left out of every score: {', '.join(left_out)}")
+        self.sets = [_test_set(settings, model, stored[name], seed) for name in names if name not in left_out]
 
     def scores(self, model) -> Scores:
         """Score `model`, which lies on the evaluator's device, on every data set."""
@@ -142,9 +150,8 @@ def _per_entry(test: TestSet, hits: np.ndarray) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _test_set(settings: Settings, model: str, name: str, seed: int | None) -> TestSet:
-    stored = open_data(settings, name)
-    task, test = stored.card["task"], stored.test
+def _test_set(settings: Settings, model: str, stored: StoredSet, seed: int | None) -> TestSet:
+    name, task, test = stored.card["name"], stored.card["task"], stored.test
     targets = np.asarray(test.targets)
     chosen = np.arange(len(targets))
     if seed is not None:

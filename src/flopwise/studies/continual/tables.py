@@ -35,7 +35,7 @@ def collect(settings: Settings, results: Path, out: Path) -> None:
     runs = {run["slug"]: run for job in plan.jobs for run in read_json(results / "train" / f"{job}.json")}
     scores["status"] = scores["cell"].map(lambda cell: runs[cell]["status"])
     tables = {
-        "trajectory": aggregate(per_set, [*KEYS, "task", "samples", "gflops"]),
+        "trajectory": aggregate(per_set, [*KEYS, "task", "samples", "gflops"]) if len(per_set) else per_set,
         "per_set": per_set,
         "final": _final(scores, zero),
         "final_sets": _against_zero_shot(scores, zero, ["model", "dataset"]),
