@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flopwise.config import load
-from flopwise.config.models import Budget, Experiment
+from flopwise.config.continual import Budget, Experiment
 from flopwise.core.errors import UserError
 from flopwise.data.mixtures import composition
 from flopwise.studies.continual.budget import _steps, schedule_of, step_gflops

@@ -1,5 +1,7 @@
 """Building blocks of the typed configuration: strict models whose every field says what it is and where it comes from."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -13,3 +15,6 @@ def setting(default, description: str, source: str, **bounds):
     """A configuration field: default (`...` where required), description, source (a paper, `official code`,
     `our choice`) and bounds."""
     return Field(default, description=description, json_schema_extra={"source": source}, **bounds)
+
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 from pathlib import Path
 
-from flopwise.config.models import DataConfig
+from flopwise.config.data import DataConfig
 from flopwise.core.errors import UserError
 from flopwise.data.catalogue import facts_of_row
 from flopwise.data.store import write_set

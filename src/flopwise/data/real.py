@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flopwise.config.models import DataConfig
+from flopwise.config.data import DataConfig
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.build import facts_of
 from flopwise.data.catalogue import facts_of_row

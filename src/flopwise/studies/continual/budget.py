@@ -10,7 +10,7 @@ from functools import cache
 from math import floor
 from pathlib import Path
 
-from flopwise.config.models import Budget, ContinualConfig
+from flopwise.config.continual import Budget, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import read_json, sha256_json, write_json
 from flopwise.methods.continual import load, module_name

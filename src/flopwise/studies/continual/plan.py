@@ -5,7 +5,7 @@ from functools import cached_property
 from itertools import product
 
 from flopwise.config import Settings
-from flopwise.config.models import Axes, ContinualConfig
+from flopwise.config.continual import Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS

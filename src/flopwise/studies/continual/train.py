@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.config import Settings
-from flopwise.config.models import ContinualConfig
+from flopwise.config.continual import ContinualConfig
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.io import read_json
 from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
