@@ -40,7 +40,7 @@ runs = study.load(tables)
 show.table(
     advice.best(runs), figures, "continual_advice",
     caption="A row per model and budget: allowance of one stream in memory-adjusted FLOPs (MAFs), or in FLOPs where "
-    "steps are held equal; FLOPs and processor time of training that the best method by GM really took; "
+    "steps are held equal; FLOPs charged and processor time of training of the best method by GM; "
     "number of methods compared, and the best ones with their final value in percent ± half the 95 % "
     "t-interval over seeds. Lead: GM of the best minus the runner-up.",
 )  # fmt: skip
@@ -49,18 +49,18 @@ show.table(
 # # Did all methods get the same?
 #
 # A comparison at equal compute stands and falls with the compute being equal. For every training the table shows the
-# allowance, the cost planned before the run, and the cost of the steps that ran. Unless the published rounding is
-# asked for, a stream never costs more than its budget, and what remains would not have paid for another step. Where
-# the published accounting is used, EWC's extra pass is charged with every step, as in the paper's table; where steps
-# are held equal, the allowance is what these steps cost.
+# allowance, the cost planned before the run, the charge for the steps that ran, and the FLOPs that these steps executed.
+# Unless the published rounding is asked for, a stream never costs more than its budget, and what remains would not have
+# paid for another step. Where the published accounting is used, EWC's extra pass is charged with every step, as in the
+# paper's table; where steps are held equal, the allowance is what these steps cost.
 
 # %%
 show.table(
     advice.audit(runs), figures, "continual_audit",
-    caption="Planned and measured cost of a stream against its allowance, a row per training method, model, budget "
+    caption="Planned and charged cost of a stream against its allowance, a row per training method, model, budget "
     "and number of tasks; the unit is that in which the budget is held equal, in units of 10⁹. Share: the "
-    "smallest share of the allowance that a finished training used, under the budget's own accounting. Steps "
-    "short: how many more steps the rest would have paid for.",
+    "smallest share of the allowance that a finished training used, under the budget's own accounting. Executed: mean, "
+    "counted on a batch of each training. Steps short: how many more steps the rest would have paid for.",
 )  # fmt: skip
 
 # %% [markdown]

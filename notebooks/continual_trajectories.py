@@ -93,8 +93,9 @@ show.table(
 # %%
 show.table(
     advice.budgets(runs), figures, "continual_budgets",
-    caption="Steps per task and cost of one stream at the setting, planned before the run and measured in it, mean "
-    "over seeds; methods that share a training with another are left out.",
+    caption="Steps per task and cost of one stream at the setting, mean over seeds: planned before the run, charged for the "
+    "steps that ran, and executed (a budget charges the model's whole forward, the one that runs leaves out padding and "
+    "what nothing reads). Methods that share a training with another are left out.",
 )  # fmt: skip
 
 # %% [markdown]

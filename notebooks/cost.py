@@ -94,18 +94,19 @@ show.figure(
 )  # fmt: skip
 
 # %% [markdown]
-# # This run: planned and measured
+# # This run: how fast one core trained
 #
-# Every cell's FLOPs are counted before it runs and again from the steps it took; the CPU seconds are measured.
+# A budget charges the whole forward and backward of the model for every step. What a step really executes here is less,
+# because the forward pass on a CPU leaves out padding and positions that nothing reads: it is counted on a batch of every
+# training. CPU seconds are measured.
 
 # %%
 drawn, data_drawn = cost.rates(cells)
 show.figure(
     drawn, figures, "cost_rates", data_drawn,
-    caption="Training rate of one core: a dot per training, an upright bar for the mean. A lower rate means more time for the "
-    "same FLOPs. FLOPs are those that a budget charges; the forward pass on a CPU leaves out padding and positions that "
-    "nothing reads, so it executes fewer.",
-    alt="Dot chart of counted GFLOPs per CPU second, a row per model and method; the numbers are in cost_rates.csv.",
+    caption="Training rate of one core in executed FLOPs: a dot per training, an upright bar for the mean. A lower rate means "
+    "more time for the same arithmetic.",
+    alt="Dot chart of executed GFLOPs per CPU second, a row per model and method; the numbers are in cost_rates.csv.",
 )  # fmt: skip
 
 # %% [markdown]

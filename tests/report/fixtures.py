@@ -151,7 +151,8 @@ def _cell(run: dict, point: dict, tasks: int) -> dict:
         "batch_size": 64, "step_gflops": step, "memory_multiplier": multiplier, "rate_multiple": RATES[run["rate"]],
         "temperature_value": TEMPERATURES[run["temperature"]], **shares, "planned_gflops": steps * step,
         "planned_mafs": mafs, "allowed_gflops": allowed, "budget_unit": "steps" if run["budget"] == "f1-steps" else "mafs",
-        "planned_share": share, "measured_share": share, "measured_gflops": steps * step, "measured_mafs": mafs,
+        "planned_share": share, "charged_share": share, "charged_gflops": steps * step, "charged_mafs": mafs,
+        "executed_gflops": 0.7 * steps * step,
         "train_cpu_seconds": 21.5, "evaluate_cpu_seconds": 3.0, "cpu_seconds": 24.5, "gflops_per_second": 20.0,
         "diverged_at": 40 if run["status"] == "diverged" else None, "steps_run": steps, "shared_by": 1,
     }  # fmt: skip

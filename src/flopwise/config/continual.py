@@ -119,6 +119,13 @@ class ContinualConfig(Strict):
         "has round(F / T / cost of a step) steps",
         "derived from the published cost table",
     )
+    prices: Literal["published", "tensors"] = setting(
+        "published",
+        "cost of a step. `published`: as `flopwise cost table`, FLOPs with what fused attention recomputes, peak memory as "
+        "the device's driver shows it; `tensors`: FLOPs without recomputation, memory of the tensors alone, for models so "
+        "small that the CUDA runtime's 1.3 GiB would hide them",
+        "derived from the published cost table",
+    )
     mixtures: dict[Slug, tuple[float, float, float]] = setting(
         ..., "shares (pre-training, update, buffer) by name; they sum to 1", "official code"
     )

@@ -72,7 +72,7 @@ def objectives(table: pd.DataFrame) -> Figure:
 
 
 def rates(cells: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Training rate in GFLOP/s of one core, a row per model and method: each training, and the mean."""
+    """FLOPs executed per CPU second of training, a row per model and method: each training, and the mean."""
     theme.use()
     shown = cells[cells["gflops_per_second"].notna()].drop_duplicates("training")
     groups = sorted(
@@ -86,8 +86,10 @@ def rates(cells: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         ax.scatter(rows["gflops_per_second"].mean(), y, color=style.colour, marker="|", s=120)
     ax.set_yticks(range(len(groups)), [f"{model}  {theme.style(method).label}" for (model, method), _ in groups[::-1]])
     ax.set_xlim(left=0)
-    ax.set_xlabel("GFLOPs counted per CPU second of training")
-    return figure, shown[["cell", "model", "method", "measured_gflops", "train_cpu_seconds", "gflops_per_second"]]
+    ax.set_xlabel("GFLOPs executed per CPU second of training")
+    return figure, shown[
+        ["cell", "model", "method", "charged_gflops", "executed_gflops", "train_cpu_seconds", "gflops_per_second"]
+    ]
 
 
 def _number(value, digits: int) -> str:

@@ -37,7 +37,7 @@ def _row(study: Study, group: pd.DataFrame, ranked: dict, model: str, budget: st
     return {
         "Model": model, "Budget": study.word("budget", budget),
         "Allowed": f"{_amount(allowed)}MAFs" if unit == "mafs" else f"{_amount(allowed)}FLOPs",
-        "Used": f"{_amount(cells['measured_gflops'].mean())}FLOPs",
+        "Used": f"{_amount(cells['charged_gflops'].mean())}FLOPs",
         "CPU seconds": f"{cells['train_cpu_seconds'].mean():,.3g}",
         "Methods": len(ranked["gm"]),
         "Best by GM": _named(first), "Runner-up": _named(second),
@@ -69,13 +69,13 @@ def _lead(group: pd.DataFrame, first: str, second: str) -> str:
 
 
 def budgets(study: Study) -> pd.DataFrame:
-    """What the same budget buys each method at the setting: steps, planned and measured cost of a stream."""
+    """What the same budget buys each method at the setting: steps, memory, what a stream is charged and executes."""
     runs = pd.concat([study.at(study.streamed(study.cells)), frames.oracle(study.cells, study.setting)])
     columns = {
         "steps_per_task": ("Steps per task", 0), "end_passes": ("Extra passes per task", 0),
-        "memory_multiplier": ("Memory multiplier", 4), "planned_gflops": ("Planned GFLOPs", 0),
-        "measured_gflops": ("Measured GFLOPs", 0), "planned_mafs": ("Planned MAFs", 0),
-        "measured_mafs": ("Measured MAFs", 0), "train_cpu_seconds": ("CPU seconds of training", 1),
+        "memory_multiplier": ("Memory multiplier", 4), "planned_mafs": ("MAFs planned, G", 1),
+        "charged_mafs": ("MAFs charged, G", 1), "charged_gflops": ("FLOPs charged, G", 0),
+        "executed_gflops": ("FLOPs executed, G", 0), "train_cpu_seconds": ("CPU seconds of training", 1),
     }  # fmt: skip
     runs = runs[runs["trunk"] == runs["method"]]
     means = runs.groupby("method")[list(columns)].mean().reindex(theme.order(runs["method"]))
@@ -86,8 +86,9 @@ def budgets(study: Study) -> pd.DataFrame:
 
 
 def audit(study: Study) -> pd.DataFrame:
-    """The equal-budget audit, a row per model, budget, number of tasks and training method: allowance, planned and
-    measured cost in the budget's own unit, share of the allowance, and the steps that the rest would have paid for."""
+    """The equal-budget audit, a row per model, budget, number of tasks and training method: allowance, planned cost
+    and that of the steps that ran in the budget's own unit, share of the allowance, the steps that the rest would have
+    paid for, and the FLOPs that were executed."""
     by = ["model", "budget", "horizon", "trunk"]
     cells = study.cells.drop_duplicates("training")
     rows = []
@@ -101,8 +102,9 @@ def audit(study: Study) -> pd.DataFrame:
             {"Model": point[0], "Budget": study.word("budget", point[1]), "Tasks": int(one["tasks_planned"]),
              "Method": theme.style(point[3]).label, "Unit": "MAFs, G" if mafs else "FLOPs, G",
              "Allowed": f"{one['allowed_gflops']:,.1f}", "Planned": f"{group[f'planned_{cost}'].max():,.1f}",
-             "Measured": f"{done[f'measured_{cost}'].max():,.1f}" if len(done) else "–",
-             "Share %": f"{100 * done['measured_share'].min():.2f}" if len(done) else "–",
+             "Charged": f"{done[f'charged_{cost}'].max():,.1f}" if len(done) else "–",
+             "Share %": f"{100 * done['charged_share'].min():.2f}" if len(done) else "–",
+             "Executed, GFLOPs": f"{done['executed_gflops'].mean():,.1f}" if len(done) else "–",
              "Steps short": f"{(1 - group['planned_share'].min()) * one['allowed_gflops'] / step:.1f}",
              "Trainings": len(group), "Diverged": len(group) - len(done)}
         )  # fmt: skip

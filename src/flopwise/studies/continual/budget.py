@@ -18,42 +18,47 @@ from flopwise.provenance.sources import closure, digest
 from flopwise.studies.continual.plan import Cell
 
 
-@cache
 def step_gflops(model: str, method: str, batch_size: int) -> float:
     """GFLOPs of one training step (forward and backward of both towers and the loss), counted without computing
     anything: the model lies on the meta device. 1 multiply-add = 2 FLOPs; nothing is recomputed."""
-    import torch
+    return _gflops(model, method, batch_size, "model")
 
+
+@cache
+def _gflops(model: str, method: str, batch_size: int, convention: str) -> float:
     from flopwise.cost.flops import count
-    from flopwise.models import clip, compat
+    from flopwise.models import compat
     from flopwise.studies.continual.loss import contrastive_loss
 
-    recipe = load(method)
-    text = clip.configuration(model)["text_cfg"]
-    size = clip.configuration(model)["vision_cfg"]["image_size"]
     with compat.without_compiler():
-        network = clip.create(model, device="meta")
-        recipe.prepare(network, None, **recipe.prepare_options)
-        images = torch.empty(batch_size, 3, size, size, device="meta")
-        tokens = torch.empty(batch_size, text["context_length"], dtype=torch.long, device="meta")
-        return count(lambda: contrastive_loss(network, images, tokens).backward()) / 1e9
+        network, inputs = _prepared(model, method)
+        return count(lambda: contrastive_loss(network, *inputs(batch_size)).backward(), convention) / 1e9
 
 
-@cache
-def memory_multiplier(model: str, method: str, batch_size: int) -> float:
-    """Peak memory of a training step relative to full fine-tuning (four digits), simulated under fp16 autocast."""
+def memory_multiplier(model: str, method: str, batch_size: int, prices: str = "published") -> float:
+    """Peak memory of the first training step relative to full fine-tuning (four digits), simulated under fp16 autocast:
+    as the device's driver shows it, or for `tensors` that of the tensors alone. What a regulariser keeps from the first
+    task on does not enter, as in the published table (EWC 1.013, SI 1.001)."""
     from flopwise.cost import mafs
 
-    return mafs.multiplier(_peak_memory(model, method, batch_size), _peak_memory(model, "full-ft", batch_size))
+    peaks = (_peak(model, name, batch_size) for name in (method, "full-ft"))
+    return mafs.multiplier(*(peak.allocated if prices == "tensors" else peak.total for peak in peaks))
 
 
 @cache
-def _peak_memory(model: str, method: str, batch_size: int) -> float:
-    """Simulated peak device memory of a training step in bytes; see `flopwise.cost.memory`."""
-    import torch
-
+def _peak(model: str, method: str, batch_size: int):
+    """Simulated peak device memory of the first training step; see `flopwise.cost.memory`."""
     from flopwise.cost import memory
     from flopwise.cost.subjects import contrastive_loss
+
+    network, inputs = _prepared(model, method)
+    return memory.training_peak(network.train(), inputs, contrastive_loss, batch_size, "fp16")
+
+
+def _prepared(model: str, method: str) -> tuple:
+    """(the model on the meta device, made ready for the method; batch size -> images and tokens)."""
+    import torch
+
     from flopwise.models import clip
 
     recipe, config = load(method), clip.configuration(model)
@@ -65,20 +70,42 @@ def _peak_memory(model: str, method: str, batch_size: int) -> float:
         tokens = torch.zeros(samples, length, dtype=torch.long, device=device)
         return torch.empty(samples, 3, size, size, device=device), tokens
 
-    state = recipe.device_state
-    return memory.training_peak(network.train(), inputs, contrastive_loss, batch_size, "fp16", device_state=state).total
+    return network, inputs
 
 
-def step_cost(model: str, method: str, batch_size: int, cache: Path | None = None) -> tuple[float, float]:
-    """(GFLOPs, memory multiplier) of a training step. `cache`: folder that keeps them for other processes, under a hash
-    of all source files that they depend on; counting them anew takes seconds and gives the same."""
+def _published_cost(model: str, method: str, batch_size: int) -> tuple[float, float]:
+    """The row of `flopwise cost table`, Fisher pass left out; a method that is not in the published table is priced by
+    its own training under the same conventions."""
+    from flopwise.cost import mafs
+    from flopwise.cost.names import METHODS
+
+    if method not in METHODS:
+        return _gflops(model, method, batch_size, "hardware"), memory_multiplier(model, method, batch_size)
+    cost, whole = (_row(model, name, batch_size) for name in (method, "full-ft"))
+    return cost.gflops, mafs.multiplier(cost.peak.total, whole.peak.total)
+
+
+@cache
+def _row(model: str, method: str, batch_size: int):
+    from flopwise.cost import price, subjects
+    from flopwise.models import clip
+
+    return price.step_cost(subjects.load(f"open_clip:{clip.official_name(model)}"), method, batch_size, "hardware")
+
+
+def step_cost(model: str, method: str, batch_size: int, prices: str, cache: Path | None = None) -> tuple[float, float]:
+    """(GFLOPs, memory multiplier) of a training step; `prices`: see `ContinualConfig`. `cache`: folder that keeps them for
+    other processes, under a hash of all source files that they depend on; counting them anew takes seconds and gives the
+    same."""
     if cache is None:
-        return step_gflops(model, method, batch_size), memory_multiplier(model, method, batch_size)
+        if prices == "published":
+            return _published_cost(model, method, batch_size)
+        return step_gflops(model, method, batch_size), memory_multiplier(model, method, batch_size, prices)
     sources = digest(closure(__name__, module_name(method), module_name("full-ft")))
-    path = cache / f"{sha256_json([sources, model, method, batch_size])[:24]}.json"
+    path = cache / f"{sha256_json([sources, model, method, batch_size, prices])[:24]}.json"
     if path.exists():
         return tuple(read_json(path))
-    cost = step_cost(model, method, batch_size)
+    cost = step_cost(model, method, batch_size, prices)
     write_json(path, cost)
     return cost
 
@@ -95,10 +122,14 @@ class Schedule:
     allowed: float
     unit: str  # mafs | flops | steps
 
-    def gflops(self, tasks: int | None = None, steps: int = 0) -> float:
-        """GFLOPs after `tasks` whole tasks (all of them unless given) and `steps` of the next one."""
+    def passes(self, tasks: int | None = None, steps: int = 0) -> int:
+        """Forward and backward passes in `tasks` whole tasks (all of them unless given) and `steps` of the next one."""
         done = len(self.steps) if tasks is None else tasks
-        return (sum(self.steps[:done]) + steps + done * self.end_passes) * self.step_gflops
+        return sum(self.steps[:done]) + steps + done * self.end_passes
+
+    def gflops(self, tasks: int | None = None, steps: int = 0) -> float:
+        """What these passes are charged, in GFLOPs."""
+        return self.passes(tasks, steps) * self.step_gflops
 
     @property
     def planned(self) -> float:
@@ -119,12 +150,12 @@ def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | Non
     Raises `UserError` where the budget buys no step."""
     budget, method = study.budgets[cell.budget], cell.trunk
     tasks = tasks_of(study, cell, sets)
-    per_step, multiplier = step_cost(cell.model, method, study.batch_size, cache)
+    per_step, multiplier = step_cost(cell.model, method, study.batch_size, study.prices, cache)
     allowed = study.budget_gflops * budget.multiple
     passes = load(method).end_passes(study.batch_size, study.fisher_samples)
     if budget.equal == "steps":
         model = study.defaults.model
-        allowed *= per_step / step_cost(model, "full-ft", study.batch_size, cache)[0]
+        allowed *= per_step / step_cost(model, "full-ft", study.batch_size, study.prices, cache)[0]
     unit_cost = per_step * (multiplier if budget.equal == "mafs" else 1.0)
     steps = _steps(allowed / unit_cost, tasks, passes, budget, study.rounding)
     if min(steps) < 1:

@@ -73,20 +73,20 @@ def _against_zero_shot(table: pandas.DataFrame, zero: pandas.DataFrame, keys: li
 
 
 def _cells(planned: pandas.DataFrame, runs: dict[str, dict]) -> pandas.DataFrame:
-    """The plan's row of every cell beside what it really cost: counted FLOPs and MAFs of the steps that ran, their share
-    of the budget, CPU seconds, and the rate."""
-    measured = pandas.DataFrame(
+    """The plan's row of every cell beside what its run cost: FLOPs and MAFs charged for the steps that ran and their
+    share of the budget, FLOPs that these steps executed, CPU seconds, and executed FLOPs per second."""
+    charged = pandas.DataFrame(
         {"slug": slug, "status": run["status"], "diverged_at": run["diverged_at"], "tasks": run["tasks"],
          "steps_run": len(run["losses"]), "shared_by": run["shared_by"],
-         "trainable_parameters": run["trainable_parameters"], "measured_gflops": run["spent_gflops"],
-         "measured_mafs": run["spent_gflops"] * run["multiplier"],
+         "trainable_parameters": run["trainable_parameters"], "charged_gflops": run["spent_gflops"],
+         "charged_mafs": run["spent_gflops"] * run["multiplier"], "executed_gflops": run["executed_gflops"],
          "train_cpu_seconds": run["train_seconds"], "evaluate_cpu_seconds": run["evaluate_seconds"],
          "cpu_seconds": run["train_seconds"] + run["evaluate_seconds"],
-         "gflops_per_second": run["spent_gflops"] / run["train_seconds"] if run["train_seconds"] else None}
+         "gflops_per_second": run["executed_gflops"] / run["train_seconds"] if run["train_seconds"] else None}
         for slug, run in runs.items()
     )  # fmt: skip
-    table = planned.merge(measured, on="slug", validate="one_to_one").rename(columns={"slug": "cell"})
-    table["measured_share"] = table["planned_share"] * table["measured_gflops"] / table["planned_gflops"]
+    table = planned.merge(charged, on="slug", validate="one_to_one").rename(columns={"slug": "cell"})
+    table["charged_share"] = table["planned_share"] * table["charged_gflops"] / table["planned_gflops"]
     return table
 
 

@@ -54,6 +54,7 @@ class Progress:
     diverged_at: int | None = None  # steps done in all
     train_seconds: float = 0.0  # CPU seconds; with a GPU seconds that passed
     evaluate_seconds: float = 0.0
+    executed_step_gflops: float = 0.0  # counted on a batch, see `_executed_gflops`
 
 
 class TrainingRun:
@@ -120,6 +121,8 @@ class TrainingRun:
         self.scaler = self.placement.scaler()
         if self.scaler and self.scaler_state:
             self.scaler.load_state_dict(self.scaler_state)
+        if not self.progress.executed_step_gflops:
+            self.progress.executed_step_gflops = self._executed_gflops(update)
         clock = self.placement.clock()
 
         def loss_of(step: int):
@@ -155,6 +158,20 @@ class TrainingRun:
             self._end_regulariser(task, update)
             self.progress.train_seconds += self.placement.clock() - clock
         self.scaler_state = {}
+
+    def _executed_gflops(self, update: np.ndarray) -> float:
+        """GFLOPs that a step of this training really executes, counted on a batch of the first task. A budget charges the
+        whole forward of the model; the lean one leaves out padding and what nothing reads."""
+        from flopwise.cost.flops import count
+
+        shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
+        batch = TaskBatches(self.corpus, update, update[:0], shares, size, 1, self.cell.seed, "count", self.placement)[
+            0
+        ]
+        executed = count(lambda: self._loss(batch).backward()) / 1e9
+        for parameter in self.named.values():
+            parameter.grad = None
+        return executed
 
     def _loss(self, batch):
         with self.placement.autocast():
@@ -255,8 +272,10 @@ class TrainingRun:
             "device": self.placement.device.partition(":")[0], "precision": self.placement.precision,
             "trainable_parameters": int(sum(np.prod(p.shape) for p in self.named.values())),
             "shared_by": len(self.cells), "step_gflops": self.plan.step_gflops, "multiplier": self.plan.multiplier,
-            "spent_gflops": self.plan.gflops(tasks, step), "train_seconds": self.progress.train_seconds,
-            "evaluate_seconds": self.progress.evaluate_seconds, "losses": self.losses,
+            "spent_gflops": self.plan.gflops(tasks, step),
+            "executed_gflops": self.plan.passes(tasks, step) * self.progress.executed_step_gflops,
+            "train_seconds": self.progress.train_seconds, "evaluate_seconds": self.progress.evaluate_seconds,
+            "losses": self.losses,
         }  # fmt: skip
 
 
