@@ -1,5 +1,9 @@
 """Every set of the catalogue is read from a small tree in its own layout, and as torchvision reads it."""
 
+import csv
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from real_trees import DRAWS, MAKERS, WORDNET, in_folders, make, put
@@ -24,10 +28,47 @@ def files(listing, split):
     return [(sample.source.path, sample.target) for sample in listing.splits[split]]
 
 
-def test_every_row_and_every_reader_is_tried():
-    rows = [row for row in catalogue().values() if row.streams]
-    assert {row.name for row in rows} == set(MAKERS)
-    assert {row.reader for row in rows} <= set(READERS)
+with (Path(__file__).parent / "fomo_facts.csv").open(encoding="utf-8", newline="") as stream:
+    FACTS = {line["name"]: line for line in csv.DictReader(stream)}  # what is published, apart from the catalogue
+FACTS |= {  # and of the other studies' sets that the same readers read
+    "imagenet_1k": {"template": "This is a photo of {}", "captions": "generated"},
+    "imagenet_21k": {"template": "This is a photo of {}", "captions": "generated"},
+    "caltech256_transfer": {"template": "A photo of a {}.", "captions": "generated"},
+    "stanford_cars_transfer": {"template": "A photo of a {}, a type of car.", "captions": "generated"},
+}
+WHOLE = (  # small trees with all classes of the set
+    "ai2diagrams", "cifar10", "cifar100", "dsprites", "eurosat", "fashionmnist", "flowers102", "fscoco", "gtsrb",
+    "mnist", "plantvillage", "shapes3d", "stl10", "svhn",
+)  # fmt: skip
+CLASS_LISTS = {  # SHA-256 of the official class lists (MIT licence), a name a line, where this package writes the names
+    "ai2diagrams": "142917945ca9c83d871cb0729b92abda269222d7b9b8223854c5187376b9d9a6",
+    "country211": "027b30d283f3a15306e903a533f20d65bbc6fc977970113980b45f517b0e1b28",
+    "dsprites": "bcd4c3234d7db646f8c21e24655fb67d3820787b7fdb91762f8d3062b5881117",
+    "eurosat": "ee2e41b9973e7206862cbcded186c61be7b413418248f678e1bf80179da28d9c",
+    "fashionmnist": "39a730d3fc82d69808279f2d613827ba0f1ac9e908e1ae8a552cd2ee22e3758f",
+    "flowers102": "f7af32ec6960f4b5370bbf94da5bbcde93fad65679cfde634e67466e2242b6c0",
+    "fscoco": "5655cf1674e70d6e69e614c75edf5bf58c8273cd45ed8db260e265bf0afc5f15",
+    "gtsrb": "953036bc5aedbe6ba1f4f38a3d09da17e8e062ca3e4bfed6a8074e9f03f884c6",
+    "imagenet": "3f33991cc57a5c65c4361866171b6fad1a49d93385c7e1948a351d6ed2daaf07",
+    "plantvillage": "1578e8a947688c0cbdac10dc6473a237f76a96611d963feb9dc403edcc40e50b",
+    "shapes3d": "781f5d9b6704d342cee80bd1af8d9e5d25c75458707760a7d544e2f73f5e6e46",
+}
+
+
+def hash_of(names) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def test_every_row_that_a_general_reader_reads_and_every_reader_is_tried():
+    rows = [row for row in catalogue().values() if row.reader in READERS]
+    assert {row.name for row in rows} == set(MAKERS) == set(FACTS)
+    assert {row.reader for row in rows} == set(READERS)
+
+
+def test_written_class_names_are_those_of_the_official_lists():
+    names = {"country211": sets.NAMES["country211"].values(), "imagenet": sets.imagenet_classes()[1]}
+    names |= {"ai2diagrams": sets.NAMES["ai2diagrams"].values()}
+    assert {name: hash_of(listed) for name, listed in names.items()} == {name: CLASS_LISTS[name] for name in names}
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -35,6 +76,11 @@ def test_a_tree_in_its_own_layout_is_read_as_published(tmp_path, name):
     expected = make(name, tmp_path)
     listing = open_listing(name, tmp_path)
     assert len(listing.class_names) == len(expected.class_names)
+    if name in WHOLE:
+        assert len(listing.class_names) == int(FACTS[name]["n_classes"])
+    if name in WHOLE and name in CLASS_LISTS:
+        assert hash_of(listing.class_names) == CLASS_LISTS[name]
+    assert (expected.captions is not None) == (FACTS[name]["captions"] == "available")
     for found, written in zip(listing.class_names, expected.class_names):
         assert written is None or found == written
     assert not listing.problems
@@ -50,7 +96,7 @@ def test_a_tree_in_its_own_layout_is_read_as_published(tmp_path, name):
         assert sorted(everything) == sorted(expected.train + expected.test)
     for sample in listing.splits["train"] + listing.splits["test"]:
         if expected.captions is None:
-            template = dataset(name).template
+            template = FACTS[name]["template"]
             assert listing.captions(sample) == (template.replace("{}", listing.class_names[sample.target]),)
         else:
             assert listing.captions(sample) == expected.captions[sample.key]

@@ -41,7 +41,6 @@ class DataSet:
     licence: str
     captions: str
     template: str
-    release_year: int | None
     release_group: int | None
     zero_shot_vit_b_32: float | None
     access: str
@@ -110,6 +109,8 @@ def _row(line: dict, where: str) -> DataSet:
     for key, allowed in (("role", ROLES), ("access", ACCESS), ("reader", (*READERS, *OTHER_FORMATS, *unread))):
         if getattr(row, key) not in allowed:
             raise UserError(f"{where}: {key} is {getattr(row, key)!r}; allowed are {', '.join(allowed)}")
+    if row.reader in READERS:
+        _check_images(row, where)
     if row.streams:
         _check_stream(row, where)
     return row
@@ -127,12 +128,15 @@ def _value(text: str, field: dataclasses.Field, where: str):
         raise UserError(f"{where}: {field.name} is {text!r}; allowed are numbers, or nothing") from None
 
 
-def _check_stream(row: DataSet, where: str) -> None:
+def _check_images(row: DataSet, where: str) -> None:
     if row.task not in TASKS:
         raise UserError(f"{where}: task is {row.task!r}; allowed are {', '.join(TASKS)}")
     if row.template.count("{}") != 1:
         raise UserError(f"{where}: template is {row.template!r}; it must hold {{}} once, where the class name goes")
     if not row.folder or Path(row.folder).name != row.folder:
         raise UserError(f"{where}: folder is {row.folder!r}; it must be the name of one folder")
+
+
+def _check_stream(row: DataSet, where: str) -> None:
     if row.n_train is None or row.n_test is None or row.n_classes is None:
         raise UserError(f"{where}: n_train, n_test and n_classes are needed (0 where a set has none)")

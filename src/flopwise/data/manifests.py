@@ -31,7 +31,7 @@ def open_listing(name: str, root: Path | str) -> Listing:
         )
     tree = Tree(root, facts.folder)
     copies, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
-    if all(path.is_file() for path in copies.values()):
+    if copies and all(path.is_file() for path in copies.values()):
         found = _by_manifests(facts, tree, copies, prepared=True)
         if any(sample.source.path in tree for sample in _first_samples(found)):
             return found
@@ -41,34 +41,40 @@ def open_listing(name: str, root: Path | str) -> Listing:
         raise RunFailure(
             f"{absent} is missing: the manifests of {name} are {', '.join(p.name for p in manifests.values())}"
         )
-    if all(there):
+    if there and all(there):
         return _by_manifests(facts, tree, manifests, prepared=False)
     return _renamed(read_layout(facts, tree))
 
 
 def splits_of(facts: DataSet) -> dict[str, str]:
-    """The splits a set has, and what its manifests call them."""
+    """The splits a set has, and what its manifests call them; one whose size the row does not say is there."""
     names = SPLITS_OF_MANIFESTS.get(facts.name, {})
     present = {"train": facts.n_train, "test": facts.n_test}
-    return {split: names.get(split, split) for split, count in present.items() if count}
+    return {split: names.get(split, split) for split, count in present.items() if count != 0}
+
+
+def stem(facts: DataSet) -> str:
+    """How names of manifests and of folders of copies begin. Sets of the other studies may lie in the folder of one of
+    the 63 and be split otherwise, so theirs hold the set's name too."""
+    return facts.folder if facts.streams else f"{facts.folder}_{facts.name}"
 
 
 def manifest_files(facts: DataSet, root: Path, prepared: bool) -> dict[str, Path]:
     suffix = "_224" if prepared else ""
-    return {split: root / f"{facts.folder}_{name}{suffix}.json" for split, name in splits_of(facts).items()}
+    return {split: root / f"{stem(facts)}_{name}{suffix}.json" for split, name in splits_of(facts).items()}
 
 
 def class_file(facts: DataSet, root: Path) -> Path:
-    return root / f"{facts.folder}_classnames.json"
+    return root / f"{stem(facts)}_classnames.json"
 
 
 def record_file(facts: DataSet, root: Path) -> Path:
     """Where `prepare` records the hashes of the file lists."""
-    return root / f"{facts.folder}_files.json"
+    return root / f"{stem(facts)}_files.json"
 
 
 def copy_prefix(facts: DataSet, split: str) -> str:
-    return f"{facts.folder}_{splits_of(facts)[split]}_224/"
+    return f"{stem(facts)}_{splits_of(facts)[split]}_224/"
 
 
 def file_list_hash(samples: list[Sample], prefix: str = "") -> str:
