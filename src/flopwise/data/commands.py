@@ -114,7 +114,9 @@ def missing(context: typer.Context, as_json: Json = False) -> None:
 def verify(
     name: str,
     root: Root,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not open the images.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Do not open the images, or other large files, one by one.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say exactly what is missing or wrong in your copy of a data set; exit status 1 if anything is."""

@@ -26,9 +26,7 @@ def open_listing(name: str, root: Path | str) -> Listing:
     its own layout. Raises `UserError` for an unknown name or root, `RunFailure` for what is missing or damaged."""
     facts = dataset(name)
     if facts.reader not in READERS:
-        raise UserError(
-            f"data set {name!r} is no list of images; it is {facts.reader or 'private, nobody can read it'}"
-        )
+        raise UserError(no_images(facts))
     tree = Tree(root, facts.folder)
     copies, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
     if copies and all(path.is_file() for path in copies.values()):
@@ -44,6 +42,16 @@ def open_listing(name: str, root: Path | str) -> Listing:
     if there and all(there):
         return _by_manifests(facts, tree, manifests, prepared=False)
     return _renamed(read_layout(facts, tree))
+
+
+def no_images(facts: DataSet) -> str:
+    """Why a set cannot be read as a list of images."""
+    if not facts.reader:
+        return f"data set {facts.name!r} is private: no copy can be had; its notes name public stand-ins"
+    return (
+        f"data set {facts.name!r} is no list of images with classes or captions but {facts.reader}, which is used as it is: "
+        f"nothing is prepared; `flopwise data verify {facts.name}` checks a copy"
+    )
 
 
 def splits_of(facts: DataSet) -> dict[str, str]:
