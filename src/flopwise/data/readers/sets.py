@@ -19,9 +19,7 @@ from flopwise.data.readers.splits import (
 
 NAMES = json.loads((Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
 SPLITS_OF_MANIFESTS = {"inaturalist2021": {"train": "train_mini", "test": "val"}, "mtsd": {"test": "val"}}
-CLASSES_OF_LISTS = {  # numbers of classes in the official code or release, where the tables print others
-    "clevr": 247, "mitstates": 1962, "imagenet_21k": 21841,
-}  # fmt: skip
+CLASSES_OF_LISTS = {"clevr": 247, "mitstates": 1962}  # classes in the official code, where its tables print others
 OLD_TO_NEW_IMAGENET = {27: "eft", 638: "maillot", 744: "projectile", 836: "sunglass"}  # where open_clip's list differs
 
 
