@@ -82,7 +82,8 @@ def test_an_unknown_name_is_answered_with_near_ones(given, near):
     assert "\n" not in str(caught.value)
 
 
-HEADER, FIRST, *_ = (ROOT / FILE).read_text().splitlines()
+HEADER, FIRST, *REST = (ROOT / FILE).read_text().splitlines()
+OTHER = next(line for line in REST if line.startswith("imagenet_1k,"))  # of another study, read by a general reader
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,7 @@ HEADER, FIRST, *_ = (ROOT / FILE).read_text().splitlines()
         ([HEADER, FIRST.replace("AI2DIAGRAMS", "../AI2")], "folder"),
         ([HEADER, FIRST.replace(",public,", ",free,")], "access is 'free'"),
         ([HEADER, FIRST.replace(",adaptation,", ",adaption,")], "role is 'adaption'"),
+        ([HEADER, OTHER.replace("This is a photo of {}", "")], "template is ''"),
         ([HEADER, FIRST + ",more"], "number of cells"),
         ([HEADER.replace("licence", "license"), FIRST], "columns"),
     ],

@@ -45,12 +45,14 @@ def open_listing(name: str, root: Path | str) -> Listing:
 
 
 def no_images(facts: DataSet) -> str:
-    """Why a set cannot be read as a list of images."""
+    """Why a set is not read as a list of images with classes or captions."""
     if not facts.reader:
-        return f"data set {facts.name!r} is private: no copy can be had; its notes name public stand-ins"
+        return (
+            f"data set {facts.name!r} is private: no copy can be had; `flopwise data describe {facts.name}` says more"
+        )
     return (
-        f"data set {facts.name!r} is no list of images with classes or captions but {facts.reader}, which is used as it is: "
-        f"nothing is prepared; `flopwise data verify {facts.name}` checks a copy"
+        f"data set {facts.name!r} has a format of its own ({facts.reader}) and is used as it is: nothing is prepared; "
+        f"`flopwise data verify {facts.name}` checks a copy"
     )
 
 
