@@ -16,6 +16,8 @@ from flopwise.report.commands import app as report_app
 from flopwise.studies.continual.commands import app as continual_app
 from flopwise.studies.continual.stream_commands import app as stream_app
 
+UsageError = typer.BadParameter.__base__  # of the click that typer uses, its own or the package
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(cost_app, name="cost", help="FLOPs, memory and memory-adjusted FLOPs of models and methods.")
 app.add_typer(data_app, name="data", help="The data sets: make, list, describe, prepare and verify them.")
@@ -97,13 +99,24 @@ def _print(facts: dict, as_json: bool, text) -> None:
 def main() -> None:
     """Run the command line; a user's mistake exits with 2, a failure with 1, both after one line."""
     try:
-        app(standalone_mode=True)
+        sys.exit(app(prog_name="flopwise", standalone_mode=False))
+    except UsageError as error:
+        _fail_usage(error)
     except UserError as error:
         _fail(error, 2)
     except RunFailure as error:
         _fail(error, 1)
     except OSError as error:
         _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1)
+
+
+def _fail_usage(error: UsageError) -> None:
+    """One line for a wrong or missing option; a command without anything prints its help."""
+    message, context = error.format_message(), error.ctx
+    if context is not None and message == context.get_help():
+        print(message, file=sys.stderr)
+        sys.exit(2)
+    _fail(f"{message.rstrip('.')}; `{context.command_path if context else 'flopwise'} --help` lists what is allowed", 2)
 
 
 def _fail(message, status: int) -> None:

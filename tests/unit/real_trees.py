@@ -74,6 +74,19 @@ def only_test(items: Items) -> tuple[Items, Items]:
     return [], items
 
 
+def only_train(items: Items) -> tuple[Items, Items]:
+    return items, []
+
+
+def stratified_sixth(items: Items) -> tuple[Items, Items]:
+    from sklearn.model_selection import train_test_split
+
+    targets = [target for _, target in items]
+    train, test = train_test_split(items, test_size=1 / 6, stratify=targets, random_state=123)
+    in_order = items.index
+    return sorted(train, key=in_order), sorted(test, key=in_order)
+
+
 def in_folders(base: Path, prefix: str, folders: list[str], per_class: int = 7, file: str = "img {:02d}.jpg") -> Items:
     """Files of class folders, written from the last to the first; the items in sorted order."""
     items = []
@@ -849,6 +862,12 @@ MAKERS: dict[str, Callable[[Path], Expected]] = {
     "svhn": svhn,
     "mscoco": retrieval("images_mscoco_2014_5k_test"),
     "flickr30k": retrieval("flickr30k-images"),
+    "imagenet_1k": two_folders("train", "val", WORDNET),
+    "imagenet_21k": plain("", {"n00004475": "organism", "n01440764": "tench", "own": "own"}, only_train),
+    "caltech256_transfer": plain(
+        "caltech256/256_ObjectCategories", {"001.ak47": "ak47", "002.american-flag": "american flag"}, stratified_sixth
+    ),
+    "stanford_cars_transfer": cars,
 }
 
 

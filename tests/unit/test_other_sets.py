@@ -5,13 +5,12 @@ import gzip
 import json
 
 import pytest
-from PIL import Image
 
 from flopwise.config import ROOT
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.readers.cub import read_cub
 from flopwise.data.readers.glue import TASKS
-from flopwise.data.readers.inspect import KINDS, count
+from flopwise.data.readers.inspect import KINDS
 from flopwise.data.readers.skips import Skips
 from flopwise.data.readers.text import read_documents
 
@@ -52,46 +51,6 @@ def test_the_five_pools_of_the_efficiency_study_and_the_eight_tasks_of_glue_are_
     for private in ("jft_300m", "align"):
         named = rows[private]["notes"].split("Public stand-ins")[1]
         assert any(name in named for name in rows)
-
-
-def test_a_copy_is_counted_by_the_kind_of_its_row(tmp_path, rows):
-    folder = tmp_path / "GLUE" / "RTE"
-    folder.mkdir(parents=True)
-    for split, lines in (("train", 3), ("dev", 2)):
-        head = "index\tsentence1\tsentence2\tlabel\n"
-        (folder / f"{split}.tsv").write_text(head + "".join(f"{n}\ta\tb\tentailment\n" for n in range(lines)))
-    row = rows["glue_rte"]
-    assert count(row["reader"], folder.parent, row["layout"]) == {"train": 3, "dev": 2}
-    for part in ("images", "annotations"):
-        for split in ("training", "validation"):
-            (tmp_path / part / split).mkdir(parents=True)
-            Image.new("L", (2, 2)).save(tmp_path / part / split / f"a.{'jpg' if part == 'images' else 'png'}")
-    assert count("ade20k", tmp_path) == {"training": 1, "validation": 1}
-    with pytest.raises(UserError, match=r"no file \*\.parquet in"):
-        count("parquet_pairs", tmp_path)
-    with pytest.raises(UserError, match=r"class_labels_indices\.csv is missing"):
-        count("audioset_lists", tmp_path)
-    with pytest.raises(UserError, match="nowhere is missing"):
-        count("sintel", tmp_path / "nowhere")
-    for kind in KINDS:  # an empty folder is never a copy
-        (tmp_path / "empty").mkdir(exist_ok=True)
-        with pytest.raises(UserError):
-            count(kind, tmp_path / "empty", "RTE/train.tsv")
-
-
-def test_coco_and_cub_copies_name_what_is_missing(tmp_path):
-    folder = tmp_path / "annotations"
-    folder.mkdir()
-    content = {"images": [{"id": 1, "file_name": "1.jpg"}], "categories": [{"id": 1, "name": "person"}]}
-    (folder / "captions_train2017.json").write_text(
-        json.dumps({**content, "annotations": [{"image_id": 1, "caption": "A"}]})
-    )
-    (folder / "instances_train2017.json").write_text(json.dumps({**content, "annotations": []}))
-    with pytest.raises(UserError, match=r"1 of 1 pictures are missing in .*1\.jpg"):
-        count("coco_json", tmp_path)
-    (tmp_path / "train2017").mkdir()
-    (tmp_path / "train2017" / "1.jpg").write_bytes(b"x")
-    assert count("coco_json", tmp_path) == {"pictures": 1, "with captions": 1, "classes": 1}
 
 
 def cub(root, images: str) -> None:

@@ -575,10 +575,3 @@ def test_a_new_set_needs_one_row(tmp_path, monkeypatch):
     listing = open_listing("mine", tmp_path)
     assert listing.class_names == ("ant", "bee")
     assert [[(s.key, s.target) for s in listing.splits[split]] for split in ("train", "test")] == [train, test]
-
-
-def test_sets_that_are_no_lists_of_images_say_so(tmp_path, monkeypatch):
-    row = dataclasses.replace(dataset(NAME), name="glue_rte", reader="glue")
-    monkeypatch.setattr("flopwise.data.manifests.dataset", lambda name: row)
-    with pytest.raises(UserError, match="no list of images"):
-        open_listing("glue_rte", tmp_path)

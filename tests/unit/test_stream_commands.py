@@ -172,3 +172,20 @@ def test_describe_reads_a_file_of_data_sets_unknown_here(tmp_path):
     text = flopwise("stream", "describe", tmp_path / "stream.json", "--tasks", "datasets").stdout
     assert "42 tasks of 1 to 3 entries" in text
     assert "\x1b" not in text
+
+
+def test_describe_counts_what_is_not_known_here(tmp_path):
+    strange = ["NOWHERE+++x", "flowers102+++pinc primrose", "FLOWERS102+++zzz", "digits+++eleven"]
+    fine = ["FLOWERS102+++pink primrose", "digits+++3", "CUB200+++any bird", "COUNTRY211+++Andorra"]
+    (tmp_path / "stream.json").write_text(json.dumps([*strange, *fine]))
+    done = flopwise("stream", "describe", tmp_path / "stream.json", "--tasks", 2, "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["unknown"] == {
+        "data_set": {"count": 1, "examples": strange[:1]},
+        "class": {"count": 3, "examples": strange[1:]},
+        "not_compared": ["CUB200"],
+    }
+    text = flopwise("stream", "describe", tmp_path / "stream.json", "--tasks", 2).stdout
+    assert "1 entries of a data set that is not known here, for example NOWHERE+++x\n" in text
+    assert "3 entries of a class that is not known here, for example flowers102+++pinc primrose, " in text
+    assert "classes of 1 data sets were not compared" in text

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,7 +42,6 @@ class DataSet:
     licence: str
     captions: str
     template: str
-    release_year: int | None
     release_group: int | None
     zero_shot_vit_b_32: float | None
     access: str
@@ -86,12 +86,18 @@ def dataset(name: str) -> DataSet:
     """The row called `name`; an unknown name is answered with the nearest ones."""
     rows = catalogue()
     if name not in rows:
-        titles = {row.title.casefold(): key for key, row in rows.items()} | {key: key for key in rows}
-        found = difflib.get_close_matches(name.casefold(), titles, n=4, cutoff=0.5)
-        near = ", ".join(dict.fromkeys(titles[key] for key in found))
+        near = ", ".join(near_names(name))
         hint = f"did you mean {near}?" if near else f"{FILE} lists {len(rows)}, for example {', '.join(list(rows)[:3])}"
         raise UserError(f"data set {name!r} is not in the catalogue; {hint}")
     return rows[name]
+
+
+def near_names(name: str, more: Iterable[str] = ()) -> list[str]:
+    """Up to four names of the catalogue, or of `more`, that are like `name`, whatever its case; titles count too."""
+    rows = catalogue()
+    known = {row.title.casefold(): key for key, row in rows.items()} | {key.casefold(): key for key in (*rows, *more)}
+    found = difflib.get_close_matches(name.casefold(), known, n=4, cutoff=0.5)
+    return list(dict.fromkeys(known[key] for key in found))
 
 
 def facts_of_row(name: str) -> dict:
@@ -110,6 +116,8 @@ def _row(line: dict, where: str) -> DataSet:
     for key, allowed in (("role", ROLES), ("access", ACCESS), ("reader", (*READERS, *OTHER_FORMATS, *unread))):
         if getattr(row, key) not in allowed:
             raise UserError(f"{where}: {key} is {getattr(row, key)!r}; allowed are {', '.join(allowed)}")
+    if row.reader in READERS:
+        _check_images(row, where)
     if row.streams:
         _check_stream(row, where)
     return row
@@ -127,12 +135,15 @@ def _value(text: str, field: dataclasses.Field, where: str):
         raise UserError(f"{where}: {field.name} is {text!r}; allowed are numbers, or nothing") from None
 
 
-def _check_stream(row: DataSet, where: str) -> None:
+def _check_images(row: DataSet, where: str) -> None:
     if row.task not in TASKS:
         raise UserError(f"{where}: task is {row.task!r}; allowed are {', '.join(TASKS)}")
     if row.template.count("{}") != 1:
         raise UserError(f"{where}: template is {row.template!r}; it must hold {{}} once, where the class name goes")
     if not row.folder or Path(row.folder).name != row.folder:
         raise UserError(f"{where}: folder is {row.folder!r}; it must be the name of one folder")
+
+
+def _check_stream(row: DataSet, where: str) -> None:
     if row.n_train is None or row.n_test is None or row.n_classes is None:
         raise UserError(f"{where}: n_train, n_test and n_classes are needed (0 where a set has none)")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from flopwise.core.errors import UserError
+
 app = typer.Typer(no_args_is_help=True)
 Root = Annotated[
     Path, typer.Option("--root", help="Folder that holds your copies: <root>/<FOLDER>/ or <root>/<FOLDER>.tar.")
@@ -70,12 +72,23 @@ def list_sets(
 @app.command()
 def describe(context: typer.Context, name: str, as_json: Json = False) -> None:
     """Print everything that is known about a data set or material of the scale, or a data set of the catalogue."""
-    from flopwise.data.catalogue import catalogue
+    from flopwise.data.catalogue import catalogue, near_names
 
     data = context.obj().preset.data
     known = (*data.adaptation, *data.evaluation, *data.materials)
-    facts = _row_facts(name) if name in catalogue() and name not in known else _facts(data, name)
-    print(json.dumps(facts, indent=1) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))
+    if name not in known and name not in catalogue():
+        near = ", ".join(near_names(name, known))
+        hint = f"did you mean {near}?" if near else "`flopwise data list`, with --catalogue too, prints all names"
+        raise UserError(f"data set {name!r} is neither one of this scale's nor in the catalogue; {hint}")
+    facts = _row_facts(name) if name not in known else _facts(data, name)
+    print(json.dumps(facts, indent=1) if as_json else "\n".join(_line(*fact) for fact in facts.items()))
+
+
+def _line(key: str, value) -> str:
+    """A fact for a reader; a blank licence or number of images could not be sourced."""
+    sourced = ("licence", "n_train", "n_test")
+    blank = value is None or value == ""
+    return f"{key}: {('not sourced' if key in sourced else '-') if blank else value}"
 
 
 @app.command()
@@ -114,7 +127,9 @@ def missing(context: typer.Context, as_json: Json = False) -> None:
 def verify(
     name: str,
     root: Root,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not open the images.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Do not open the images, or other large files, one by one.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say exactly what is missing or wrong in your copy of a data set; exit status 1 if anything is."""

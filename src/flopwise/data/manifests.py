@@ -26,12 +26,10 @@ def open_listing(name: str, root: Path | str) -> Listing:
     its own layout. Raises `UserError` for an unknown name or root, `RunFailure` for what is missing or damaged."""
     facts = dataset(name)
     if facts.reader not in READERS:
-        raise UserError(
-            f"data set {name!r} is no list of images; it is {facts.reader or 'private, nobody can read it'}"
-        )
+        raise UserError(no_images(facts))
     tree = Tree(root, facts.folder)
     copies, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
-    if all(path.is_file() for path in copies.values()):
+    if copies and all(path.is_file() for path in copies.values()):
         found = _by_manifests(facts, tree, copies, prepared=True)
         if any(sample.source.path in tree for sample in _first_samples(found)):
             return found
@@ -41,34 +39,52 @@ def open_listing(name: str, root: Path | str) -> Listing:
         raise RunFailure(
             f"{absent} is missing: the manifests of {name} are {', '.join(p.name for p in manifests.values())}"
         )
-    if all(there):
+    if there and all(there):
         return _by_manifests(facts, tree, manifests, prepared=False)
     return _renamed(read_layout(facts, tree))
 
 
+def no_images(facts: DataSet) -> str:
+    """Why a set is not read as a list of images with classes or captions."""
+    if not facts.reader:
+        return (
+            f"data set {facts.name!r} is private: no copy can be had; `flopwise data describe {facts.name}` says more"
+        )
+    return (
+        f"data set {facts.name!r} has a format of its own ({facts.reader}) and is used as it is: nothing is prepared; "
+        f"`flopwise data verify {facts.name}` checks a copy"
+    )
+
+
 def splits_of(facts: DataSet) -> dict[str, str]:
-    """The splits a set has, and what its manifests call them."""
+    """The splits a set has, and what its manifests call them; one whose size the row does not say is there."""
     names = SPLITS_OF_MANIFESTS.get(facts.name, {})
     present = {"train": facts.n_train, "test": facts.n_test}
-    return {split: names.get(split, split) for split, count in present.items() if count}
+    return {split: names.get(split, split) for split, count in present.items() if count != 0}
+
+
+def stem(facts: DataSet) -> str:
+    """How names of manifests and of folders of copies begin. Sets of the other studies may lie in the folder of one of
+    the 63 and be split otherwise, so theirs hold the set's name too."""
+    return facts.folder if facts.streams else f"{facts.folder}_{facts.name}"
 
 
 def manifest_files(facts: DataSet, root: Path, prepared: bool) -> dict[str, Path]:
     suffix = "_224" if prepared else ""
-    return {split: root / f"{facts.folder}_{name}{suffix}.json" for split, name in splits_of(facts).items()}
+    return {split: root / f"{stem(facts)}_{name}{suffix}.json" for split, name in splits_of(facts).items()}
 
 
 def class_file(facts: DataSet, root: Path) -> Path:
-    return root / f"{facts.folder}_classnames.json"
+    return root / f"{stem(facts)}_classnames.json"
 
 
 def record_file(facts: DataSet, root: Path) -> Path:
     """Where `prepare` records the hashes of the file lists."""
-    return root / f"{facts.folder}_files.json"
+    return root / f"{stem(facts)}_files.json"
 
 
 def copy_prefix(facts: DataSet, split: str) -> str:
-    return f"{facts.folder}_{splits_of(facts)[split]}_224/"
+    return f"{stem(facts)}_{splits_of(facts)[split]}_224/"
 
 
 def file_list_hash(samples: list[Sample], prefix: str = "") -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flopwise.core.errors import RunFailure
 from flopwise.core.io import atomic_path, write_json
+from flopwise.data.catalogue import DataSet
 from flopwise.data.images import small_copy
 from flopwise.data.listing import Listing, Sample
 from flopwise.data.manifests import (
@@ -53,7 +54,7 @@ def prepare(name: str, root: Path | str, out: Path | str | None = None, captione
 def _split(found: Listing, split: str, out: Path, captioner, broken: list[str]) -> tuple[dict[str, dict], int]:
     """Entries of the manifest of one split, and how many copies were made."""
     prefix, made = copy_prefix(found.dataset, split), 0
-    kept = out / f".{found.dataset.folder}_{splits_of(found.dataset)[split]}_captions.json"
+    kept = _captions_file(found.dataset, split, out)
     known = read_manifest(kept)[0] if kept.is_file() else {}
     entries: dict[str, dict] = {}
     for count, sample in enumerate(_progress(found.splits[split], f"{found.dataset.name} {split}"), 1):
@@ -109,8 +110,13 @@ def _write_lists(found: Listing, finished: dict[str, dict[str, dict]], out: Path
     for split, path in manifest_files(facts, out, prepared=True).items():
         prefix = copy_prefix(facts, split)
         write_manifest(path, {f"{prefix}{key}": entry for key, entry in finished[split].items()})
-    for name in splits_of(facts).values():
-        (out / f".{facts.folder}_{name}_captions.json").unlink(missing_ok=True)
+    for split in splits_of(facts):
+        _captions_file(facts, split, out).unlink(missing_ok=True)
+
+
+def _captions_file(facts: DataSet, split: str, out: Path) -> Path:
+    """Where generated captions are kept until the manifests appear."""
+    return out / f".{copy_prefix(facts, split).removesuffix('_224/')}_captions.json"
 
 
 def _summary(found: Listing, out: Path, made: int) -> dict:

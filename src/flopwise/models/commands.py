@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flopwise.core.errors import RunFailure
+from flopwise.core.errors import RunFailure, UserError
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -21,6 +21,9 @@ def list_weights(
 
     from flopwise.models.weights import checkpoints
 
+    studies = dict.fromkeys(row.study for row in checkpoints().values())
+    if study is not None and study not in studies:
+        raise UserError(f"--study is {study!r}; allowed are {', '.join(studies)}")
     rows = [asdict(row) for row in checkpoints().values() if study in (None, row.study)]
     if as_json:
         print(json.dumps(rows, indent=1))

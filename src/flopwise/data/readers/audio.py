@@ -1,6 +1,6 @@
 """Sound files, and the lists of clips that AudioSet and Kinetics publish.
 
-Neither set distributes its clips: a clip is a WAV file, or a folder of frames and a WAV file, that the user brings.
+Neither set distributes its clips: a clip is a folder of frames and a WAV file that the user brings, named by a rule.
 """
 
 import csv
@@ -97,9 +97,24 @@ def kinetics_clips(path: Path | str, names: list[str] | None = None) -> tuple[li
     return clips, names
 
 
+def audioset_folder(clip: Clip) -> str:
+    """<YTID>_<start in milliseconds>, as AudioSet names segments in its strong labels: `b0RFKhbpFJA_30000`."""
+    return f"{clip.video}_{round(clip.start * 1000)}"
+
+
+def kinetics_folder(clip: Clip) -> str:
+    """<youtube_id>_<start>_<end>, seconds of six digits, as clips of Kinetics are called: `_0aVZZ2rGds_000003_000013`."""
+    return f"{clip.video}_{clip.start:06.0f}_{clip.end:06.0f}"
+
+
+def frame_files(folder: Path | str) -> list[Path]:
+    """The pictures of a folder in the order of their names."""
+    return sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+
+
 def read_frames(folder: Path | str, count: int) -> np.ndarray:
     """uint8 (count, H, W, 3): the first `count` pictures of a folder in the order of their names."""
-    files = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    files = frame_files(folder)
     if len(files) < count:
         raise UserError(f"{folder} holds {len(files)} frames, {count} are needed")
     frames = [np.asarray(open_image(path)) for path in files[:count]]

@@ -69,7 +69,7 @@ class PairStream:
             while self._done < len(self._run):
                 visit, _, raw = self._run[self._done]
                 self._done += 1
-                pair = self._pair(f"{self._order[visit]}: {raw.key}", raw)
+                pair = pair_of(f"{self._order[visit]}: {raw.key}", raw, self.skips, self.max_pixels)
                 if pair is not None:
                     self._delivered += 1
                     return pair
@@ -124,13 +124,15 @@ class PairStream:
                 if visit > first or count > offset:
                     yield visit, count, raw
 
-    def _pair(self, where: str, raw: Raw) -> dict | None:
-        if raw.image is None:
-            return self.skips.add("no image", where)
-        if raw.caption is None or not raw.caption.strip():
-            return self.skips.add("no caption", where)
-        try:
-            image = open_image(raw.image, where, self.max_pixels)
-        except RunFailure as error:
-            return self.skips.add("the image cannot be read", str(error))
-        return {"key": raw.key, "image": image, "caption": raw.caption}
+
+def pair_of(where: str, raw: Raw, skips: Skips, max_pixels: int = MAX_PIXELS) -> dict | None:
+    """`key`, `image` and `caption` of a sample; None, and counted, where it cannot be used."""
+    if raw.image is None:
+        return skips.add("no image", where)
+    if raw.caption is None or not raw.caption.strip():
+        return skips.add("no caption", where)
+    try:
+        image = open_image(raw.image, where, max_pixels)
+    except RunFailure as error:
+        return skips.add("the image cannot be read", str(error))
+    return {"key": raw.key, "image": image, "caption": raw.caption}

@@ -12,7 +12,9 @@ from flopwise.data.readers.splits import (
     every_fifth,
     first_seventy_percent,
     last_of_each_class,
+    stratified_sixth,
     test_only,
+    train_only,
 )
 
 NAMES = json.loads((Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
@@ -61,6 +63,14 @@ def imagenet_names(variant: str):
         return [known.get(label, label) for label in labels]
 
     return names
+
+
+def imagenet_21k_names(labels: list[str]) -> list[str]:
+    """The first word that WordNet has for each id (timm's list)."""
+    from flopwise.models.compat import import_timm
+
+    known = import_timm().data.ImageNetInfo("imagenet-21k").label_descriptions(as_dict=True)
+    return [known.get(label, label).split(", ")[0] for label in labels]
 
 
 def imagenet_v2_label(parts: list[str]) -> str | None:
@@ -235,11 +245,15 @@ OPTIONS: dict[str, dict] = {
         label=lambda parts: parts[0] if len(parts) == 2 and parts[0] != "BACKGROUND_Google" else None,
     ),
     "caltech256": _one_folder("caltech256/256_ObjectCategories", caltech256_names, first_seventy_percent),
+    "caltech256_transfer": _one_folder("caltech256/256_ObjectCategories", caltech256_names, stratified_sixth),
     "cars196": {"style": "cars"},
+    "stanford_cars_transfer": {"style": "cars"},
     "eurosat": _one_folder("eurosat/2750", in_order("eurosat"), first_seventy_percent),
     "fashionmnist": {"style": "idx", "folder": "FashionMNIST", "names": NAMES["fashionmnist"]},
     "food101": {"style": "food101"},
     "gtsrb": _one_folder("GTSRB/Training", in_order("gtsrb"), first_seventy_percent),
+    "imagenet_1k": {"folders": {"train": "train", "test": "val"}, "names": imagenet_names("")},
+    "imagenet_21k": _one_folder("", imagenet_21k_names, train_only),
     "imagenet": _one_folder("val", imagenet_names(""), test_only),
     "imagenet_a": _one_folder("imagenet-a", imagenet_names("imagenet_a"), test_only),
     "imagenet_d": _one_folder("ImageNet-D/merged", list, test_only),

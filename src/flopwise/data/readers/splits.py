@@ -32,6 +32,20 @@ def drawn_from_each_class(count: int, name: str) -> Callable[[Sequence], Split]:
     return lambda rows: _per_class(rows, halves)
 
 
+def stratified_sixth(rows: Sequence) -> Split:
+    """A sixth of the rows, stratified by class and drawn with random state 123, are test images (arXiv 2310.17653, its
+    code); classes need two images or more."""
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    halves = StratifiedShuffleSplit(n_splits=1, test_size=1 / 6, random_state=123)
+    train, test = next(halves.split(rows, [row.label for row in rows]))
+    return {"train": [rows[i] for i in sorted(train)], "test": [rows[i] for i in sorted(test)]}
+
+
+def train_only(rows: Sequence) -> Split:
+    return {"train": list(rows), "test": []}
+
+
 def test_only(rows: Sequence) -> Split:
     return {"train": [], "test": list(rows)}
 

@@ -54,9 +54,11 @@ def describe(
     tasks: Annotated[str, typer.Option(help="Number of tasks T, or `datasets`: a task per data set.")] = "20",
     as_json: Json = False,
 ) -> None:
-    """Say what a stream file holds and how it is cut into tasks. Knows no data sets: any file in the format will do."""
+    """Say what a stream file holds and how it is cut into tasks. Any file in the format will do; data sets and classes that
+    are not known here are counted."""
     import json
 
+    from flopwise.data.known import unknown_entries
     from flopwise.data.streams import cut, dataset_of, read_stream, runs
 
     if tasks != "datasets" and not (tasks.isascii() and tasks.isdigit() and len(tasks) < 10):
@@ -67,7 +69,7 @@ def describe(
         counts[dataset_of(item)] = counts.get(dataset_of(item), 0) + 1
     facts = {
         "entries": len(stream), "datasets": len(counts), "tasks": [len(part) for part in cut(stream, tasks)],
-        "runs": runs(stream), "entries_per_dataset": counts,
+        "runs": runs(stream), "entries_per_dataset": counts, "unknown": unknown_entries(stream),
     }  # fmt: skip
     print(json.dumps(facts, indent=1) if as_json else _text(facts))
 
@@ -101,8 +103,20 @@ def _text(facts: dict) -> str:
         f"{facts['entries']} entries of {facts['datasets']} data sets in {facts['runs']} runs of equal data set",
         f"{len(sizes)} tasks of {spread} entries",
     ]
-    names = {name: name if name.isprintable() else ascii(name) for name in facts["entries_per_dataset"]}
+    names = {name: _printable(name) for name in facts["entries_per_dataset"]}
     width = max(map(len, names.values()))
-    return "\n".join(
-        [*lines, *(f"  {names[name]:<{width}} {n:>6}" for name, n in facts["entries_per_dataset"].items())]
-    )
+    lines += [f"  {names[name]:<{width}} {n:>6}" for name, n in facts["entries_per_dataset"].items()]
+    unknown = facts["unknown"]
+    for what, words in (("data_set", "of a data set that is"), ("class", "of a class that is")):
+        if unknown[what]["count"]:
+            examples = ", ".join(map(_printable, unknown[what]["examples"]))
+            lines.append(f"{unknown[what]['count']} entries {words} not known here, for example {examples}")
+    if unknown["not_compared"]:
+        lines.append(
+            f"classes of {len(unknown['not_compared'])} data sets were not compared: no list of them is kept here"
+        )
+    return "\n".join(lines)
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)
