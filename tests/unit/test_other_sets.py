@@ -67,8 +67,8 @@ def test_a_copy_is_counted_by_the_kind_of_its_row(tmp_path, rows):
             (tmp_path / part / split).mkdir(parents=True)
             Image.new("L", (2, 2)).save(tmp_path / part / split / f"a.{'jpg' if part == 'images' else 'png'}")
     assert count("ade20k", tmp_path) == {"training": 1, "validation": 1}
-    with pytest.raises(UserError, match=r"no file \*\.parquet in"):
-        count("parquet_pairs", tmp_path)
+    with pytest.raises(UserError, match=r"no file \*\.json, .* in"):
+        count("text_documents", tmp_path / "annotations")
     with pytest.raises(UserError, match=r"class_labels_indices\.csv is missing"):
         count("audioset_lists", tmp_path)
     with pytest.raises(UserError, match="nowhere is missing"):

@@ -26,7 +26,7 @@ READERS = {  # kind -> module:function below this package
 }
 
 OTHER_FORMATS = (  # sets that are no lists of images with classes or captions; their readers are modules of their own
-    "webdataset_shards", "parquet_pairs", "text_documents", "sintel", "kitti_flow", "autoflow", "ade20k", "glue",
+    "webdataset_shards", "text_documents", "sintel", "kitti_flow", "autoflow", "ade20k", "glue",
     "coco_json", "cub_official", "audioset_lists", "kinetics_lists",
 )  # fmt: skip
 

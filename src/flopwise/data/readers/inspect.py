@@ -23,10 +23,6 @@ def _shards(folder: Path, layout: str) -> dict[str, int]:
     return {"shards": len(shards.find_shards(["*.tar"], folder))}
 
 
-def _parquet(folder: Path, layout: str) -> dict[str, int]:
-    return {"files": len(_files(folder, (".parquet",)))}
-
-
 def _text(folder: Path, layout: str) -> dict[str, int]:
     return {"files": len(_files(folder, text.ENDINGS))}
 
@@ -94,7 +90,6 @@ def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 
 KINDS = {
     "webdataset_shards": _shards,
-    "parquet_pairs": _parquet,
     "text_documents": _text,
     "sintel": _sintel,
     "kitti_flow": _kitti,

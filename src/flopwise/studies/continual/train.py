@@ -5,7 +5,7 @@ N optimiser steps on batches mixed from P, D_t and B with a new optimiser and sc
 deployed and where the next task starts. Source: official code."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,7 @@ class Progress:
     diverged_at: int | None = None  # steps done in all
     train_seconds: float = 0.0  # CPU seconds; with a GPU seconds that passed
     evaluate_seconds: float = 0.0
+    replaced_images: list[int] = field(default_factory=list)  # per task: the pool's that could not be read
 
 
 class TrainingRun:
@@ -113,7 +114,10 @@ class TrainingRun:
         buffer = self.corpus.members([entry for chunk in self.chunks[:task] for entry in chunk])
         shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
         steps = self.plan.steps[task]
-        batches = TaskBatches(self.corpus, update, buffer, shares, size, steps, self.cell.seed, task, self.placement)
+        *earlier, before = [*self.progress.replaced_images, 0][: task + 1]
+        batches = TaskBatches(
+            self.corpus, update, buffer, shares, size, steps, self.cell.seed, task, self.placement, before=before
+        )
         make = self.method.optimiser or (lambda named, *settings: adamw(named.values(), *settings))
         optimiser = make(self.named, self.rate, self.study.weight_decay)
         restore_optimiser(optimiser, optimiser_state)
@@ -132,6 +136,7 @@ class TrainingRun:
             self.losses.append(loss)
             self.progress.train_seconds += self.placement.clock() - clock
             self.progress.step = step + 1
+            self.progress.replaced_images = [*earlier, batches.replaced]
             if step + 1 < steps:
                 self._evaluate_inside(step + 1, steps)
                 if (step + 1) % self.study.checkpoint_every_steps == 0:
@@ -257,6 +262,7 @@ class TrainingRun:
             "shared_by": len(self.cells), "step_gflops": self.plan.step_gflops, "multiplier": self.plan.multiplier,
             "spent_gflops": self.plan.gflops(tasks, step), "train_seconds": self.progress.train_seconds,
             "evaluate_seconds": self.progress.evaluate_seconds, "losses": self.losses,
+            "replaced_images": self.progress.replaced_images,
         }  # fmt: skip
 
 
