@@ -428,6 +428,9 @@ def test_a_header_of_an_archive_that_claims_much_is_not_believed(packed, kind):
     tracemalloc.stop()
     assert "a header asks for 8,589,93" in verify_text(result)
     assert result["counts"]["train"]["found"] == 11
+    path.write_bytes(header.tobuf(tarfile.USTAR_FORMAT) + bytes(2048))
+    with pytest.raises(RunFailure, match=r"no image of objectnet was found; .*; left out: OBJECTNET\.tar: .* asks for"):
+        open_listing(NAME, packed)
     header.size = 0
     path.write_bytes(whole + header.tobuf(tarfile.USTAR_FORMAT) * 2000 + bytes(2048))
     assert not verify(NAME, packed)["ok"] or kind == tarfile.XGLTYPE
