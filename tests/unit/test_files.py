@@ -191,6 +191,26 @@ def test_the_order_does_not_depend_on_threads(tmp_path):
     assert np.array_equal(one[2], images.view(11, 16))
 
 
+@pytest.mark.parametrize("box", [(0, 0, 10**6, 10**6), (9, 9, 9, 12), (12, 0, 3, 9), (-(2**31), 0, 2**31 - 1, 9)])
+def test_a_box_that_cannot_be_right_is_one_line(tmp_path, box):
+    put(tmp_path / "whole.png", png(pixels(0)))
+    places = np.asarray([box], dtype=np.int32)
+    images = ImageFiles(tmp_path, Strings.of(["whole.png"]), np.zeros(1, dtype=np.int32), boxes=places)
+    for opened in (images.image, lambda index: images.view(index, 8)):
+        with pytest.raises(RunFailure, match=r"whole\.png: .*box .* is empty or has more than the 100,000,000 pixels"):
+            opened(0)
+
+
+def test_a_picture_so_narrow_that_its_resized_copy_would_fill_the_memory_is_one_line(tmp_path):
+    put(tmp_path / "thin.png", png(Image.new("RGB", (60_000, 1))))
+    images = ImageFiles(tmp_path, Strings.of(["thin.png"]), np.zeros(1, dtype=np.int32))
+    boxed = dataclasses.replace(images, boxes=np.asarray([[0, 0, 60_000, 1]]))
+    for each in (images, boxed):
+        with pytest.raises(RunFailure, match=r"thin\.png.*60000 x 1 pixels: too narrow to be resized to 224"):
+            each.view(0, 224)
+        assert each.view(0, 224, seed=1).shape == (224, 224, 3)
+
+
 def test_a_part_of_a_picture_and_an_image_of_an_array_are_viewed_like_a_file(tmp_path):
     put(tmp_path / "whole.png", png(pixels(0, 60, 50)))
     put(tmp_path / "part.png", png(pixels(0, 60, 50).crop((10, 5, 50, 45))))

@@ -601,6 +601,18 @@ def test_a_key_of_a_crop_cannot_leave_the_folder_of_copies(tmp_path):
     assert not list(tmp_path.rglob("*escape*"))
 
 
+@pytest.mark.parametrize("side", ["1e400", "1e12", "NaN"])
+def test_boxes_outside_every_picture_are_one_line(tmp_path, side):
+    make("mtsd", tmp_path)
+    path = tmp_path / "MTSD/MTSD/mtsd_v2_fully_annotated/annotations/p1.json"
+    content = json.loads(path.read_text())
+    for item in content["objects"]:
+        item["bbox"]["xmax"] = 0
+    path.write_text(json.dumps(content).replace('"xmax": 0', f'"xmax": {side}'))
+    with pytest.raises(RunFailure, match="is not in the layout of mtsd"):
+        open_listing("mtsd", tmp_path)
+
+
 def test_links_inside_hdf5_are_refused(tmp_path):
     import h5py
 

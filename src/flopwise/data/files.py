@@ -12,6 +12,7 @@ import numpy as np
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.seeds import numpy_generator
 from flopwise.data import loader
+from flopwise.data.arrays import damaged, image_array
 from flopwise.data.images import open_image
 from flopwise.data.strings import Strings
 from flopwise.data.tree import Tree
@@ -73,14 +74,14 @@ class ImageFiles:
         """Image `index` as a PIL image in RGB. Raises `RunFailure` that names what is missing or broken."""
         self._folder()
         path = self.paths[int(self.file_of[index])]
-        image = self._number(path, index) if self.numbers is not None else self._file(path, index)
-        box = (0, 0, 0, 0) if self.boxes is None else tuple(map(int, self.boxes[index]))
-        return image.crop(box) if any(box) else image
+        return self._number(path, index) if self.numbers is not None else self._file(path, index)
 
     def view(self, index: int, side: int, seed: int | None = None) -> np.ndarray:
         """uint8 (side, side, 3): the image cropped at random under `seed`, or resized and cropped at the centre."""
         if self.numbers is not None or self.boxes is not None:
-            pixels = loader.view(self.image(index), side, seed)
+            image = self.image(index)
+            with damaged(self.root / self.where(index)):
+                pixels = loader.view(image, side, seed)
         else:
             pixels = loader.load(self._source(index), side, seed)
         return np.frombuffer(pixels, np.uint8).reshape(side, side, 3)
@@ -119,21 +120,22 @@ class ImageFiles:
         return self.root
 
     def _file(self, path: str, index: int):
-        name = f"{self.root / self.where(index)}"
+        name, box = f"{self.root / self.where(index)}", self._box(index)
         try:
             with (self.root / path).open("rb") as stream:
                 if self.spans is None or self.spans[index, 1] < 0:
-                    return open_image(stream, name)
+                    return open_image(stream, name, box)
                 stream.seek(int(self.spans[index, 0]))
-                return open_image(stream.read(int(self.spans[index, 1])), name)
+                return open_image(stream.read(int(self.spans[index, 1])), name, box)
         except OSError as error:
             raise RunFailure(f"{self.root / path} cannot be read: {error.strerror or error}") from error
+
+    def _box(self, index: int) -> tuple[int, int, int, int] | None:
+        return None if self.boxes is None or not self.boxes[index].any() else tuple(map(int, self.boxes[index]))
 
     def _number(self, path: str, index: int):
         """An image of an array file; the file is read once and kept."""
         from PIL import Image
-
-        from flopwise.data.arrays import image_array
 
         folder, _, inner = path.partition("/")
         with self._lock:

@@ -42,10 +42,11 @@ def decode(source, name: str | None, convert):
         raise RunFailure(f"{name}: cannot be read as an image ({reason})") from error
 
 
-def open_image(source, name: str | None = None):
-    """The first frame of `source` as a decoded `PIL.Image` in mode RGB, see `decode`. Transparency is dropped, EXIF
-    rotation is not applied, samples of 16 bits are clipped (the published loaders do just that)."""
-    return decode(source, name, lambda image: image.convert("RGB"))
+def open_image(source, name: str | None = None, box: tuple[int, int, int, int] | None = None):
+    """The first frame of `source`, or the part of it in `box` (left, upper, right, lower in pixels; black beyond the
+    picture), as a decoded `PIL.Image` in mode RGB, see `decode`. Transparency is dropped, EXIF rotation is not applied,
+    samples of 16 bits are clipped (the published loaders do just that)."""
+    return decode(source, name, lambda image: _part(image.convert("RGB"), box) if box else image.convert("RGB"))
 
 
 def open_frame(path: Path | str):
@@ -67,8 +68,7 @@ def open_source(tree: Tree, source):
 
         return Image.fromarray(image_array(tree, source.path, source.index)).convert("RGB")
     with tree.open(source.path) as stream:
-        image = open_image(stream, str(tree.where / source.path))
-    return image.crop(source.box).convert("RGB") if source.box else image
+        return open_image(stream, str(tree.where / source.path), source.box)
 
 
 def small_copy(image) -> bytes:
@@ -84,6 +84,13 @@ def small_copy(image) -> bytes:
     size = (SHORTER_SIDE * width // shorter, SHORTER_SIDE * height // shorter)
     image.resize(size, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=95)
     return stream.getvalue()
+
+
+def _part(image, box: tuple[int, int, int, int]):
+    wide, high = box[2] - box[0], box[3] - box[1]
+    if min(wide, high) <= 0 or wide * high > MAX_PIXELS:
+        raise ValueError(f"the box {box} is empty or has more than the {MAX_PIXELS:,} pixels allowed")
+    return image.crop(box)
 
 
 def _eight_bits(image):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from flopwise.core.errors import RunFailure
 from flopwise.core.seeds import numpy_generator
-from flopwise.data.images import decode
+from flopwise.data.images import MAX_PIXELS, decode
 
 DRAFT = 2  # a JPEG is decoded at 1/2, 1/4 or 1/8 of its size while the crop keeps this many pixels per output pixel
 
@@ -26,21 +26,20 @@ def load(source: Path | str | Member, side: int, seed: int | None = None) -> byt
     Raises `RunFailure` naming the file that is missing or no image."""
     from PIL import Image
 
-    def crop(image):
+    def pixels(image) -> bytearray:
         box = (0, 0, *image.size) if seed is None else random_box(*image.size, seed)
         box = _reduce(image, box, side)
-        return image.convert("RGB").crop(box)
+        image = image.convert("RGB").crop(box)
+        image = _centre(image, side) if seed is None else image.resize((side, side), Image.Resampling.BICUBIC)
+        return bytearray(image.tobytes())
 
     if isinstance(source, Member):
-        image = decode(_read(source), f"{source.archive} (bytes from {source.offset})", crop)
-    else:
-        image = decode(source, None, crop)
-    image = _centre(image, side) if seed is None else image.resize((side, side), Image.Resampling.BICUBIC)
-    return bytearray(image.tobytes())
+        return decode(_read(source), f"{source.archive} (bytes from {source.offset})", pixels)
+    return decode(source, None, pixels)
 
 
 def view(image, side: int, seed: int | None) -> bytearray:
-    """The pixels of a decoded PIL image, cropped and resized as `load` does."""
+    """The pixels of a decoded PIL image, cropped and resized as `load` does. Raises `ValueError` for one too narrow."""
     from PIL import Image
 
     if seed is None:
@@ -84,6 +83,8 @@ def _centre(image, side: int):
 
     width, height = image.size
     shorter = min(width, height)
+    if side * side * max(width, height) > MAX_PIXELS * shorter:
+        raise ValueError(f"{width} x {height} pixels: too narrow to be resized to {side}")
     image = image.resize((int(side * width / shorter), int(side * height / shorter)), Image.Resampling.BICUBIC)
     left, upper = round((image.width - side) / 2), round((image.height - side) / 2)
     return image.crop((left, upper, left + side, upper + side))

@@ -39,7 +39,7 @@ def read_layout(dataset, tree):
     read = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     try:
         return read(tree, dataset, **OPTIONS.get(dataset.name, {}))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise RunFailure(
             f"{tree.where} is not in the layout of {dataset.name} ({dataset.layout}; {dataset.annotations}): {error!r}"
         ) from error
