@@ -164,7 +164,7 @@ def test_replaced_pictures_are_counted_said_and_the_same_after_an_interruption(s
         assert not any((clip.tokenize(MODEL, [text]) == tokens).all(dim=1).any() for text in said), "captions follow"
     assert counts[-1] == 16, "25 draws a step: each picture eight times"
     line = capsys.readouterr().out
-    assert line.startswith("task 3: 16 of 200 pictures of the pool cannot be read; others stood for them; the last: ")
+    assert line.startswith("task 4: 16 of 200 pictures of the pool cannot be read; others stood for them; the last: ")
     assert line.count("\n") == 1
     later = TaskBatches(corpus, *arguments, before=counts[4])
     assert torch.equal([later[step] for step in range(5, 8)][-1][0], images)
@@ -174,7 +174,7 @@ def test_replaced_pictures_are_counted_said_and_the_same_after_an_interruption(s
 def test_a_pool_of_which_more_than_a_tenth_is_broken_ends_the_run(settings):
     corpus, nothing = broken_pool(settings, 25, 5), np.arange(0)
     batches = TaskBatches(corpus, nothing, nothing, (1, 0, 0), 25, 8, 0, 0)
-    with pytest.raises(RunFailure, match=r"task 0: \d+ of 100 pictures of the pool cannot be read, more than 10%; the"):
+    with pytest.raises(RunFailure, match=r"task 1: \d+ of 100 pictures of the pool cannot be read, more than 10%; the"):
         for step in range(8):
             batches[step]
     short = TaskBatches(corpus, nothing, nothing, (1, 0, 0), 25, 1, 0, 0)

@@ -176,12 +176,14 @@ class TaskBatches:
 
     def _count(self, step: int, reasons: list[str]) -> None:
         self.replaced += len(reasons)
+        if not self.replaced:
+            return
         self.example = reasons[-1] if reasons else self.example
         drawn, last = (step + 1) * self.pool_size, step + 1 == self.steps
-        said = f"task {self.task}: {self.replaced:,} of {drawn:,} pictures of the pool cannot be read"
+        said = f"task {self.task + 1}: {self.replaced:,} of {drawn:,} pictures of the pool cannot be read"
         if self.replaced > MOST_REPLACED * drawn and (drawn >= ENOUGH or last):
             raise RunFailure(f"{said}, more than {MOST_REPLACED:.0%}; the last: {self.example}")
-        if self.replaced and last:
+        if last:
             print(f"{said}; others stood for them; the last: {self.example}", flush=True)
 
 
