@@ -1,8 +1,11 @@
 """Batches for training, ours against a plain `torch.utils.data.DataLoader` with torchvision's transforms.
 
-32 pixels: the embedded world, uint8 arrays in memory -> random crops, normalised. 224 pixels: JPEG files -> decoded, random
-crops, normalised. Both sides read the same images in the same run and end with float tensors (n, 3, size, size).
-No worker on either side, so that one thread is compared with one thread; `--workers` adds a row in wall time."""
+Ours is the path that the continual study trains on: `TaskBatches` of a `Corpus` (32 pixels, the embedded world, arrays in
+memory) or of a `FileCorpus` (224 pixels, JPEG files). Both sides read the same images and captions in the same run, tokenise
+with the same tokenizer, and end with float tensors (n, 3, size, size) and tokens. A corpus in memory holds its captions
+tokenised, so there the other side is given tokens too. One thread is compared with one thread and no worker; `--threads`
+adds a row in wall time: so many threads of the job, of which ours reads with all but one, and the DataLoader with as many
+processes."""
 
 import argparse
 import tempfile
@@ -13,22 +16,24 @@ import numpy as np
 import torch
 from common import interleaved, quartiles, show
 
-from flopwise.core.seeds import torch_generator
-from flopwise.data.loader import Sample, image_batches
-from flopwise.data.transforms import random_resized_crop
+from flopwise.data.files import ImageFiles
+from flopwise.data.store import Split
+from flopwise.data.strings import Strings
 from flopwise.data.world import build_pool
 from flopwise.models import clip
+from flopwise.studies.continual.corpus import Corpus, FileCorpus, TaskBatches
 
 BATCH = 64
+SMALL, LARGE = "vit-xs-8", "ViT-B-16"  # models whose views have 32 and 224 pixels
 
 
 class Images(torch.utils.data.Dataset):
-    """Pictures (paths or arrays) with torchvision's training transform of CLIP."""
+    """Pictures (paths or arrays) with torchvision's training transform of CLIP, and the tokens of their captions."""
 
-    def __init__(self, pictures, side: int):
+    def __init__(self, pictures, side: int, tokens_of):
         from torchvision import transforms
 
-        self.pictures = pictures
+        self.pictures, self.tokens_of = pictures, tokens_of
         bicubic = transforms.InterpolationMode.BICUBIC
         self.transform = transforms.Compose([
             transforms.RandomResizedCrop(side, scale=(0.9, 1.0), interpolation=bicubic), transforms.ToTensor(),
@@ -43,7 +48,7 @@ class Images(torch.utils.data.Dataset):
 
         picture = self.pictures[index]
         image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else Image.open(picture).convert("RGB")
-        return self.transform(image)
+        return self.transform(image), self.tokens_of(index)
 
 
 def drain(iterator) -> None:
@@ -51,39 +56,47 @@ def drain(iterator) -> None:
         pass
 
 
-def plain(pictures, side: int, workers: int = 0):
-    return lambda: drain(torch.utils.data.DataLoader(Images(pictures, side), BATCH, num_workers=workers))
+def plain(images: Images, workers: int = 0):
+    """An epoch of a shuffled DataLoader."""
+    return lambda: drain(torch.utils.data.DataLoader(images, BATCH, shuffle=True, num_workers=workers))
 
 
-def arrays(images: np.ndarray):
+def ours(corpus, threads: int = 1):
+    """An epoch of the corpus' pool, as a task draws it."""
+
     def run():
-        for step in range(len(images) // BATCH):
-            batch = clip.preprocess(images[step * BATCH : (step + 1) * BATCH])
-            random_resized_crop(batch, torch_generator(0, "crop", step))
+        nothing, steps = np.arange(0), len(corpus.pool) // BATCH
+        torch.set_num_threads(threads)
+        batches = TaskBatches(corpus, nothing, nothing, (1.0, 0.0, 0.0), BATCH, steps, 0, 0)
+        drain(batches[step] for step in range(steps))
+        torch.set_num_threads(1)
 
     return run
 
 
-def files(paths: list[Path], workers: int = 0):
-    samples = [Sample(path, i) for i, path in enumerate(paths)]
-    batches = [samples[i : i + BATCH] for i in range(0, len(samples), BATCH)]
-    return lambda: drain(clip.preprocess(batch) for batch in image_batches(batches, workers=workers))
+def world() -> tuple[Corpus, Images]:
+    pool = build_pool(1024, caption_noise=0)
+    tokens, everything = clip.tokenize(SMALL, pool.captions), np.arange(len(pool.images))
+    corpus = Corpus(pool.images, tokens, np.full(len(everything), -1), [], everything)
+    return corpus, Images(list(pool.images), 32, lambda index: tokens[index])
 
 
-def write_photographs(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
-    """JPEG files of `size`: parts of the two photographs that ship with scikit-learn."""
+def photographs(folder: Path, count: int, size: tuple[int, int]) -> tuple[FileCorpus, Images]:
+    """JPEG files of `size` with captions: parts of the two photographs that ship with scikit-learn."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
-    photographs, generator = load_sample_images().images, np.random.default_rng(0)
-    paths = []
-    for i in range(count):
-        photograph = Image.fromarray(photographs[i % 2])
+    sources, generator = load_sample_images().images, np.random.default_rng(0)
+    names = [f"{size[0]}-{i}.jpg" for i in range(count)]
+    for i, name in enumerate(names):
         left, upper = generator.integers(0, 140), generator.integers(0, 100)
-        part = photograph.crop((left, upper, left + 500, upper + 320)).resize(size, Image.Resampling.BICUBIC)
-        paths.append(folder / f"{size[0]}-{i}.jpg")
-        part.save(paths[-1], quality=90)
-    return paths
+        part = Image.fromarray(sources[i % 2]).crop((left, upper, left + 500, upper + 320))
+        part.resize(size, Image.Resampling.BICUBIC).save(folder / name, quality=90)
+    captions, everything = [f"a photo of part {i} of a larger picture" for i in range(count)], np.arange(count)
+    images = ImageFiles(folder, Strings.of(names), everything.astype(np.int32))
+    split = Split(images, np.zeros(count, dtype=np.int64), captions)
+    corpus = FileCorpus((split,), LARGE, np.full(count, -1), [], everything)
+    return corpus, Images([folder / name for name in names], 224, lambda i: clip.tokenize(LARGE, [captions[i]])[0])
 
 
 def row(what: str, images: int, seconds: dict) -> dict:
@@ -97,24 +110,22 @@ def row(what: str, images: int, seconds: dict) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument(
-        "--workers", type=int, default=0, help="also with so many threads (processes of the DataLoader)"
-    )
+    parser.add_argument("--threads", type=int, default=1, help="also with so many (processes of the DataLoader)")
     parser.add_argument("--json", help="file for the figures")
     options = parser.parse_args()
     clip.import_open_clip()
-    world = build_pool(1024, caption_noise=0).images
-    functions = {"ours": arrays(world), "plain": plain(list(world), 32)}
-    rows = [row("32 px, arrays", len(world), interleaved(functions, options.repetitions))]
+    corpus, images = world()
+    functions = {"ours": ours(corpus), "plain": plain(images)}
+    rows = [row("32 px, arrays", len(images), interleaved(functions, options.repetitions))]
     with tempfile.TemporaryDirectory() as folder:
         for size in ((500, 375), (2000, 1500)):
-            paths = write_photographs(Path(folder), 2 * BATCH, size)
-            functions = {"ours": files(paths), "plain": plain(paths, 224)}
-            rows.append(row(f"224 px, JPEG {size}", len(paths), interleaved(functions, options.repetitions)))
-            if options.workers:
-                functions = {"ours": files(paths, options.workers), "plain": plain(paths, 224, options.workers)}
+            corpus, images = photographs(Path(folder), 2 * BATCH, size)
+            functions = {"ours": ours(corpus), "plain": plain(images)}
+            rows.append(row(f"224 px, JPEG {size}", len(images), interleaved(functions, options.repetitions)))
+            if options.threads > 1:
+                functions = {"ours": ours(corpus, options.threads), "plain": plain(images, options.threads)}
                 seconds = interleaved(functions, options.repetitions, time.perf_counter)
-                rows.append(row(f"same, {options.workers} workers, wall", len(paths), seconds))
+                rows.append(row(f"same, {options.threads} threads, wall", len(images), seconds))
     show(rows, options.json)
 
 

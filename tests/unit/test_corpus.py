@@ -1,6 +1,8 @@
 """Batches of real images: a function of seed, task and step; whatever the threads, and however many captions."""
 
 import json
+import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,12 +11,13 @@ import torch
 from PIL import Image
 
 from flopwise.core.device import Placement
+from flopwise.core.errors import RunFailure
 from flopwise.core.loop import adamw, run_steps
 from flopwise.data.files import ImageFiles
 from flopwise.data.store import BuiltSet, Split, write_set
 from flopwise.data.strings import Strings
 from flopwise.models import clip
-from flopwise.studies.continual.corpus import FileCorpus, TaskBatches, load_corpus
+from flopwise.studies.continual.corpus import Ahead, FileCorpus, TaskBatches, decoding_threads, load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
 from flopwise.studies.continual.loss import contrastive_loss
 
@@ -63,13 +66,15 @@ def test_classes_of_one_name_are_one_entry(settings):
 def test_batches_are_a_function_of_seed_task_and_step_whatever_the_threads(settings):
     corpus = load_corpus(settings, MODEL, "pool")
     arguments = (corpus.members(["one+++cat"]), corpus.members(["two+++x"]), (0.25, 0.5, 0.25), 8, 6)
-    batches, later, other = (TaskBatches(corpus, *arguments, seed, 1) for seed in (0, 0, 1))
-    seen = [batches[step] for step in range(6)]
+    batches, other = (TaskBatches(corpus, *arguments, seed, 1) for seed in (0, 1))
     torch.set_num_threads(3)
     try:
-        again = [later[step] for step in range(3, 6)]  # as after an interruption
+        later = TaskBatches(corpus, *arguments, 0, 1)
     finally:
         torch.set_num_threads(1)
+    assert (batches.threads, later.threads) == (0, 2)
+    seen = [batches[step] for step in range(6)]
+    again = [later[step] for step in range(3, 6)]  # as after an interruption
     for (images, tokens), (images2, tokens2) in zip(seen[3:], again):
         assert torch.equal(images, images2)
         assert torch.equal(tokens, tokens2)
@@ -82,7 +87,7 @@ def test_an_image_goes_with_one_of_its_own_captions_and_each_is_drawn(settings):
     corpus = load_corpus(settings, MODEL, "pool")
     drawn = set()
     for step in range(12):
-        images, tokens = corpus.batch(np.arange(9), 0, 0, step)
+        images, tokens, _ = corpus.batch(np.arange(9), 0, 0, step)
         for i in range(9):
             assert abs(int(images[i, 0, 0, 0]) - 10 * i) <= 1, "the picture's own colour"
             own = clip.tokenize(MODEL, [f"one {i} caption {k}" for k in range(3)])
@@ -90,6 +95,91 @@ def test_an_image_goes_with_one_of_its_own_captions_and_each_is_drawn(settings):
             assert len(found) == 1
             drawn.add(found[0])
     assert drawn == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "decode"), [("cpu", 1, 0), ("cpu", 2, 1), ("cpu", 8, 7), ("cuda:0", 1, 1), ("cuda:1", 16, 16)]
+)
+def test_decoding_leaves_a_thread_to_a_model_that_computes_on_the_same_processor(monkeypatch, device, threads, decode):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert decoding_threads(Placement(device)) == decode
+
+
+def test_one_thread_reads_between_the_steps_and_starts_no_other(settings):
+    corpus, before = load_corpus(settings, MODEL, "pool"), threading.active_count()
+    batches = TaskBatches(corpus, corpus.pool, np.arange(0), (0, 1, 0), 4, 3, 0, 0)
+    for step in range(3):
+        batches[step]
+        assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_batches_ahead_keep_their_order_and_are_no_more_than_asked_for(depth):
+    made, used = [], 0
+
+    def make(step: int) -> int:
+        made.append(step)
+        assert len(made) <= used + depth + 1
+        return 10 * step
+
+    ahead = Ahead(make, 20, depth)
+    for step in range(20):
+        assert ahead[step] == 10 * step
+        used = step + 1
+    assert made == list(range(20))
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_what_goes_wrong_ahead_is_raised_at_its_own_step(depth):
+    def make(step: int) -> int:
+        if step == 2:
+            raise RunFailure(f"step {step}")
+        return step
+
+    ahead = Ahead(make, 5, depth)
+    assert [ahead[0], ahead[1]] == [0, 1]
+    with pytest.raises(RunFailure, match="step 2"):
+        ahead[2]
+    assert ahead[3] == 3
+
+
+def broken_pool(settings, count: int, broken: int):
+    """A corpus whose pool has `count` pictures, the last `broken` of which are none; their sizes stay as listed."""
+    data = Path(settings.config.data_root)
+    facts = {"name": "web", "role": "pre-training"}
+    write_set(settings.results / "data" / "web", split(data, "web", count), facts)
+    for i in range(count - broken, count):
+        (data / "web" / f"{i}.png").write_bytes(b"<html>gone</html>")
+    return load_corpus(settings, MODEL, "web")
+
+
+def test_replaced_pictures_are_counted_said_and_the_same_after_an_interruption(settings, capsys):
+    corpus = broken_pool(settings, 25, 2)
+    arguments = (corpus.members(["one+++cat"]), np.arange(0), (0.5, 0.5, 0), 50, 8, 0, 3)
+    whole, counts = TaskBatches(corpus, *arguments), []
+    for step in range(8):
+        images, tokens = whole[step]
+        counts.append(whole.replaced)
+        said = {f"web {i} caption 0" for i in (23, 24)}
+        assert not any((clip.tokenize(MODEL, [text]) == tokens).all(dim=1).any() for text in said), "captions follow"
+    assert counts[-1] == 16, "25 draws a step: each picture eight times"
+    line = capsys.readouterr().out
+    assert line.startswith("task 4: 16 of 200 pictures of the pool cannot be read; others stood for them; the last: ")
+    assert line.count("\n") == 1
+    later = TaskBatches(corpus, *arguments, before=counts[4])
+    assert torch.equal([later[step] for step in range(5, 8)][-1][0], images)
+    assert later.replaced == 16
+
+
+def test_a_pool_of_which_more_than_a_tenth_is_broken_ends_the_run(settings):
+    corpus, nothing = broken_pool(settings, 25, 5), np.arange(0)
+    batches = TaskBatches(corpus, nothing, nothing, (1, 0, 0), 25, 8, 0, 0)
+    with pytest.raises(RunFailure, match=r"task 1: \d+ of 100 pictures of the pool cannot be read, more than 10%; the"):
+        for step in range(8):
+            batches[step]
+    short = TaskBatches(corpus, nothing, nothing, (1, 0, 0), 25, 1, 0, 0)
+    with pytest.raises(RunFailure, match="5 of 25 pictures"):
+        short[0]
 
 
 def test_streamed_scores_are_those_of_all_images_at_once(settings):

@@ -64,6 +64,13 @@ def test_a_flo_file_that_cannot_be_right_is_refused(tmp_path, content, reason):
     one_line(caught)
 
 
+def test_flow_that_is_missing_is_named(tmp_path):
+    with pytest.raises(RunFailure, match=r"no\.flo cannot be read: No such file"):
+        flow.read_flo(tmp_path / "no.flo")
+    with pytest.raises(RunFailure, match=r"no\.png is missing"):
+        flow.read_kitti(tmp_path / "no.png")
+
+
 def test_kitti_flow_agrees_with_opencv_both_ways(tmp_path, field):
     cv2 = pytest.importorskip("cv2")
     valid = RNG.random(field.shape[:2]) < 0.6
@@ -312,3 +319,30 @@ def test_coco_annotations(tmp_path):
     path.write_text("[1]")
     with pytest.raises(RunFailure, match="no COCO annotation file"):
         coco.read_captions(path)
+
+
+@pytest.mark.parametrize(
+    ("images", "annotation", "reason"),
+    [
+        ([(1, "1.jpg")], {"caption": 5}, "1 annotations without a caption"),
+        ([(1, "1.jpg")], {"caption": "x", "image_id": [1]}, "TypeError"),
+        ([(1, "1.jpg")], {"caption": "x", "image_id": 2}, "1 annotations .* of a picture that is not listed"),
+        ([(1, "1.jpg")], {"category_id": [1]}, "1 annotations without a category_id"),
+        ([(1, "1.jpg")], {"category_id": 7}, "annotation of an unknown class 7"),
+        ([(1, "1.jpg")], "text", "damaged or no COCO annotation file"),
+        ([(1, "../../etc/x.jpg")], {"caption": "x"}, "1 file names that name no file of the folder"),
+        ([(1, "1.jpg"), (2, "1.jpg")], {"caption": "x"}, "two entries of one id or file_name"),
+        ([(1, "1.jpg"), (1, "2.jpg")], {"caption": "x"}, "two entries of one id or file_name"),
+        ([("1", "1.jpg")], {"caption": "x"}, "an id that is no whole number"),
+        ([(1, 5)], {"caption": "x"}, "a file_name that is no text"),
+    ],
+)
+def test_coco_annotations_that_cannot_be_right_are_one_line(tmp_path, images, annotation, reason):
+    content = {"images": [{"id": key, "file_name": name} for key, name in images]}
+    content["categories"] = [{"id": 1, "name": "person"}]
+    content["annotations"] = [{"image_id": images[0][0], **annotation} if isinstance(annotation, dict) else annotation]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    read = coco.read_classes if "category_id" in annotation else coco.read_captions
+    with pytest.raises(RunFailure, match=reason) as caught:
+        read(tmp_path / "a.json")
+    one_line(caught)

@@ -1,6 +1,7 @@
 """GLUE's tasks: the official layouts as the `datasets` package reads them, quotes and short rows included."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -153,3 +154,55 @@ def test_parquet_labels_that_are_hidden_or_cannot_be_named(tmp_path):
         read_parquet([parquet(tmp_path, "rte", ["yes", "no"], [0, 1])], "rte", "dev")
     with pytest.raises(UserError, match="no column 'question'"):
         read_parquet([parquet(tmp_path, "rte", names, [0])], "qnli", "dev")
+
+
+def table(path, task: str, labels: list, **columns) -> str:
+    """A Parquet file with the label names of `task`, written by pyarrow."""
+    import pyarrow
+    import pyarrow.parquet
+
+    names = list(TASKS[task].names)
+    content = {column: ["text"] * len(labels) for column in TASKS[task].columns} | {"label": labels} | columns
+    facts = {"info": {"features": {"label": {"names": names}}}}
+    whole = pyarrow.table(content).replace_schema_metadata({b"huggingface": json.dumps(facts).encode()})
+    pyarrow.parquet.write_table(whole, path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "reason"),
+    [
+        ("rte", [0, 7], "label 7, allowed are 0 to 1"),
+        ("rte", [0, -2], "label -2, allowed are 0 to 1"),
+        ("rte", [0, None], "label None, allowed"),
+        ("rte", ["0"], "label '0', allowed"),
+        ("stsb", [1.0, 5.5], "label 5.5, allowed are scores from 0 to 5"),
+        ("stsb", [1.0, float("nan")], "label nan, allowed"),
+        ("stsb", [None, 2.0], "label None, allowed"),
+        ("rte", [], "holds no example"),
+    ],
+)
+def test_parquet_labels_that_cannot_be_right_are_one_line(tmp_path, task, labels, reason):
+    path = table(tmp_path / "x.parquet", task, labels)
+    with pytest.raises(RunFailure, match=rf"x\.parquet: .*{reason}") as caught:
+        read_parquet([path], task, "dev")
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_parquet_and_splits_without_a_file_or_row_are_refused(tmp_path):
+    with pytest.raises(UserError, match="rte, split dev: no Parquet file was given"):
+        read_parquet([], "rte", "dev")
+    with pytest.raises(RunFailure, match=r"no\.parquet is missing"):
+        read_parquet([tmp_path / "no.parquet"], "rte", "dev")
+    with pytest.raises(RunFailure, match="a text is missing or no string"):
+        read_parquet([table(tmp_path / "n.parquet", "rte", [0], sentence2=[None])], "rte", "dev")
+    path = table(tmp_path / "x.parquet", "rte", [0, 1] * 50)
+    content = (tmp_path / "x.parquet").read_bytes()
+    for broken in (content[:-20], b"", content[:40] + bytes(40) + content[80:]):
+        (tmp_path / "x.parquet").write_bytes(broken)
+        with pytest.raises(RunFailure, match=r"x\.parquet is damaged or no Parquet file") as caught:
+            read_parquet([path], "rte", "dev")
+        assert "\n" not in str(caught.value)
+    write(tmp_path, "rte", rows=[])
+    with pytest.raises(RunFailure, match=r"train\.tsv holds no example"):
+        read_tsv(tmp_path, "rte", "train")

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from flopwise.core.errors import RunFailure
-from flopwise.data.loader import Member, Sample, image_batches, random_box
+from flopwise.data.loader import Member, load, random_box
 from flopwise.models import clip
 
 SIZES = [(320, 240), (240, 400), (224, 224), (100, 90), (500, 130)]
@@ -40,41 +40,22 @@ def torchvisions(path, seed, side=224):
     return functional.pil_to_tensor(image).permute(1, 2, 0)
 
 
+def pixels(source, seed, side=224):
+    return torch.frombuffer(load(source, side, seed), dtype=torch.uint8).view(side, side, 3)
+
+
 def test_pixels_are_torchvisions_for_the_same_boxes(files):
-    samples = [Sample(path, seed) for path in files for seed in (None, 1, 2)]
-    (found,) = image_batches([samples])
-    for sample, pixels in zip(samples, found, strict=True):
-        assert torch.equal(pixels, torchvisions(*sample)), sample
+    for path in files:
+        for seed in (None, 1, 2):
+            assert torch.equal(pixels(path, seed), torchvisions(path, seed)), (path, seed)
 
 
 def test_a_large_jpeg_decoded_at_a_fraction_is_within_a_level(tmp_path):
     picture(2400, 1900).save(tmp_path / "large.jpg", quality=92)
-    samples = [Sample(tmp_path / "large.jpg", seed) for seed in (None, 5)]
-    (found,) = image_batches([samples])
-    for sample, pixels in zip(samples, found, strict=True):
-        difference = (pixels.int() - torchvisions(*sample).int()).abs().float()
+    for sample in ((tmp_path / "large.jpg", None), (tmp_path / "large.jpg", 5)):
+        difference = (pixels(*sample).int() - torchvisions(*sample).int()).abs().float()
         assert difference.mean() < 1
         assert difference.max() < 8
-
-
-def test_order_and_values_depend_neither_on_workers_nor_on_where_a_run_goes_on(files):
-    batches = [[Sample(path, 10 * step + i) for i, path in enumerate(files)] for step in range(5)]
-    whole = list(image_batches(batches))
-    assert len(whole) == 5
-    for workers, first in ((1, 0), (3, 0), (3, 2), (0, 4)):
-        found = list(image_batches(batches, workers=workers, first=first))
-        assert all(torch.equal(a, b) for a, b in zip(found, whole[first:], strict=True))
-
-
-def test_no_more_batches_are_decoded_than_asked_for(files, monkeypatch):
-    from flopwise.data import loader
-
-    started = []
-    monkeypatch.setattr(loader, "load", lambda sample, side: started.append(sample) or bytearray(side * side * 3))
-    iterator = image_batches([[Sample(files[0], step)] for step in range(50)], side=2, workers=1, ahead=3)
-    next(iterator)
-    iterator.close()
-    assert len(started) <= 4
 
 
 def test_members_of_a_tar_file_are_read_in_place(files, tmp_path):
@@ -83,8 +64,8 @@ def test_members_of_a_tar_file_are_read_in_place(files, tmp_path):
             archive.add(path, path.name)
     with tarfile.open(tmp_path / "shard.tar") as archive:
         members = [Member(tmp_path / "shard.tar", info.offset_data, info.size) for info in archive]
-    inside, outside = (next(image_batches([[Sample(s, 3) for s in sources]])) for sources in (members, files))
-    assert torch.equal(inside, outside)
+    for member, path in zip(members, files, strict=True):
+        assert torch.equal(pixels(member, 3), pixels(path, 3))
 
 
 def test_boxes_lie_inside_and_have_the_share_and_ratio_asked_for():
@@ -97,12 +78,13 @@ def test_boxes_lie_inside_and_have_the_share_and_ratio_asked_for():
     assert random_box(500, 100, 0) == (183, 0, 316, 100)  # no crop of nine tenths fits: the largest central one
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_what_is_no_image_is_named(tmp_path, workers):
+def test_what_is_no_image_is_named(tmp_path):
     stream = io.BytesIO()
     picture(300, 300).save(stream, "JPEG")
     (tmp_path / "cut.jpg").write_bytes(stream.getvalue()[:2000])
     (tmp_path / "text.jpg").write_text("no image")
-    for name in ("cut.jpg", "text.jpg", "absent.jpg"):
-        with pytest.raises(RunFailure, match=f"{name} cannot be read as an image"):
-            list(image_batches([[Sample(tmp_path / name)]], workers=workers))
+    for name, said in (("cut.jpg", "cannot be read"), ("text.jpg", "cannot be read"), ("absent.jpg", "is missing")):
+        with pytest.raises(RunFailure, match=f"{name}:? {said}"):
+            load(tmp_path / name, 224)
+    with pytest.raises(RunFailure, match=r"absent\.tar cannot be read: No such file"):
+        load(Member(tmp_path / "absent.tar", 0, 9), 224)

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -187,11 +188,11 @@ def test_manifests_of_arrays_find_their_images_in_the_raw_files(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({"classname": "a"}, "target is None"),
-        (manifest_entry("a", 0) | {"target": "0"}, "target is '0'"),
-        (manifest_entry("a", 0) | {"target": True}, "target is True"),
-        (manifest_entry("a", -1), "target is -1"),
-        (manifest_entry("a", 0) | {"classname": 7}, "classname is 7"),
+        ({"classname": "a"}, "whole number from 0: None"),
+        (manifest_entry("a", 0) | {"target": "0"}, "whole number from 0: '0'"),
+        (manifest_entry("a", 0) | {"target": True}, "whole number from 0: True"),
+        (manifest_entry("a", -1), "whole number from 0: -1"),
+        (manifest_entry("a", 0) | {"classname": 7}, "classname is not a string: 7"),
         (manifest_entry("a", 0) | {"default_caption": [1]}, "default_caption"),
         ("text", "not an object"),
     ],
@@ -216,6 +217,27 @@ def test_an_image_listed_twice_is_counted_and_the_first_entry_holds(copy):
     listing = open_listing(NAME, copy)
     assert [sample.target for sample in listing.splits["train"]] == [0, 1]
     assert kinds(verify(NAME, copy)).keys() >= {"key occurs twice", "image listed twice"}
+
+
+@pytest.mark.parametrize("target", [2, 10**7, 10**9, 10**30])
+def test_targets_beyond_the_classes_of_the_row_are_left_out_before_names_are_listed(copy, target):
+    keys = keys_of(copy)
+    train = {keys[0]: manifest_entry("a", 0), keys[1]: manifest_entry("b", 1), keys[2]: manifest_entry("c", target)}
+    write_manifests(copy, train, {keys[3]: manifest_entry("a", 0)})
+    listing = open_listing(NAME, copy)
+    assert listing.class_names == ("a", "b")
+    assert [sample.key for sample in listing.splits["train"]] == keys[:2]
+    assert [problem.what for problem in listing.problems] == [f"left out: target is no class: {target} of 2"]
+    put(copy / f"{FOLDER}_classnames.json", json.dumps(["a", "b", "third"]))
+    assert (len(open_listing(NAME, copy).splits["train"]) == 3) == (target == 2)
+
+
+def test_targets_of_a_retrieval_set_number_its_images(tmp_path):
+    make("flickr30k", tmp_path)
+    keys = [sample.key for sample in open_listing("flickr30k", tmp_path).splits["test"]][:2]
+    entries = {key: manifest_entry(None, 10**9 * place) for place, key in enumerate(keys)}
+    put(tmp_path / "FLICKR30K_test.json", json.dumps(entries))
+    assert [sample.key for sample in open_listing("flickr30k", tmp_path).splits["test"]] == keys[:1]
 
 
 @pytest.mark.parametrize("key", ["../secret.png", "/etc/passwd", "a/../../secret.png"])
@@ -393,6 +415,27 @@ def test_a_cut_archive_is_named(packed, cut):
     assert "cut" in verify_text(result)
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_an_archive_that_claims_much_is_not_believed(packed, kind):
+    path = packed / f"{FOLDER}.tar"
+    whole = path.read_bytes()[: 1024 * 14]  # a header and one block for each picture
+    header = tarfile.TarInfo(f"{FOLDER}/x")
+    header.type, header.size = kind, 8 * 1024**3 - 1
+    path.write_bytes(whole + header.tobuf(tarfile.USTAR_FORMAT) + bytes(2048))
+    tracemalloc.start()
+    result = verify(NAME, packed)
+    assert tracemalloc.get_traced_memory()[1] < 50 * 1024**2
+    tracemalloc.stop()
+    assert "a header asks for 8,589,93" in verify_text(result)
+    assert result["counts"]["train"]["found"] == 11
+    path.write_bytes(header.tobuf(tarfile.USTAR_FORMAT) + bytes(2048))
+    with pytest.raises(RunFailure, match=r"no image of objectnet was found; .*; left out: OBJECTNET\.tar: .* asks for"):
+        open_listing(NAME, packed)
+    header.size = 0
+    path.write_bytes(whole + header.tobuf(tarfile.USTAR_FORMAT) * 2000 + bytes(2048))
+    assert not verify(NAME, packed)["ok"] or kind == tarfile.XGLTYPE
+
+
 def test_a_compressed_archive_is_refused_in_one_line(packed):
     path = packed / f"{FOLDER}.tar"
     content = path.read_bytes()
@@ -438,19 +481,21 @@ def test_control_characters_are_escaped_where_shown(copy):
 
 
 def test_a_decompression_bomb_is_refused(copy, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr("flopwise.data.images.MAX_PIXELS", 100)
     Image.new("RGB", (11, 11)).save(images(copy)[0])  # over the limit
     Image.new("RGB", (99, 99)).save(images(copy)[1])  # far over it
     for path in images(copy)[2:]:
         Image.new("RGB", (9, 9)).save(path)
     result = verify(NAME, copy)
     assert kinds(result) == {"image that cannot be read": 2}
-    assert all("more pixels than 100" in line for line in result["problems"]["image that cannot be read"]["examples"])
+    assert all(
+        "more than the 100 allowed" in line for line in result["problems"]["image that cannot be read"]["examples"]
+    )
 
 
 def test_formats_that_start_programs_are_not_opened(copy):
     images(copy)[0].write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n")
-    assert "not an image" in verify_text(verify(NAME, copy))
+    assert "cannot be read as an image (unknown format)" in verify_text(verify(NAME, copy))
 
 
 # Pickles and annotations
@@ -554,6 +599,18 @@ def test_a_key_of_a_crop_cannot_leave_the_folder_of_copies(tmp_path):
     with pytest.raises(RunFailure, match="climbs out"):
         prepare("mtsd", tmp_path, tmp_path / "out")
     assert not list(tmp_path.rglob("*escape*"))
+
+
+@pytest.mark.parametrize("side", ["1e400", "1e12", "NaN"])
+def test_boxes_outside_every_picture_are_one_line(tmp_path, side):
+    make("mtsd", tmp_path)
+    path = tmp_path / "MTSD/MTSD/mtsd_v2_fully_annotated/annotations/p1.json"
+    content = json.loads(path.read_text())
+    for item in content["objects"]:
+        item["bbox"]["xmax"] = 0
+    path.write_text(json.dumps(content).replace('"xmax": 0', f'"xmax": {side}'))
+    with pytest.raises(RunFailure, match="is not in the layout of mtsd"):
+        open_listing("mtsd", tmp_path)
 
 
 def test_links_inside_hdf5_are_refused(tmp_path):

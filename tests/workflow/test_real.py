@@ -24,11 +24,11 @@ RESULTS = ("csv", "chunks.csv", "inside.csv")
 
 
 def shard(path, samples: int) -> None:
-    """A tar shard; its first picture is broken."""
+    """A tar shard; its first picture is none, which is seen when it is listed, its second is cut, which is not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as archive:
         for number in range(samples):
-            image = picture(number) if number else b"no picture"
+            image = {0: b"no picture", 1: picture(1)[:700]}.get(number, picture(number))
             for ending, content in (("jpg", image), ("txt", f"a photo of number {number}".encode())):
                 member = tarfile.TarInfo(f"{number:05d}.{ending}")
                 member.size = len(content)
@@ -112,6 +112,9 @@ def test_the_study_runs_to_its_tables(tree):
     assert set(final["method"]) == {"full-ft", "lnfit"}
     assert final["value"].between(0, 100).all()
     assert set(final["status"]) == {"done"}
+    (result, *_) = json.loads((study / "train" / f"{JOB}.json").read_text())
+    drawn = [steps * size for steps, size in zip(result["steps"], (8, 6))]  # the pool's part of a batch of 16
+    assert result["replaced_images"] == pytest.approx([2 / 48 * count for count in drawn], abs=1)
 
 
 def test_the_card_says_what_was_read_and_names_no_folder_of_this_machine(tree, root):
@@ -121,7 +124,8 @@ def test_the_card_says_what_was_read_and_names_no_folder_of_this_machine(tree, r
     assert card["where"] == "DTD"
     assert len(card["listing"]["test"]["sha256"]) == 64
     pool = json.loads((data / "pool" / "card.json").read_text())
-    assert (pool["counts"]["train"], pool["shards"], pool["pool"]) == (50, 2, "laion_400m")
+    assert (pool["counts"]["train"], pool["shards"], pool["pool"]) == (48, 2, "laion_400m")
+    assert pool["left_out"] == {"no image, or one of too many pixels": 2}
     for path in data.rglob("*"):
         assert path.is_dir() or str(root).encode() not in path.read_bytes(), path
 
@@ -154,6 +158,10 @@ def test_a_killed_job_goes_on_and_ends_with_the_same_bytes(tree, tmp_path):
     whole = made / "continual" / "train" / JOB
     for ending in RESULTS:
         assert (folder / f"out.{ending}").read_bytes() == whole.with_suffix(f".{ending}").read_bytes()
+    counts = [
+        json.loads(path.read_text())[0]["replaced_images"] for path in (folder / "out.json", whole.with_suffix(".json"))
+    ]
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize(

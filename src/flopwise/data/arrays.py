@@ -3,14 +3,36 @@
 Nothing in them is executed: pickles go through an unpickler that knows arrays and plain containers only.
 """
 
+import io
+import math
 import pickle
 import struct
 import zipfile
+from contextlib import contextmanager
 
 import numpy as np
 
 from flopwise.core.errors import RunFailure
+from flopwise.data.images import MAX_PIXELS
+from flopwise.data.matlab import read_mat
 from flopwise.data.tree import Tree
+
+MAX_HEADER = 2**16  # bytes of the header of an array in an .npz
+MAX_OBJECTS = 64 * 1024**2  # bytes of an array of objects (CUB's class names need 20 kB)
+MAX_LABELS = 1024**3  # bytes of HDF5 labels (Shapes3D's need 23 MB)
+
+
+@contextmanager
+def damaged(where):
+    """What reading `where` raises, whatever it is, as a `RunFailure` of one line: libraries fail on hostile bytes in many
+    ways that all mean the same."""
+    try:
+        yield
+    except RunFailure:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RunFailure(f"{where} is damaged: {reason}") from error
 
 
 def image_array(tree: Tree, path: str, index: int) -> np.ndarray:
@@ -18,13 +40,21 @@ def image_array(tree: Tree, path: str, index: int) -> np.ndarray:
     images = images_of(tree, path)
     if not 0 <= index < len(images):
         raise RunFailure(f"{tree.where / path} holds {len(images)} images; image {index} was asked for")
-    return np.ascontiguousarray(images[index])
+    with damaged(tree.where / path):
+        return np.ascontiguousarray(images[index])
 
 
 def images_of(tree: Tree, path: str):
-    """All images of an array file, (N, H, W) or (N, H, W, 3); HDF5 stays on disk. The last file used is kept open."""
+    """All images of an array file, uint8 (N, H, W) or (N, H, W, 3); HDF5 stays on disk. The last file used is kept
+    open."""
     if path not in tree.arrays:
-        images = _load_images(tree, path)
+        with damaged(tree.where / path):
+            images = _load_images(tree, path)
+            shape = images.shape
+            if images.dtype != np.uint8 or len(shape) not in (3, 4) or shape[3:] not in ((), (3,)):
+                raise ValueError(f"images are {images.dtype} of shape {shape}")
+            if shape[1] * shape[2] > MAX_PIXELS:
+                raise ValueError(f"images of {shape[2]} x {shape[1]} pixels, more than the {MAX_PIXELS:,} allowed")
         tree.arrays.clear()
         tree.arrays[path] = images
     return tree.arrays[path]
@@ -38,7 +68,7 @@ def _load_images(tree: Tree, path: str):
     if path.endswith(".h5"):
         return hdf5(tree, path)["images"]
     if path.endswith(".mat"):
-        return np.transpose(mat(tree, path)["X"], (3, 0, 1, 2))
+        return np.transpose(mat_numbers(tree, path, "X"), (3, 0, 1, 2))
     if path.endswith(".bin"):
         return np.frombuffer(tree.read(path), np.uint8).reshape(-1, 3, 96, 96).transpose(0, 3, 2, 1)
     if path.endswith("-ubyte"):
@@ -125,52 +155,50 @@ def idx(tree: Tree, path: str) -> np.ndarray:
 
 
 def npz_names(tree: Tree, path: str) -> list[str]:
-    with tree.open(path) as stream, _archive(stream, tree.where / path) as archive:
+    with tree.open(path) as stream, damaged(tree.where / path), zipfile.ZipFile(stream) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def npz(tree: Tree, path: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Arrays of an .npz; one of objects goes through the restricted unpickler."""
+    """Arrays of an .npz; one of objects goes through the restricted unpickler. No more is unpacked than the array's own
+    shape asks for."""
     where = tree.where / path
     found = {}
-    with tree.open(path) as stream, _archive(stream, where) as archive:
+    with tree.open(path) as stream, damaged(where), zipfile.ZipFile(stream) as archive:
         for name in names:
             if f"{name}.npy" not in archive.namelist():
                 raise RunFailure(f"{where} has no array {name!r}; it has {', '.join(archive.namelist())}")
-            with archive.open(f"{name}.npy") as member:
+            with damaged(f"{where}[{name}]"), archive.open(f"{name}.npy") as member:
                 found[name] = _npy(member, f"{where}[{name}]")
     return found
 
 
-def _archive(stream, where) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise RunFailure(f"{where} is no .npz file: {error}") from error
-
-
-def _npy(stream, where: str) -> np.ndarray:
-    try:
-        version = np.lib.format.read_magic(stream)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read_header(stream)
-        if dtype.hasobject:
-            return np.asarray(_unpickle(stream, where))
-        data = np.frombuffer(stream.read(), dtype)
-        return data.reshape(shape, order="F" if fortran else "C")
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError, MemoryError) as error:
-        raise RunFailure(f"{where} is damaged: {error}") from error
+def _npy(member, where: str) -> np.ndarray:
+    head = io.BytesIO(member.read(MAX_HEADER))
+    version = np.lib.format.read_magic(head)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read_header(head)
+    member.seek(head.tell())
+    size = MAX_OBJECTS if dtype.hasobject else math.prod(shape) * dtype.itemsize
+    content = member.read(size)
+    if member.read(1):  # looks at the checksum too, where the content ends
+        raise ValueError(f"more than the {size:,} bytes of shape {shape} and {dtype}")
+    if dtype.hasobject:
+        return np.asarray(_unpickle(io.BytesIO(content), where))
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def mat(tree: Tree, path: str) -> dict:
-    """A MATLAB file (not 7.3), arrays and structs squeezed."""
-    from scipy.io import loadmat
+    """The variables of a MATLAB file, see `read_mat`."""
+    return read_mat(tree.read(path), tree.where / path)
 
-    with tree.open(path) as stream:
-        try:
-            return loadmat(stream, squeeze_me=True)
-        except Exception as error:  # scipy raises many kinds on a damaged file
-            raise RunFailure(f"{tree.where / path} is no MATLAB file: {error}") from error
+
+def mat_numbers(tree: Tree, path: str, name: str) -> np.ndarray:
+    """The variable `name` of a MATLAB file, which must be an array of numbers."""
+    found = mat(tree, path).get(name)
+    if not isinstance(found, np.ndarray):
+        raise RunFailure(f"{tree.where / path} has no array of numbers {name!r}")
+    return found
 
 
 def hdf5(tree: Tree, path: str):
@@ -179,11 +207,17 @@ def hdf5(tree: Tree, path: str):
         import h5py
     except ImportError as error:
         raise RunFailure(f"{tree.where / path} is HDF5: install h5py (pip install 'flopwise[real]')") from error
-    try:
+    with damaged(tree.where / path):
         content = h5py.File(tree.open(path), "r")
         own = all(isinstance(content.get(name, getlink=True), h5py.HardLink) for name in ("images", "labels"))
-    except OSError as error:
-        raise RunFailure(f"{tree.where / path} is no HDF5 file: {error}") from error
-    if not own or any(content[name].external or content[name].is_virtual for name in ("images", "labels")):
-        raise RunFailure(f"{tree.where / path} must hold the data sets images and labels itself, without links")
-    return content
+        if not own or any(content[name].external or content[name].is_virtual for name in ("images", "labels")):
+            raise RunFailure(f"{tree.where / path} must hold the data sets images and labels itself, without links")
+        return content
+
+
+def hdf5_labels(tree: Tree, path: str) -> np.ndarray:
+    """The array `labels` of an HDF5 file."""
+    with damaged(tree.where / path), hdf5(tree, path) as content:
+        if content["labels"].nbytes > MAX_LABELS:
+            raise ValueError(f"labels of shape {content['labels'].shape}")
+        return content["labels"][()]

@@ -1,6 +1,5 @@
 """Images that stay where a user has them: a list of places, and the pictures one by one when they are asked for."""
 
-import io
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.seeds import numpy_generator
 from flopwise.data import loader
+from flopwise.data.arrays import damaged, image_array
 from flopwise.data.images import open_image
 from flopwise.data.strings import Strings
 from flopwise.data.tree import Tree
 
 THUMBNAIL = 96  # pixels
-MOST_UNREADABLE = 1000  # neighbours that are tried in place of a picture that cannot be read
+OTHERS = 10  # pictures that are tried in place of one that cannot be read
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class ImageFiles:
     """N images below `root`.
 
     paths: names of F files, with `/`. file_of int32 (N,): the file that each image is in. lenient: a picture that cannot
-    be read is replaced by the next one of the list (of millions of web images some are always broken); else it ends the
-    job."""
+    be read is replaced by another one drawn at random (of millions of web images some are always broken); else it ends
+    the job."""
 
     root: Path | None
     paths: Strings
@@ -73,26 +74,34 @@ class ImageFiles:
         """Image `index` as a PIL image in RGB. Raises `RunFailure` that names what is missing or broken."""
         self._folder()
         path = self.paths[int(self.file_of[index])]
-        image = self._number(path, index) if self.numbers is not None else self._file(path, index)
-        box = (0, 0, 0, 0) if self.boxes is None else tuple(map(int, self.boxes[index]))
-        return image.crop(box) if any(box) else image
+        return self._number(path, index) if self.numbers is not None else self._file(path, index)
 
     def view(self, index: int, side: int, seed: int | None = None) -> np.ndarray:
         """uint8 (side, side, 3): the image cropped at random under `seed`, or resized and cropped at the centre."""
         if self.numbers is not None or self.boxes is not None:
-            pixels = loader.view(self.image(index), side, seed)
+            image = self.image(index)
+            with damaged(self.root / self.where(index)):
+                pixels = loader.view(image, side, seed)
         else:
-            pixels = loader.load(loader.Sample(self._source(index), seed), side)
+            pixels = loader.load(self._source(index), side, seed)
         return np.frombuffer(pixels, np.uint8).reshape(side, side, 3)
 
-    def usable(self, index: int, side: int, seed: int | None = None) -> tuple[int, np.ndarray]:
-        """(index, view) of the image, or where `lenient` of the next one that can be read."""
-        for candidate in range(index, index + (MOST_UNREADABLE if self.lenient else 0)):
+    def usable(self, index: int, side: int, seed: int) -> tuple[int, np.ndarray, str | None]:
+        """(index, view, None) of the image under `seed`; where `lenient` and it cannot be read, of another one, and why:
+        the first that can be read of `OTHERS` drawn from the whole list under the same seed, so that no picture stands in
+        more often than any other."""
+        try:
+            return index, self.view(index, side, seed), None
+        except RunFailure as error:
+            if not self.lenient:
+                raise
+            reason = str(error)
+        for other in map(int, numpy_generator(seed, "other").integers(len(self), size=OTHERS)):
             try:
-                return candidate % len(self), self.view(candidate % len(self), side, seed)
+                return other, self.view(other, side, seed), reason
             except RunFailure:
                 continue
-        return index, self.view(index, side, seed)
+        raise RunFailure(f"{reason}; nor can any of {OTHERS} pictures drawn in its place be read")
 
     def load(self, indices: Iterable[int], side: int, threads: int = 1) -> np.ndarray:
         """uint8 (n, side, side, 3), each image resized and cropped at the centre; in the order of `indices`, however many
@@ -111,21 +120,22 @@ class ImageFiles:
         return self.root
 
     def _file(self, path: str, index: int):
+        name, box = f"{self.root / self.where(index)}", self._box(index)
         try:
             with (self.root / path).open("rb") as stream:
-                if self.spans is None:
-                    return open_image(stream, str(self.root / path))
+                if self.spans is None or self.spans[index, 1] < 0:
+                    return open_image(stream, name, box)
                 stream.seek(int(self.spans[index, 0]))
-                content = stream.read(int(self.spans[index, 1]))
+                return open_image(stream.read(int(self.spans[index, 1])), name, box)
         except OSError as error:
             raise RunFailure(f"{self.root / path} cannot be read: {error.strerror or error}") from error
-        return open_image(io.BytesIO(content), f"{self.root / self.where(index)}")
+
+    def _box(self, index: int) -> tuple[int, int, int, int] | None:
+        return None if self.boxes is None or not self.boxes[index].any() else tuple(map(int, self.boxes[index]))
 
     def _number(self, path: str, index: int):
         """An image of an array file; the file is read once and kept."""
         from PIL import Image
-
-        from flopwise.data.arrays import image_array
 
         folder, _, inner = path.partition("/")
         with self._lock:

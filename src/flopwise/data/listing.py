@@ -88,7 +88,8 @@ def listing(
     everything = [row for part in rows.values() for row in part]
     labels = list(classes) if classes is not None else sorted({row.label for row in everything})
     if not everything or not labels:
-        raise RunFailure(f"{tree.where}: no image of {dataset.name} was found; expected {dataset.layout}")
+        lost = "".join(f"; left out: {problem.path}: {problem.what}" for problem in list(problems)[:1])
+        raise RunFailure(f"{tree.where}: no image of {dataset.name} was found; expected {dataset.layout}{lost}")
     targets = {label: target for target, label in enumerate(labels)}
     splits = {
         key: [

@@ -14,7 +14,7 @@ from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.catalogue import DataSet, dataset
 from flopwise.data.listing import Listing, Sample, Source
 from flopwise.data.readers import READERS, read_layout
-from flopwise.data.readers.sets import SPLITS_OF_MANIFESTS
+from flopwise.data.readers.sets import CLASSES_OF_LISTS, SPLITS_OF_MANIFESTS
 from flopwise.data.tree import Problem, Tree
 
 CAPTIONS = ("default_caption", "primer_caption", "synthetic_caption", "synthetic_merged_caption")
@@ -123,8 +123,9 @@ def read_manifest(path: Path) -> tuple[dict[str, dict], list[Problem]]:
     entries = {}
     for key, entry in content.items():
         faults = _faults(key, entry)
-        problems += [Problem(f"{path.name}: {key}", fault) for fault in faults]
-        if not any(fault.startswith("left out") for fault in faults):
+        found = [Problem(f"{path.name}: {key}", fault, kept=not fault.startswith("left out")) for fault in faults]
+        problems += found
+        if all(problem.kept for problem in found):
             entries[key] = entry
     return entries, problems
 
@@ -143,9 +144,9 @@ def _faults(key: str, entry) -> list[str]:
         return ["left out: path that climbs out of the folder"]
     faults = []
     if type(entry.get("target")) is not int or entry["target"] < 0:
-        faults.append(f"left out: target is {entry.get('target')!r}, not a whole number from 0")
+        faults.append(f"left out: target is not a whole number from 0: {entry.get('target')!r}")
     if not isinstance(entry.get("classname"), str | None):
-        faults.append(f"left out: classname is {entry['classname']!r}, not a string")
+        faults.append(f"left out: classname is not a string: {entry['classname']!r}")
     for name in CAPTIONS:
         value = entry.get(name)
         if not isinstance(value, str | None) and not (
@@ -167,35 +168,50 @@ def _captions(entry: dict) -> tuple[str, ...]:
 
 def _by_manifests(facts: DataSet, tree: Tree, files: dict[str, Path], prepared: bool) -> Listing:
     problems, splits, named = list(tree.problems), {"train": [], "test": []}, {}
+    names = _written_names(facts, tree, problems)
+    read = {split: read_manifest(path) for split, path in files.items()}
+    most = _most_classes(facts, names, sum(len(entries) for entries, _ in read.values()))
     for split, path in files.items():
-        entries, faults = read_manifest(path)
+        entries, faults = read[split]
         problems += faults
         for key, entry in entries.items():
             target, name = entry["target"], entry.get("classname")
+            if target >= most:
+                problems.append(Problem(f"{path.name}: {key}", f"left out: target is no class: {target} of {most}"))
+                continue
             if name is not None and named.setdefault(target, name) != name:
                 problems.append(
                     Problem(
                         f"{path.name}: {key}",
                         f"class names differ: target {target} is {named[target]!r} elsewhere, here {name!r}",
+                        kept=True,
                     )
                 )
             splits[split].append(Sample(key, target, _captions(entry), Source(key)))
-    names = _written_names(facts, tree, problems)
     if names is None:
         names = [named.get(target, "") for target in range(max(named, default=-1) + 1)]
         problems += [
-            Problem(f"target {i}", "no image of it, so no class name") for i, name in enumerate(names) if not name
+            Problem(f"target {i}", "no image of it, so no class name", kept=True)
+            for i, name in enumerate(names)
+            if not name
         ]
     if facts.n_classes:
         for split, samples in splits.items():
             splits[split] = [sample for sample in samples if sample.target < len(names)]
             problems += [
-                Problem(sample.key, f"left out: target {sample.target} of {len(names)} classes")
+                Problem(sample.key, f"left out: target is no class: {sample.target} of {len(names)}")
                 for sample in samples
                 if sample.target >= len(names)
             ]
     found = Listing(facts, tree, tuple(names), splits, "manifest", tuple(problems), prepared)
     return _with_raw_sources(found)
+
+
+def _most_classes(facts: DataSet, names: list[str] | None, entries: int) -> int:
+    """How many classes a set can have: those of its row or its list of names, or where images are numbered as many as
+    there are images; a larger target is a mistake, and a list of names up to it would fill the memory."""
+    known = max(facts.n_classes or 0, CLASSES_OF_LISTS.get(facts.name, 0), len(names or ()))
+    return known or max(facts.n_train or 0, facts.n_test or 0, entries)
 
 
 def _with_raw_sources(found: Listing) -> Listing:
@@ -228,7 +244,7 @@ def _written_names(facts: DataSet, tree: Tree, problems: list[Problem]) -> list[
     except (OSError, ValueError, RecursionError) as error:
         raise RunFailure(f"{path} is not JSON: {error}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        problems.append(Problem(path.name, "class names not used: not a list of strings"))
+        problems.append(Problem(path.name, "class names not used: not a list of strings", kept=True))
         return None
     return names
 
@@ -239,6 +255,7 @@ def _renamed(found: Listing) -> Listing:
     names = _written_names(found.dataset, found.tree, problems)
     if names is not None and len(names) != len(found.class_names):
         file = class_file(found.dataset, found.tree.root).name
-        problems.append(Problem(file, f"class names not used: {len(names)} names for {len(found.class_names)} classes"))
+        what = f"class names not used: {len(names)} names for {len(found.class_names)} classes"
+        problems.append(Problem(file, what, kept=True))
         names = None
     return dataclasses.replace(found, class_names=tuple(names or found.class_names), problems=tuple(problems))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from flopwise.core.errors import UserError
+from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.catalogue import catalogue, facts_of_row
 from flopwise.data.files import ImageFiles
+from flopwise.data.images import check_header
 from flopwise.data.readers.shards import find_shards, read_shard
 from flopwise.data.readers.skips import Skips
 from flopwise.data.store import Split, write_set
@@ -43,7 +44,8 @@ def _refuse_packed(path: Path) -> None:
 def build_pool_listing(name: str, source: str, root: Path | str | None, out: Path) -> dict:
     """List the pool's shards below `root` and write the listing to `out` as the pool called `name`; returns the card.
 
-    Samples without an image or a caption are left out and counted in the card (`left_out`)."""
+    Samples without an image or a caption, and those whose image is none by its header, are left out and counted in the
+    card (`left_out`)."""
     shards, skips = find_pool(source, root), Skips()
     files, spans, captions = [], [], []
     for number, shard in enumerate(_progress(shards, name)):
@@ -52,11 +54,18 @@ def build_pool_listing(name: str, source: str, root: Path | str | None, out: Pat
             if raw.image is None or raw.caption is None or not raw.caption.strip():
                 skips.add("no image or no caption", f"{shard}: {raw.key}")
                 continue
+            try:
+                check_header(raw.image, raw.key)
+            except RunFailure as error:
+                skips.add("no image, or one of too many pixels", f"{shard}: {error}")
+                continue
             files.append(number)
             spans.append((raw.offset, len(raw.image)))
             captions.append(raw.caption)
     if not files:
-        raise UserError(f"pool {source}: {len(shards)} shards below {root} hold no image-caption pair; {skips.lines()}")
+        raise UserError(
+            f"pool {source}: {len(shards)} shards below {root} hold no image-caption pair; {'; '.join(skips.lines())}"
+        )
     sizes = np.asarray([(Path(root) / shard).stat().st_size for shard in shards], dtype=np.int64)
     images = ImageFiles(
         Path(root),

@@ -1,5 +1,6 @@
 """Real data sets: the listing of a user's copy, checked against its row of the catalogue, as a small stored set."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def build_real(name: str, root: Path | str | None, out: Path, *, allow_subset: b
         splits["validation"] = _validation(found)
     facts = {
         **facts_of_row(name), "where": found.dataset.folder, "membership": found.membership, "prepared": found.prepared,
-        "warnings": warnings, "left_out": len(found.problems),
+        "warnings": warnings, "left_out": _left_out(found),
         "listing": {key: _list_facts(found, key) for key in wanted},
     }  # fmt: skip
     built = BuiltSet(splits.get("train"), splits["test"], list(found.class_names), splits.get("validation"))
@@ -89,6 +90,12 @@ def _count_warnings(found: Listing, wanted: tuple[str, ...], allow_subset: bool)
             f"data set {facts.name}: {len(lost):,} files are missing, the first is {found.tree.where / lost[0]}"
         )
     return warnings
+
+
+def _left_out(found: Listing) -> dict[str, int]:
+    """Reason -> how many files or entries of the copy are not in the listing for it; entries that are kept do not count."""
+    reasons = [problem.what.removeprefix("left out: ") for problem in found.problems if not problem.kept]
+    return dict(sorted(Counter(reason.split(":")[0].split(";")[0] for reason in reasons).items()))
 
 
 def _list_facts(found: Listing, key: str) -> dict:

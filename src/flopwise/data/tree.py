@@ -13,12 +13,16 @@ from typing import BinaryIO, NamedTuple
 
 from flopwise.core.errors import RunFailure, UserError
 
+MAX_HEADER = 1024**2  # bytes of one header of an archive; a long name needs a few hundred
+
 
 class Problem(NamedTuple):
-    """One thing that was left out or is wrong: where, and what."""
+    """One thing that was left out, or `kept` though something is wrong with it: where, and what. Details of `what` stand
+    behind a colon or semicolon."""
 
     path: str
     what: str
+    kept: bool = False
 
 
 class Tree:
@@ -113,11 +117,16 @@ class Tree:
     def _scan_archive(self, archive: Path) -> None:
         size, end = archive.stat().st_size, 0
         try:
-            with tarfile.open(archive, "r:", encoding="utf-8", errors="surrogateescape") as members:
+            with (
+                archive.open("rb") as stream,
+                tarfile.open(
+                    fileobj=Bounded(stream, MAX_HEADER), mode="r:", encoding="utf-8", errors="surrogateescape"
+                ) as members,
+            ):
                 for member in members:
                     end = member.offset_data + (-(-member.size // 512) * 512 if member.isreg() else 0)
                     self._take(member, size)
-        except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
+        except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError, RecursionError) as error:
             self._refuse(archive.name, f"archive is damaged or cut, or compressed: {error}")
             return
         if size < end + 512:
@@ -146,6 +155,18 @@ class Tree:
 
     def _refuse(self, path: str, what: str) -> None:
         self.problems.append(Problem(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), what))
+
+
+class Bounded:
+    """A binary stream for `tarfile` that never reads more than `limit` bytes at once: headers can claim any size."""
+
+    def __init__(self, stream, limit: int):
+        self.seek, self.tell, self._read, self.limit = stream.seek, stream.tell, stream.read, limit
+
+    def read(self, size: int) -> bytes:
+        if size > self.limit:
+            raise tarfile.ReadError(f"a header asks for {size:,} bytes")
+        return self._read(size)
 
 
 class _Window(io.RawIOBase):

@@ -26,7 +26,7 @@ READERS = {  # kind -> module:function below this package
 }
 
 OTHER_FORMATS = (  # sets that are no lists of images with classes or captions; their readers are modules of their own
-    "webdataset_shards", "parquet_pairs", "text_documents", "sintel", "kitti_flow", "autoflow", "ade20k", "glue",
+    "webdataset_shards", "text_documents", "sintel", "kitti_flow", "autoflow", "ade20k", "glue",
     "coco_json", "cub_official", "audioset_lists", "kinetics_lists",
 )  # fmt: skip
 
@@ -39,7 +39,7 @@ def read_layout(dataset, tree):
     read = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     try:
         return read(tree, dataset, **OPTIONS.get(dataset.name, {}))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise RunFailure(
             f"{tree.where} is not in the layout of {dataset.name} ({dataset.layout}; {dataset.annotations}): {error!r}"
         ) from error

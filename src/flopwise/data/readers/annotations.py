@@ -86,5 +86,7 @@ def bbox_crop_json(tree, dataset, *, base: str, splits: dict[str, str], images: 
 def _crop(item: dict, split: str, image: str, images: str) -> Row:
     label = item["label"].split("--")[1] if "--" in item["label"] else item["label"]
     box = tuple(round(float(item["bbox"][side])) for side in ("xmin", "ymin", "xmax", "ymax"))
+    if max(map(abs, box)) >= 2**31:
+        raise ValueError(f"the box {box} of {image} lies nowhere in a picture")
     key = f"MTSD/processed/{split}/{label}/{image}__{item['key']}.jpg"
     return Row(key, label, (), Source(f"{images}/{image}.jpg", None, box))

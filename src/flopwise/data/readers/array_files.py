@@ -3,7 +3,18 @@
 import numpy as np
 
 from flopwise.core.errors import RunFailure
-from flopwise.data.arrays import cifar_batch, hdf5, idx, mat, npz, npz_names, restricted_pickle
+from flopwise.data.arrays import (
+    cifar_batch,
+    damaged,
+    hdf5_labels,
+    idx,
+    images_of,
+    mat,
+    mat_numbers,
+    npz,
+    npz_names,
+    restricted_pickle,
+)
 from flopwise.data.listing import Listing, Row, Source, listing
 
 DIGITS = tuple("0123456789")
@@ -25,15 +36,16 @@ def _cifar(tree, dataset, *, folder: str, batches: dict, meta: str, labels: str,
             path = f"{folder}/{file}"
             for place, target in enumerate(cifar_batch(tree, path, labels)[1]):
                 rows[split].append(Row(key.format(split, len(rows[split])), target, (), Source(path, place)))
-    found = restricted_pickle(tree, f"{folder}/{meta}")[names]
-    return _numbered(tree, dataset, rows, [str(name) for name in found])
+    with damaged(tree.where / folder / meta):
+        found = [str(name) for name in restricted_pickle(tree, f"{folder}/{meta}")[names]]
+    return _numbered(tree, dataset, rows, found)
 
 
 def _idx(tree, dataset, *, folder: str, names: tuple[str, ...]) -> Listing:
     rows = {}
     for split, stem in (("train", "train"), ("test", "t10k")):
         images, labels = f"{folder}/raw/{stem}-images-idx3-ubyte", f"{folder}/raw/{stem}-labels-idx1-ubyte"
-        rows[split] = _target_first(images, idx(tree, labels), dataset, split)
+        rows[split] = _target_first(images, idx(tree, labels).ravel(), dataset, split)
         _same_length(tree, images, len(idx(tree, images)), len(rows[split]))
     return _numbered(tree, dataset, rows, names)
 
@@ -52,10 +64,9 @@ def _svhn(tree, dataset) -> Listing:
     rows = {}
     for split in ("train", "test"):
         path = f"{split}_32x32.mat"
-        content = mat(tree, path)
-        targets = np.atleast_1d(content["y"]).astype(int) % 10  # the file calls the digit 0 ten
+        targets = mat_numbers(tree, path, "y").ravel().astype(int) % 10  # the file calls the digit 0 ten
         rows[split] = _target_first(path, targets, dataset, split)
-        _same_length(tree, path, content["X"].shape[3], len(targets))
+        _same_length(tree, path, len(images_of(tree, path)), len(targets))
     return _numbered(tree, dataset, rows, DIGITS)
 
 
@@ -65,25 +76,28 @@ def torchvision_mat(tree, dataset, *, style: str, **options) -> Listing:
 
 
 def _flowers(tree, dataset, *, splits: dict[str, str], names: tuple[str, ...]) -> Listing:
-    labels = np.atleast_1d(mat(tree, "flowers-102/imagelabels.mat")["labels"]).astype(int) - 1
-    places = mat(tree, "flowers-102/setid.mat")
-    rows = {
-        split: [
-            Row(f"flowers-102/jpg/image_{image:05d}.jpg", int(labels[image - 1]))
-            for image in np.atleast_1d(places[key]).astype(int).tolist()
-        ]
-        for split, key in splits.items()
-    }
+    labels = mat_numbers(tree, "flowers-102/imagelabels.mat", "labels").ravel().astype(int) - 1
+    rows = {}
+    for split, key in splits.items():
+        images = mat_numbers(tree, "flowers-102/setid.mat", key).ravel().astype(int)
+        odd = images[(images < 1) | (images > len(labels))]
+        if odd.size:
+            raise RunFailure(f"{tree.where}/flowers-102/setid.mat names image {odd[0]}; there are {len(labels)} labels")
+        rows[split] = [Row(f"flowers-102/jpg/image_{image:05d}.jpg", int(labels[image - 1])) for image in images]
     return _numbered(tree, dataset, rows, names)
 
 
 def _cars(tree, dataset) -> Listing:
     base, rows = "stanford_cars", {}
     for split, file in (("train", "devkit/cars_train_annos.mat"), ("test", "cars_test_annos_withlabels.mat")):
-        annotations = np.atleast_1d(mat(tree, f"{base}/{file}")["annotations"])
-        rows[split] = [Row(f"{base}/cars_{split}/{item['fname']}", int(item["class"]) - 1) for item in annotations]
-    names = np.atleast_1d(mat(tree, f"{base}/devkit/cars_meta.mat")["class_names"])
-    return _numbered(tree, dataset, rows, [str(name) for name in names])
+        with damaged(tree.where / base / file):
+            rows[split] = [
+                Row(f"{base}/cars_{split}/{item['fname']}", int(item["class"].item()) - 1)
+                for item in mat(tree, f"{base}/{file}")["annotations"]
+            ]
+    with damaged(tree.where / base / "devkit/cars_meta.mat"):
+        names = [str(name) for name in mat(tree, f"{base}/devkit/cars_meta.mat")["class_names"]]
+    return _numbered(tree, dataset, rows, names)
 
 
 def npz_array(tree, dataset, *, style: str, **options) -> Listing:
@@ -96,11 +110,12 @@ def _cub(tree, dataset) -> Listing:
     for split in ("train", "test"):
         path = f"{split}_data.npz"
         content = npz(tree, path, ("targets", "classes"))
-        rows[split] = [
-            Row(f"cub-200-images-{split}/{place}.png", int(target), (), Source(path, place))
-            for place, target in enumerate(content["targets"])
-        ]
-        names = names or [str(item[1]).replace("_", " ").replace("-", " ") for item in content["classes"].tolist()]
+        with damaged(tree.where / path):
+            rows[split] = [
+                Row(f"cub-200-images-{split}/{place}.png", int(target), (), Source(path, place))
+                for place, target in enumerate(content["targets"])
+            ]
+            names = names or [str(item[1]).replace("_", " ").replace("-", " ") for item in content["classes"].tolist()]
     return _numbered(tree, dataset, rows, names)
 
 
@@ -112,8 +127,9 @@ def _dsprites(tree, dataset, *, draw: tuple[int, int], removed: tuple[int, ...],
         raise RunFailure(f"{tree.where / path} has no array 'imgs'")
     latents = npz(tree, path, ("latents_values",))["latents_values"]
     kept = np.ones(len(latents), bool)
-    for column in (-1, -2):
-        kept &= ~np.isin(latents[:, column], np.unique(latents[:, column])[list(removed)])
+    with damaged(tree.where / path):
+        for column in (-1, -2):
+            kept &= ~np.isin(latents[:, column], np.unique(latents[:, column])[list(removed)])
     places = np.flatnonzero(kept)
     shape, x, y = (latents[places, column] for column in (1, -2, -1))
     third = [(value > 0.33).astype(int) + (value > 0.66) for value in (x, y)]
@@ -133,10 +149,13 @@ def h5_array(tree, dataset, *, draw: tuple[int, int]) -> Listing:
     """3D Shapes: class = colours of floor, wall and object (ten hues, six names) and solid. The published draw had no
     seed; this one has seed 0."""
     path = "shapes3d.h5"
-    with hdf5(tree, path) as content:
-        latents = np.round(content["labels"][()], 2)
-    floor, wall, thing = (np.asarray(HUES)[np.rint(latents[:, column] * 10).astype(int)] for column in (0, 1, 2))
-    targets = floor + 6 * wall + 36 * thing + 216 * latents[:, 4].astype(int)
+    with damaged(tree.where / path):
+        latents = np.round(hdf5_labels(tree, path), 2)
+        hues = np.rint(latents[:, :3] * 10)
+        if not ((hues >= 0) & (hues < len(HUES))).all():
+            raise ValueError("a hue is not between 0 and 1")
+        floor, wall, thing = np.asarray(HUES)[hues.astype(int)].T
+        targets = floor + 6 * wall + 36 * thing + 216 * latents[:, 4].astype(int)
     train, test = _draw(np.random.RandomState(0), len(latents), draw, tree.where / path)
     rows = {
         split: [Row(f"shapes3d-images-{split}/{i}.png", int(targets[i]), (), Source(path, i)) for i in sorted(chosen)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.data.readers.images import open_image
+from flopwise.data.images import open_frame
 
 
 def read_wav(path: Path | str, rate: int, mono: bool = True) -> np.ndarray:
@@ -117,7 +117,7 @@ def read_frames(folder: Path | str, count: int) -> np.ndarray:
     files = frame_files(folder)
     if len(files) < count:
         raise UserError(f"{folder} holds {len(files)} frames, {count} are needed")
-    frames = [np.asarray(open_image(path)) for path in files[:count]]
+    frames = [np.asarray(open_frame(path)) for path in files[:count]]
     odd = next((path for path, frame in zip(files, frames) if frame.shape != frames[0].shape), None)
     if odd:
         raise RunFailure(f"{odd} has another size than the frames before it")

@@ -12,7 +12,7 @@ import numpy as np
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import atomic_path
-from flopwise.data.readers.images import decode
+from flopwise.data.images import decode
 
 MAGIC = b"PIEH"  # 202021.25 as a little-endian float32
 MAX_SIDE = 20_000  # pixels
@@ -32,7 +32,10 @@ class FlowPair(NamedTuple):
 
 def read_flo(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
     """(flow, valid) of a `.flo` file; unknown pixels (|u| or |v| > 1e9, or no number) are invalid and set to 0."""
-    content = Path(path).read_bytes()
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise RunFailure(f"{path} cannot be read: {error.strerror}") from error
     if content[:4] != MAGIC:
         raise RunFailure(f"{path} is no .flo file: it starts with {content[:4]!r}, not with {MAGIC!r}")
     if len(content) < 12:
@@ -79,7 +82,7 @@ def write_kitti(path: Path | str, flow: np.ndarray, valid: np.ndarray) -> None:
 def read_png16(path: Path | str) -> np.ndarray:
     """uint16 (H, W, 3) of a 16-bit RGB PNG. Pillow keeps 8 bits of such samples; its decoder is run twice, once for
     the high and once for the low bytes."""
-    high, low = (decode(path, None, MAX_SIDE**2, lambda image, mode=mode: _bytes(image, mode)) for mode in "BL")
+    high, low = (decode(path, None, lambda image, mode=mode: _bytes(image, mode)) for mode in "BL")
     return high.astype(np.uint16) << 8 | low
 
 

@@ -94,18 +94,24 @@ def read_tsv(root: Path | str, task: str, split: str) -> GlueSplit:
         texts.append(tuple(values[: len(spec.texts)]))
         if labelled:
             labels.append(_label(spec, values[-1], f"{path}, line {number}"))
+    if not texts:
+        raise RunFailure(f"{path} holds no example")
     return GlueSplit(texts, _array(spec, labels) if labelled else None, spec.classes, skips)
 
 
 def read_parquet(files: list[Path | str], task: str, split: str) -> GlueSplit:
     """One split from its Parquet files; `split` is named as in TSV. A split all of whose labels are -1 has none."""
     spec = _task(task, split)
+    if not files:
+        raise UserError(f"{task}, split {split}: no Parquet file was given")
     texts, labels, order = [], [], []
     for file in map(str, files):
         check = lambda schema, file=file: order.append(_order(file, spec, schema))  # noqa: E731
         for batch in batches(file, [*spec.columns, "label"], check):
             texts += zip(*(batch[name] for name in spec.columns))
-            labels += (label if order[-1] is None or label < 0 else order[-1][label] for label in batch["label"])
+            labels += (_stored(file, label, order[-1]) for label in batch["label"])
+    if not texts:
+        raise RunFailure(f"{files[0]}: the split holds no example")
     hidden = [label < 0 for label in labels]
     if any(hidden) and not all(hidden):
         raise RunFailure(f"{files[0]}: {sum(hidden)} of {len(labels)} labels are missing (-1)")
@@ -150,6 +156,18 @@ def _label(spec: Task, text: str, where: str) -> int | float:
     return score
 
 
+def _stored(file: str, label, order: list[int] | None) -> int | float:
+    """Our label for a stored one: an index by `order`, or where that is None a score; -1: hidden."""
+    if label == -1:
+        return -1
+    if order is None and isinstance(label, float) and 0 <= label <= 5:
+        return label
+    if order is not None and isinstance(label, int) and 0 <= label < len(order):
+        return order[label]
+    allowed = "scores from 0 to 5" if order is None else f"0 to {len(order) - 1}"
+    raise RunFailure(f"{file}: label {label!r}, allowed are {allowed}, and -1 in all rows of a split without labels")
+
+
 def _order(file: str, spec: Task, schema) -> list[int] | None:
     """Stored integer -> our index, from the label names in the schema; None for scores."""
     import json
@@ -158,11 +176,11 @@ def _order(file: str, spec: Task, schema) -> list[int] | None:
         return None
     try:
         features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-        names = features["label"]["names"]
+        names = [str(name) for name in features["label"]["names"]]
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{file}: its schema does not name the labels, so that their order is unknown") from None
     if sorted(names) != sorted(spec.names):
-        raise UserError(f"{file}: labels {', '.join(map(str, names))}, expected {', '.join(spec.names)}")
+        raise UserError(f"{file}: labels {', '.join(names)}, expected {', '.join(spec.names)}")
     return [spec.names.index(name) for name in names]
 
 

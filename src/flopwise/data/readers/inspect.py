@@ -8,9 +8,8 @@ from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.catalogue import DataSet
-from flopwise.data.readers import audio, coco, cub, flow, glue, parquet, segmentation, shards, text
-from flopwise.data.readers.images import open_image
-from flopwise.data.readers.pair_stream import pair_of
+from flopwise.data.images import open_frame, open_image
+from flopwise.data.readers import audio, coco, cub, flow, glue, segmentation, shards, text
 from flopwise.data.readers.skips import Skips
 
 FRAMES = {"kinetics_lists": 16, "audioset_lists": 32}  # pictures that a clip of the Perceiver IO study has
@@ -75,22 +74,28 @@ def _skipping(read: Callable[[Skips], int], count: Count) -> Check:
     return check
 
 
-def _pairs(files: list, read: Callable, part: str, facts: DataSet) -> Contents:
-    usable = Count(None, facts.n_train, exact=False)
+def _shards(folder: Path, facts: DataSet) -> Contents:
+    files, usable = shards.find_shards(["*.tar"], folder), Count(None, facts.n_train, exact=False)
 
-    def count(path, skips: Skips) -> int:
-        return sum(pair_of(f"{path}: {raw.key}", raw, skips) is not None for raw in read(str(path), skips))
+    def count(path: str, skips: Skips) -> int:
+        return sum(_is_pair(f"{path}: {raw.key}", raw, skips) for raw in shards.read_shard(path, skips))
 
     checks = [_skipping(partial(count, path), usable) for path in files]
-    return Contents({part: Count(len(files)), "pairs": usable}, checks=checks)
+    return Contents({"shards": Count(len(files)), "pairs": usable}, checks=checks)
 
 
-def _shards(folder: Path, facts: DataSet) -> Contents:
-    return _pairs(shards.find_shards(["*.tar"], folder), shards.read_shard, "shards", facts)
-
-
-def _parquet(folder: Path, facts: DataSet) -> Contents:
-    return _pairs(_files(folder, (".parquet",)), parquet.read_pairs, "files", facts)
+def _is_pair(where: str, raw: shards.Raw, skips: Skips) -> bool:
+    """Whether a sample has a caption and a picture that can be read; counted where not."""
+    for part, name in ((raw.image, "image"), ((raw.caption or "").strip(), "caption")):
+        if not part:
+            skips.add(f"no {name}", where)
+            return False
+    try:
+        open_image(raw.image, where)
+    except RunFailure as error:
+        skips.add("the image cannot be read", str(error))
+        return False
+    return True
 
 
 def _text(folder: Path, facts: DataSet) -> Contents:
@@ -129,7 +134,7 @@ def _flow_pair(pair: flow.FlowPair, read: Callable) -> None:
     """Open the frames, the flow and the occlusions; all must have one size."""
     height, width = read(pair.flow)[1].shape
     for path in (pair.first, pair.second, *([pair.occlusion] if pair.occlusion else [])):
-        size = open_image(path).size
+        size = open_frame(path).size
         if size != (width, height):
             raise RunFailure(f"{path}: {size[0]} x {size[1]} pixels, its flow has {width} x {height}")
 
@@ -238,7 +243,7 @@ def _clip(folder: Path, least: int) -> None:
             f"{folder} holds {len(frames)} frames and {len(sounds)} WAV files; expected are {least} or more, and one"
         )
     for path in frames:
-        open_image(path)
+        open_frame(path)
     audio.read_wav(sounds[0], RATE)
 
 
@@ -251,7 +256,6 @@ def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 
 KINDS = {
     "webdataset_shards": _shards,
-    "parquet_pairs": _parquet,
     "text_documents": _text,
     "sintel": _sintel,
     "kitti_flow": _kitti,

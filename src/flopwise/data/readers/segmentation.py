@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.data.readers.images import MAX_PIXELS, decode, open_image
+from flopwise.data.images import decode, open_frame
 
 IGNORE = 255  # pixels without a class
 
@@ -15,7 +15,7 @@ def read_labels(path: Path | str, n_classes: int, reduce_zero_label: bool = Fals
 
     Grey PNG: the values; palette PNG: the indices, not the colours. `reduce_zero_label` (ADE20K): 0 means no class and
     class k is stored as k + 1. Raises `RunFailure` for any other value: the map belongs to another set of classes."""
-    stored = decode(path, None, MAX_PIXELS, _indices)
+    stored = decode(path, None, _indices)
     labels = np.where(stored == 0, IGNORE, stored - 1).astype(np.uint8) if reduce_zero_label else stored
     if reduce_zero_label:
         labels[stored == IGNORE] = IGNORE
@@ -27,7 +27,7 @@ def read_labels(path: Path | str, n_classes: int, reduce_zero_label: bool = Fals
 
 def read_scene(image: Path, labels: Path, n_classes: int, reduce_zero_label: bool = False):
     """(RGB `PIL.Image`, label map) of equal size."""
-    picture, classes = open_image(image), read_labels(labels, n_classes, reduce_zero_label)
+    picture, classes = open_frame(image), read_labels(labels, n_classes, reduce_zero_label)
     if picture.size != classes.shape[::-1]:
         raise RunFailure(f"{labels}: {classes.shape[1]} x {classes.shape[0]} pixels, its image has {picture.size}")
     return picture, classes

@@ -11,17 +11,29 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.data.readers.pair_stream import Raw
 from flopwise.data.readers.skips import Skips
+from flopwise.data.tree import Bounded
 
 IMAGES = ("jpg", "jpeg", "png", "webp")
 MAX_MEMBER = 64 * 1024**2  # bytes; pools hold pictures of some 30 kB
 MAX_PATTERN = 1_000_000  # files that one brace pattern may stand for
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)", re.DOTALL)  # the key ends at the first dot, as in webdataset
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One sample as stored: `key` names it, `image` is the encoded file; a part that is missing is None. `offset`: where
+    the image begins in its shard."""
+
+    key: str
+    image: bytes | None
+    caption: str | None
+    offset: int | None = None
 
 
 def expand(pattern: str) -> list[str]:
@@ -95,7 +107,7 @@ def _sample(path: str, key: str, parts: dict[str, tuple[bytes, int]], skips: Ski
 def _members(path: str, skips: Skips) -> Iterator[tuple[str, bytes, int]]:
     """(name, content, its offset in the unpacked shard) of every member that may be used."""
     try:
-        with _open(path) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as archive:
+        with _open(path) as stream, tarfile.open(fileobj=Bounded(stream, MAX_MEMBER), mode="r:") as archive:
             for member in archive:
                 archive.members = []  # the list would hold every header of the shard
                 where = f"{path}: {member.name}"
@@ -116,7 +128,7 @@ def _members(path: str, skips: Skips) -> Iterator[tuple[str, bytes, int]]:
                 skips.add("the shard is cut or damaged, its end is lost", path)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise RunFailure(f"shard {path} cannot be read: {error.strerror}") from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
         skips.add("the shard is cut or damaged, its end is lost", f"{path} ({error})")
 
 
@@ -130,15 +142,3 @@ def _ended(stream, offset: int) -> bool:
     """True where the header at `offset` is the block of zeros that ends an archive (tarfile takes anything for it)."""
     stream.seek(offset)
     return stream.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
-
-
-class _Bounded:
-    """A binary stream that never reads more than one member at once: headers can claim any size."""
-
-    def __init__(self, stream):
-        self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
-
-    def read(self, size: int) -> bytes:
-        if size > MAX_MEMBER:
-            raise tarfile.ReadError(f"a header asks for {size:,} bytes")
-        return self._read(size)

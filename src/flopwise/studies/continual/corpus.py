@@ -5,11 +5,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from flopwise.config import Settings
 from flopwise.core.device import Placement, place
+from flopwise.core.errors import RunFailure
 from flopwise.core.seeds import derive, numpy_generator, torch_generator
 from flopwise.data.files import ImageFiles, in_order
 from flopwise.data.mixtures import composition, sample_order
@@ -21,6 +23,15 @@ from flopwise.models import clip
 
 POOL = "pool"
 AHEAD = 2  # batches of real images that are made while the model computes
+MOST_REPLACED, ENOUGH = 0.1, 100  # share of the pool's pictures that may be replaced, once so many are drawn
+
+
+class Batch(NamedTuple):
+    """`images` and `tokens` (n, L) of n samples; `replaced`: why each picture that another one stands for was not read."""
+
+    images: object
+    tokens: object
+    replaced: list[str]
 
 
 class _Entries:
@@ -45,12 +56,12 @@ class Corpus(_Entries):
     entry_of: np.ndarray
     entries: list[str]
     pool: np.ndarray
-    ahead = 0
+    on_disk = False
 
-    def batch(self, indices: np.ndarray, seed: int, *names: str | int):
-        """(float images (n, 3, H, W) cropped at random, tokens (n, L)); the crop depends on the seed and names only."""
+    def batch(self, indices: np.ndarray, seed: int, *names: str | int, threads: int = 1) -> Batch:
+        """Float images (n, 3, H, W) cropped at random and their tokens; the crop depends on the seed and names only."""
         images = clip.preprocess(self.images[indices])
-        return random_resized_crop(images, torch_generator(seed, "crop", *names)), self.tokens[indices]
+        return Batch(random_resized_crop(images, torch_generator(seed, "crop", *names)), self.tokens[indices], [])
 
 
 @dataclass(frozen=True)
@@ -62,31 +73,32 @@ class FileCorpus(_Entries):
     entry_of: np.ndarray
     entries: list[str]
     pool: np.ndarray
-    ahead = AHEAD
+    on_disk = True
 
     @cached_property
     def _first(self) -> np.ndarray:
         return np.cumsum([0, *(len(split.images) for split in self.splits)])
 
-    def batch(self, indices: np.ndarray, seed: int, *names: str | int):
-        """(uint8 images (n, H, W, 3) cropped at random, tokens (n, L)); crops, and which of several captions is taken,
-        depend on the seed and names only, not on threads."""
+    def batch(self, indices: np.ndarray, seed: int, *names: str | int, threads: int = 1) -> Batch:
+        """uint8 images (n, H, W, 3) cropped at random and their tokens, read by `threads` threads; crops, which of several
+        captions is taken, and what stands for a picture of the pool that cannot be read depend on the seed and names
+        only."""
         import torch
 
         draws = numpy_generator(seed, "caption", *names).random(len(indices))
         size = clip.configuration(self.model)["vision_cfg"]["image_size"]
         part = np.searchsorted(self._first, indices, side="right") - 1
 
-        def view(position: int) -> tuple[np.ndarray, str]:
+        def view(position: int) -> tuple[np.ndarray, str, str | None]:
             split = self.splits[part[position]]
             own = int(indices[position] - self._first[part[position]])
-            index, pixels = split.images.usable(own, size, derive(seed, "view", *names, position))
+            index, pixels, reason = split.images.usable(own, size, derive(seed, "view", *names, position))
             captions = split.captions_of(index)
-            return pixels, split.captions[captions[int(draws[position] * len(captions))]]
+            return pixels, split.captions[captions[int(draws[position] * len(captions))]], reason
 
-        done = in_order(view, list(range(len(indices))), torch.get_num_threads())
-        images = torch.from_numpy(np.stack([pixels for pixels, _ in done]))
-        return images, clip.tokenize(self.model, [caption for _, caption in done])
+        pixels, captions, reasons = zip(*in_order(view, list(range(len(indices))), threads))
+        tokens = clip.tokenize(self.model, list(captions))
+        return Batch(torch.from_numpy(np.stack(pixels)), tokens, [reason for reason in reasons if reason])
 
 
 def data_folder(settings: Settings, name: str) -> Path:
@@ -127,10 +139,13 @@ def load_corpus(settings: Settings, model: str, pool: str, adaptation: tuple[str
 
 
 class TaskBatches:
-    """The batches of one task: which samples, in which order; a pure function of (seed, task, step)."""
+    """The batches of one task: which samples, in which order; a pure function of (seed, task, step).
+
+    `replaced`: how many pictures of the pool could not be read and had another one put in their place, up to the last
+    step asked for; `before` of them in steps that an interrupted run had done. A line says so after the last step."""
 
     def __init__(
-        self, corpus, update: np.ndarray, buffer: np.ndarray, shares, batch_size, steps, seed, task, placement=None
+        self, corpus, update, buffer, shares, batch_size, steps, seed, task, placement=None, *, before: int = 0
     ):
         parts = composition(batch_size, shares, first_task=len(buffer) == 0 and shares[2] > 0)
         pools = {"update": (update, parts.update), "buffer": (buffer, parts.buffer)}
@@ -140,29 +155,58 @@ class TaskBatches:
             for name, (pool, size) in pools.items()
             if size
         ]
-        self.corpus, self.seed, self.task = corpus, seed, task
+        self.corpus, self.seed, self.task, self.steps = corpus, seed, task, steps
+        self.pool_size, self.replaced = parts.pretraining, before
+        self.example = "before the interruption"
         self.placement = placement or Placement()
-        self.made = Ahead(self._make, steps, corpus.ahead) if corpus.ahead else None
+        self.threads = decoding_threads(self.placement) if corpus.on_disk else 0
+        self.made = Ahead(self._make, steps, AHEAD if self.threads else 0)
 
     def __getitem__(self, step: int):
-        """(float images, tokens) of a step on the device, in the order update, buffer, pre-training."""
-        images, tokens = map(self.placement.put, self.made[step] if self.made else self._make(step))
+        """(float images, tokens) of a step on the device, in the order update, buffer, pre-training. Raises `RunFailure`
+        where more than a tenth of the pool's pictures so far cannot be read."""
+        batch = self.made[step]
+        self._count(step, batch.replaced)
+        images, tokens = self.placement.put(batch.images), self.placement.put(batch.tokens)
         return (images if images.is_floating_point() else clip.preprocess(images)), tokens
 
-    def _make(self, step: int):
+    def _make(self, step: int) -> Batch:
         indices = np.concatenate([order[step] for order in self.orders])
-        return self.corpus.batch(indices, self.seed, self.task, step)
+        return self.corpus.batch(indices, self.seed, self.task, step, threads=max(1, self.threads))
+
+    def _count(self, step: int, reasons: list[str]) -> None:
+        self.replaced += len(reasons)
+        if not self.replaced:
+            return
+        self.example = reasons[-1] if reasons else self.example
+        drawn, last = (step + 1) * self.pool_size, step + 1 == self.steps
+        said = f"task {self.task + 1}: {self.replaced:,} of {drawn:,} pictures of the pool cannot be read"
+        if self.replaced > MOST_REPLACED * drawn and (drawn >= ENOUGH or last):
+            raise RunFailure(f"{said}, more than {MOST_REPLACED:.0%}; the last: {self.example}")
+        if last:
+            print(f"{said}; others stood for them; the last: {self.example}", flush=True)
+
+
+def decoding_threads(placement: Placement) -> int:
+    """How many threads read images while the model computes: where a GPU computes all that the job may use, on a CPU one
+    less, and with one thread in all none: images are then read between the steps."""
+    import torch
+
+    return torch.get_num_threads() - (placement.device == "cpu")
 
 
 class Ahead:
-    """`make(step)` for steps 0 .. last - 1, asked for in order: the next `depth` are made by a thread meanwhile."""
+    """`make(step)` for steps up to `last` - 1, asked for in order: the next `depth` are made by a thread meanwhile;
+    with `depth` 0 by the caller when they are asked for. What `make` raises is raised at its own step."""
 
     def __init__(self, make: Callable, last: int, depth: int):
         self.make, self.last, self.depth = make, last, depth
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="batches") if depth else None
         self.waiting: dict[int, Future] = {}
 
     def __getitem__(self, step: int):
+        if not self.depth:
+            return self.make(step)
         for number in range(step, min(step + self.depth + 1, self.last)):
             if number not in self.waiting:
                 self.waiting[number] = self.thread.submit(self.make, number)

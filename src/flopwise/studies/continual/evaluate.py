@@ -15,7 +15,7 @@ from flopwise.data.files import ImageFiles
 from flopwise.data.store import Split, StoredSet
 from flopwise.data.streams import entry
 from flopwise.models import clip, lean
-from flopwise.studies.continual.corpus import AHEAD, Ahead, open_data, placement_of
+from flopwise.studies.continual.corpus import AHEAD, Ahead, decoding_threads, open_data, placement_of
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,19 @@ class Evaluator:
         import torch
 
         starts = [(test, start) for test in self.sets for start in range(0, len(test.chosen), self.batch_size)]
-        batches = Ahead(lambda number: self._read(*starts[number]), len(starts), AHEAD)
+        threads = decoding_threads(self.placement)
+        batches = Ahead(lambda i: self._read(*starts[i], max(1, threads)), len(starts), AHEAD if threads else 0)
         number = 0
         for test in self.sets:
             count = -(-len(test.chosen) // self.batch_size)
             yield torch.cat([self._features(encode, batches[number + i]) for i in range(count)])
             number += count
 
-    def _read(self, test: TestSet, start: int):
+    def _read(self, test: TestSet, start: int, threads: int):
         import torch
 
         indices = test.chosen[start : start + self.batch_size]
-        return torch.from_numpy(test.images.load(indices, self.size, torch.get_num_threads()))
+        return torch.from_numpy(test.images.load(indices, self.size, threads))
 
     def _features(self, encode, batch):
         """Unit-length features of a batch, float32 in memory."""

@@ -5,7 +5,7 @@ N optimiser steps on batches mixed from P, D_t and B with a new optimiser and sc
 deployed and where the next task starts. Source: official code."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,7 @@ class Progress:
     train_seconds: float = 0.0  # CPU seconds; with a GPU seconds that passed
     evaluate_seconds: float = 0.0
     executed_step_gflops: float = 0.0  # counted on a batch, see `_executed_gflops`
+    replaced_images: list[int] = field(default_factory=list)  # per task: the pool's that could not be read
 
 
 class TrainingRun:
@@ -114,7 +115,10 @@ class TrainingRun:
         buffer = self.corpus.members([entry for chunk in self.chunks[:task] for entry in chunk])
         shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
         steps = self.plan.steps[task]
-        batches = TaskBatches(self.corpus, update, buffer, shares, size, steps, self.cell.seed, task, self.placement)
+        *earlier, before = [*self.progress.replaced_images, 0][: task + 1]
+        batches = TaskBatches(
+            self.corpus, update, buffer, shares, size, steps, self.cell.seed, task, self.placement, before=before
+        )
         make = self.method.optimiser or (lambda named, *settings: adamw(named.values(), *settings))
         optimiser = make(self.named, self.rate, self.study.weight_decay)
         restore_optimiser(optimiser, optimiser_state)
@@ -135,6 +139,7 @@ class TrainingRun:
             self.losses.append(loss)
             self.progress.train_seconds += self.placement.clock() - clock
             self.progress.step = step + 1
+            self.progress.replaced_images = [*earlier, batches.replaced]
             if step + 1 < steps:
                 self._evaluate_inside(step + 1, steps)
                 if (step + 1) % self.study.checkpoint_every_steps == 0:
@@ -275,7 +280,7 @@ class TrainingRun:
             "spent_gflops": self.plan.gflops(tasks, step),
             "executed_gflops": self.plan.passes(tasks, step) * self.progress.executed_step_gflops,
             "train_seconds": self.progress.train_seconds, "evaluate_seconds": self.progress.evaluate_seconds,
-            "losses": self.losses,
+            "losses": self.losses, "replaced_images": self.progress.replaced_images,
         }  # fmt: skip
 
 
