@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -112,14 +113,31 @@ def test_a_group_with_few_captions_gets_as_many_as_it_has():
     assert counts.min() >= 18
 
 
-def test_typefaces_of_test_images_are_used_nowhere_else():
+def test_typefaces_of_test_images_are_used_nowhere_else(monkeypatch):
+    """Every set that shows print, and the pool: which typefaces were drawn for which images."""
     from flopwise.data.world import glyphs
 
-    assert not set(glyphs.HELD_OUT) & set(glyphs.TYPEFACES)
-    for table in (glyphs.LATIN, glyphs.GREEK.values(), glyphs.SYMBOLS.values()):
-        for character in table:
-            assert set(glyphs.able(character, True)) <= set(glyphs.HELD_OUT)
-            assert set(glyphs.able(character, False)) <= set(glyphs.TYPEFACES)
+    drawn, draw = set(), glyphs.print_text
+
+    def noted(rng, typeface, *rest, **options):
+        drawn.add(typeface)
+        return draw(rng, typeface, *rest, **options)
+
+    monkeypatch.setattr(glyphs, "print_text", noted)
+    faces = {}
+    for name, split in product(glyphs.SETS, ("train", "test")):
+        classes, draw_one = glyphs.SETS[name]
+        drawn.clear()
+        for target, index in product(range(len(classes)), range(10)):
+            draw_one(np.random.default_rng([target, index]), target, split, index)
+        faces[name, split] = set(drawn)
+    drawn.clear()
+    build_pool(POOL)
+    elsewhere = drawn.union(*(faces[name, split] for name, split in faces if split == "train"))
+    assert len(elsewhere) == len(glyphs.TYPEFACES)
+    for name in ("capitals", "numerals", "lowercase", "greek", "symbols"):
+        assert 2 <= len(faces[name, "test"]) <= 5
+        assert not faces[name, "test"] & elsewhere
 
 
 def test_handwritten_scans_are_disjoint():
