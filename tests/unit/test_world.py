@@ -79,13 +79,13 @@ def test_shapes_types_counts(name):
 
 
 def digests() -> dict[str, str]:
-    """A hash of all images, targets and captions of every set, and of the pool."""
-    splits = {name: (built(name).train, built(name).validation, built(name).test) for name in WORLD}
+    """A hash of all images, targets, captions and class names of every set, and of the pool."""
+    sets = {name: (built(name).train, built(name).validation, built(name).test) for name in WORLD}
     found = {}
-    for name, parts in (splits | {"pool": (pool(),)}).items():
-        digest = hashlib.sha256()
+    for name, parts in (sets | {"pool": (pool(),)}).items():
+        digest = hashlib.sha256("+".join(built(name).class_names if name in WORLD else ()).encode())
         for part in (part for part in parts if part is not None):
-            digest.update(part.images.tobytes() + part.targets.tobytes() + "\n".join(part.captions).encode())
+            digest.update(part.images.tobytes() + part.targets.tobytes() + "+".join(part.captions).encode())
         found[name] = digest.hexdigest()
     return found
 
