@@ -12,7 +12,6 @@ from flopwise.config import load
 from flopwise.config.data import DataConfig
 from flopwise.core.io import read_json
 from flopwise.data.build import build_to
-from flopwise.data.materials import MATERIALS
 from flopwise.data.materials.build import build_material
 from flopwise.data.store import open_set
 
@@ -36,9 +35,10 @@ def _row(data: DataConfig, name: str, out: Path) -> dict:
     make = (lambda: build_material(name, data.materials[name], out)) if material else lambda: build_to(data, name, out)
     cpu = seconds_of(make)
     wall = time.perf_counter() - start
-    samples = sum(read_json(out / "card.json")["counts"].values()) if material else _images(out)
+    card = read_json(out / "card.json")
+    samples = sum(card["counts"].values()) if material else _images(out)
     return {
-        "name": name, "samples": samples, "unit": MATERIALS[name].unit if material else "images", "wall seconds": wall,
+        "name": name, "samples": samples, "unit": card["unit"] if material else "images", "wall seconds": wall,
         "CPU seconds": cpu, "per second": samples / wall, "MB": sum(path.stat().st_size for path in out.iterdir()) / 1e6,
     }  # fmt: skip
 
