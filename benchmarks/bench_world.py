@@ -1,13 +1,18 @@
-"""What making the embedded world of a scale costs: CPU seconds, images per second, bytes."""
+"""What making everything of a scale costs that no download gives: wall and CPU seconds, images (or other samples) per
+second, bytes; a row per data set, pool and material."""
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 
 from common import seconds_of, show
 
 from flopwise.config import load
+from flopwise.config.data import DataConfig
+from flopwise.core.io import read_json
 from flopwise.data.build import build_to
+from flopwise.data.materials.build import build_material
 from flopwise.data.store import open_set
 
 
@@ -18,24 +23,37 @@ def main() -> None:
     options = parser.parse_args()
     data, rows = load(scale=options.scale).preset.data, []
     with tempfile.TemporaryDirectory() as folder:
-        for name in (*data.adaptation, *data.evaluation, "pool"):
-            seconds = seconds_of(lambda name=name: build_to(data, name, Path(folder) / name))
-            stored = open_set(Path(folder) / name)
-            images = sum(len(split.targets) for split in (stored.train, stored.test) if split is not None)
-            size = sum(path.stat().st_size for path in (Path(folder) / name).iterdir())
-            rows.append(_row(name, images, seconds, size))
-    images, seconds, megabytes = (sum(row[key] for row in rows) for key in ("images", "CPU seconds", "MB"))
-    show([*rows, _row("all", images, seconds, megabytes * 1e6)], options.json)
+        for name in (*data.adaptation, *data.evaluation, *data.pools, *data.materials):
+            rows.append(_row(data, name, Path(folder) / name))
+    pictures = [row for row in rows if row["unit"] == "images"]
+    show([*rows, _total("all images", pictures, "images"), _total("all", rows, "-")], options.json)
 
 
-def _row(name: str, images: int, seconds: float, size: float) -> dict:
+def _row(data: DataConfig, name: str, out: Path) -> dict:
+    """Make `name` in the folder `out`, timed with its first import and the hashing of its files."""
+    material, start = name in data.materials, time.perf_counter()
+    make = (lambda: build_material(name, data.materials[name], out)) if material else lambda: build_to(data, name, out)
+    cpu = seconds_of(make)
+    wall = time.perf_counter() - start
+    card = read_json(out / "card.json")
+    samples = sum(card["counts"].values()) if material else _images(out)
     return {
-        "set": name,
-        "images": images,
-        "MB": size / 1e6,
-        "CPU seconds": seconds,
-        "images per second": images / seconds,
-    }
+        "name": name, "samples": samples, "unit": card["unit"] if material else "images", "wall seconds": wall,
+        "CPU seconds": cpu, "per second": samples / wall, "MB": sum(path.stat().st_size for path in out.iterdir()) / 1e6,
+    }  # fmt: skip
+
+
+def _images(folder: Path) -> int:
+    """Images of all splits, the validation images of evaluation sets too."""
+    stored = open_set(folder)
+    return sum(len(split.targets) for split in (stored.train, stored.validation, stored.test) if split is not None)
+
+
+def _total(name: str, rows: list[dict], unit: str) -> dict:
+    """The sum of rows; samples only where all are of one unit."""
+    total = {column: sum(row[column] for row in rows) for column in ("samples", "wall seconds", "CPU seconds", "MB")}
+    counted = {"samples": total["samples"], "per second": total["samples"] / total["wall seconds"]}
+    return rows[0] | total | {"name": name, "unit": unit, **(counted if unit != "-" else dict.fromkeys(counted, "-"))}
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ stored = materials.open_all(data, names)
 # # Images to pre-train on, and scenes to be tested on
 #
 # The pools differ as the real ones do: in how many things a picture shows and where, in how much of a pool is junk, and
-# in how many labels and captions are wrong. A smaller pool is the beginning of a larger one.
+# in how many labels and captions are wrong. A smaller pool is the beginning of a larger one; headings give the sizes of
+# the pools that a study cuts from each.
 
 # %%
 drawn, shown = materials.pools(stored)

@@ -19,13 +19,15 @@ tables = "results/laptop/continual/tables"  # folder of zero_shot.csv
 data = "results/laptop/data"  # folder with one folder per stored data set
 streams = "results/laptop/continual/streams/vit-s-8"  # folder of the default model's streams
 tasks = 6  # update steps of a stream
+pools = ["pool"]  # pre-training pools; initial models are trained on the one called "pool"
 figures = "results/laptop/world/figures"  # folder that figures and tables are written to
 scale = "laptop"
 
 # %%
 zero_shot = read_table(f"{tables}/zero_shot.csv")
 sets = world.open_sets(data, zero_shot["dataset"])
-(pool,) = world.open_sets(data, ["pool"])
+replayed = world.open_pools(data, pools)
+pool = replayed[pools.index("pool")]
 titles = {one.card["name"]: one.card["title"] for one in sets}
 
 # %% [markdown]
@@ -57,6 +59,22 @@ show.figure(
 show.table(
     world.cards(sets), figures, "world_cards",
     caption="Data cards: where each set comes from, how large it is, and how its test split is kept apart.",
+)  # fmt: skip
+
+# %%
+sheet, shown = world.contact_sheet(replayed)
+show.figure(
+    sheet, figures, "world_pools", shown,
+    caption="Pre-training pools: the first images of each kind, with their captions as they are, the spoilt ones too. "
+    "Initial models are trained on the one called pool; the others can be replayed instead.",
+    alt="Contact sheet of images above their captions, a block for each pool: " + ", ".join(pools) + ".",
+)  # fmt: skip
+
+# %%
+show.table(
+    world.pool_cards(replayed), figures, "world_pool_cards",
+    caption="Cards of the pre-training pools. A spoilt caption belongs to another image or is cut, padded or misspelt; the "
+    "share is that of the recipe.",
 )  # fmt: skip
 
 # %%
@@ -107,15 +125,15 @@ show.table(
 
 # %%
 streamed = orderings.read(streams)
-places = orderings.positions(streamed, adaptation, tasks)
+arrivals = orderings.membership(streamed, adaptation, tasks)
 show.figure(
-    orderings.ribbons(places, titles), figures, "world_orderings", places,
-    caption=f"The orderings of the {len(streamed['stream'][0])} classes of all adaptation sets, with seed 0. A stripe is "
-    "a class, its colour the release group of its data set. Ticks part the tasks; in the time-incremental ordering "
-    "the sets of a group are mixed; below the last ribbon, in which each data set is one block, stand the names.",
-    alt="Horizontal ribbons, one per ordering, of stripes coloured by release group: fine stripes of all colours in the "
-    "random, easy-to-hard and frequency orderings, longer runs by similarity, one block per group from the oldest to "
-    "the newest in the time-incremental ordering, and one per data set in the dataset-incremental one.",
+    orderings.heat_maps(arrivals, titles), figures, "world_orderings", arrivals,
+    caption=f"When the {len(streamed['stream'][0])} classes of all adaptation sets arrive, with seed 0: a panel per "
+    "ordering, a row per data set from the oldest release to the newest, a column per task. The darker, the more of "
+    "the set's classes are in the task; numbers, where there is room, count them. Lines part release groups.",
+    alt="Heat maps of data sets over tasks, one per ordering: faint everywhere in the random ordering, patches by "
+    "similarity, difficulty and frequency, steps from the oldest to the newest release group in the time-incremental "
+    "ordering, and a diagonal in the dataset-incremental one; the numbers are in world_orderings.csv.",
 )  # fmt: skip
 
 # %%

@@ -211,6 +211,10 @@ class Flow:
         """The pool that initial models are pre-trained on."""
         return f"{self.results}/data/pool"
 
+    @cached_property
+    def pool_folders(self) -> list[str]:
+        return [f"{self.results}/data/{name}" for name in self.pools]
+
     def pools_of_job(self, wildcards) -> list[str]:
         """Pools that the cells of a train job replay."""
         names = {cell.pool for cell in self.grid.job(self._job(wildcards))}

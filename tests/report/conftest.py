@@ -34,6 +34,9 @@ def world_run(tmp_path_factory, repository) -> Path:
     fixtures.write(folder / "tables", smoke=True)
     fixtures.write_sets(folder / "data")
     fixtures.write_streams(folder / "streams")
-    parameters = {name: folder / name for name in ("tables", "data", "figures", "streams")} | {"tasks": 5}
+    parameters = {name: folder / name for name in ("tables", "data", "figures", "streams")} | {
+        "tasks": 5,
+        "pools": ["pool", "web"],
+    }
     notebook.execute(repository / "notebooks" / "world.py", folder / "world.ipynb", {**parameters, "scale": "smoke"})
     return folder

@@ -217,8 +217,12 @@ def write_sets(folder: Path) -> Path:
         }  # fmt: skip
         train = split if role == "adaptation" else None
         store.write_set(folder / name, store.BuiltSet(train, split, names), facts)
-    pool = store.Split(images, targets, captions)
-    store.write_set(folder / "pool", pool, {"name": "pool", "title": "Pool", "role": "pre-training", "task": "pairs"})
+    made = {"title": "Pre-training pool", "role": "pre-training", "task": "image-text pairs", "split": "no test split",
+            "source": "made here", "licence": "Apache-2.0"}  # fmt: skip
+    pool = store.Split(images, targets % 3, captions)
+    recipe = {"caption_noise": 0.2, "families": ["shapes", "scenes", "print"]}
+    store.write_set(folder / "pool", pool, {**made, **recipe, "name": "pool"})
+    store.write_set(folder / "web", pool, {**made, "name": "web"})  # a real pool has no recipe
     return folder
 
 

@@ -16,8 +16,8 @@ CONTINUAL = (
     ("final_values", "budgets"),
 )
 WORLD = (
-    ("adaptation", "evaluation", "sizes", "zero_shot", "orderings"),
-    ("cards", "captions", "zero_shot_values", "ordering_rules", "ordering_agreement"),
+    ("adaptation", "evaluation", "pools", "sizes", "zero_shot", "orderings"),
+    ("cards", "pool_cards", "captions", "zero_shot_values", "ordering_rules", "ordering_agreement"),
 )
 
 
@@ -69,6 +69,9 @@ def test_world_notebook_writes_every_file(world_run):
     assert set(contents(world_run / "figures")) == names("world", *WORLD)
     shown = pd.read_csv(world_run / "figures" / "world_adaptation.csv")
     assert set(shown["dataset"]) == {name for name, role in fixtures.SETS.items() if role == "adaptation"}
+    assert set(pd.read_csv(world_run / "figures" / "world_pools.csv")["dataset"]) == {"pool", "web"}
+    spoilt = pd.read_csv(world_run / "figures" / "world_pool_cards.csv")["Spoilt captions %"]
+    assert spoilt.tolist() == pytest.approx([20, float("nan")], nan_ok=True)
 
 
 def test_executed_notebook_holds_no_times_and_no_temporary_paths(smoke_run):

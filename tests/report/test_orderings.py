@@ -46,12 +46,18 @@ def test_noise_of_tau_is_that_of_random_orders():
     assert np.std(taus) == pytest.approx(orderings.tau_noise(30), rel=0.06)
 
 
-def test_positions_carry_task_and_release_group(frame):
+def test_membership_counts_the_classes_of_each_set_in_each_task(frame):
     sets = [SimpleNamespace(card={"name": name, "release_group": group}) for name, group in zip("abc", (1, 1, 2))]
-    rows = orderings.positions(frame.iloc[:1], sets, tasks=5)
-    assert rows["task"].tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert rows["release_group"].tolist() == [1] * 8 + [2] * 4
-    assert rows["position"].tolist() == list(range(1, 13))
+    rows = orderings.membership(frame, sets, tasks=5)  # of 3, 3, 2, 2 and 2 classes
+    table = rows.pivot(index=["ordering", "dataset"], columns="task", values="classes")
+    np.testing.assert_array_equal(table.loc["dataset-incremental"], [[3, 1, 0, 0, 0], [0, 2, 2, 0, 0], [0, 0, 0, 2, 2]])
+    np.testing.assert_array_equal(table.loc["random"], [[1, 1, 1, 1, 0], [1, 1, 1, 0, 1], [1, 1, 0, 1, 1]])
+    assert rows["share"].tolist() == (25.0 * rows["classes"]).tolist()
+    assert rows.drop_duplicates("dataset")[["dataset", "release_group"]].values.tolist() == [
+        ["a", 1],
+        ["b", 1],
+        ["c", 2],
+    ]
 
 
 def _stored(name: str, role: str, texts: list[str]) -> StoredSet:

@@ -91,7 +91,7 @@ def test_names_every_claim_its_verdict_in_words_and_its_rule(html):
 
 def test_every_image_has_a_text_and_a_size(tags):
     images = [attributes for tag, attributes in tags if tag == "img"]
-    assert len(images) == 11
+    assert len(images) == 12
     assert all(len(image["alt"]) > 20 and int(image["width"]) > 100 and int(image["height"]) > 50 for image in images)
 
 

@@ -64,6 +64,10 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
             r"mixture 'uniform' is \[0.5, 0.5, 0.5\], sum 1.5; allowed are shares >= 0 that sum to 1",
         ),
         (
+            {"overrides": {"continual": {"mixtures": {"uniform": [float("nan"), 0.5, 0.5]}}}},
+            r"mixture 'uniform' is \[nan, 0.5, 0.5\], sum nan; allowed are shares >= 0 that sum to 1",
+        ),
+        (
             {"overrides": {"continual": {"defaults": {"method": "full-tf"}}}},
             r"method 'full-tf' does not exist; allowed are .*full-ft, .*lora-r<rank>",
         ),

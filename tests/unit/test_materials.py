@@ -15,6 +15,7 @@ from flopwise.core.errors import UserError
 from flopwise.data.materials import MATERIALS, battles, clips, english, grammar, layers, pixels, pools, scenes
 from flopwise.data.materials.build import build_material
 from flopwise.data.materials.letters import unpack
+from flopwise.data.materials.validation import validation_samples
 from flopwise.data.store import open_arrays
 from flopwise.data.world import WORLD
 
@@ -131,6 +132,52 @@ def test_captions_of_annotated_scenes_name_every_class_that_shows(stored):
     for caption, present in zip(one.documents["train_captions"], one.arrays["train_present"]):
         named = set(re.split(r", | and | on ", caption.replace("a ", "")))
         assert {scenes.CLASSES[k] for k in np.flatnonzero(present)} <= named
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "evening"])
+def test_pools_grow_from_annotated_scenes_to_the_web_at_every_scale(scale):
+    made = load(scale=scale).preset.data.materials
+    order = ("coco", "in1k", "in21k", "jft", "align")
+    cut = [pools.cuts(f"pool-{name}", made[f"pool-{name}"]["train"]) for name in order]
+    sizes = [sizes[name] for sizes, name in zip(cut, order)]
+    assert sizes == sorted(set(sizes))
+    assert cut[1]["in1k-large"] == sizes[-1]  # the control: as many images as the largest pool, all curated
+
+
+def test_cards_say_which_pools_are_cut_from_a_material(stored):
+    assert stored["pool-in1k"].card["pools"] == {"in1k": 75, "in1k-large": 300}
+    curated = int((~np.asarray(stored["pool-align"].arrays["train_junk"])).sum())
+    assert stored["pool-align"].card["pools"] == {"align": 300, "align-curated": curated}
+
+
+def test_scenes_show_two_or_three_things(stored):
+    things, grounds = scenes.several(np.random.default_rng(0), 400)
+    counts = np.bincount((things >= 0).sum(1), minlength=4)
+    assert counts[:2].tolist() == [0, 0]
+    assert min(counts[2:]) > 150
+    assert (
+        0.3 < np.mean(grounds[:, 0] != grounds[:, 1]) < 0.45
+    )  # half are drawn with a second one, a quarter of those alike
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [(name, "") for name, one in MATERIALS.items() if set(one.sizes) == {"train", "test"} and name != "text-tasks"]
+    + [("text-tasks", "area"), ("grammar", "agreement")],
+)
+def test_a_fifth_of_the_training_samples_stands_for_test_samples_while_settings_are_tuned(name, task, stored):
+    one, key = stored[name], f"{task}_train" if task else "train"
+    assert "random fifth" in one.card["validation"]
+    held, arrays = validation_samples(one, task), one.arrays
+    if name == "battles":
+        games = np.asarray(arrays["train_game"])
+        assert set(games[held]).isdisjoint(np.delete(games, held))
+        assert len(set(games[held])) == pytest.approx(len(set(games)) / 5, abs=1)
+        return
+    targets = np.asarray(arrays.get(f"{key}_targets", arrays.get(f"{key}_labels", np.zeros(SIZES[name]["train"], int))))
+    assert len(set(held)) == pytest.approx(len(targets) / 5, abs=1)
+    shares = np.bincount(targets[held], minlength=targets.max() + 1) - np.bincount(targets) / 5
+    assert np.abs(shares).max() < 1
 
 
 def test_masks_end_where_the_colour_of_a_plain_thing_ends():

@@ -3,15 +3,18 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
+from flopwise.config import load
 from flopwise.core.metrics import (
     correct,
     evaluation_subset,
     geometric_mean,
     normalised,
     recall_at,
-    subset_size,
     wilson_interval,
 )
+from flopwise.data.catalogue import catalogue
+from flopwise.data.store import Split, StoredSet
+from flopwise.studies.continual.evaluate import _test_set
 
 
 def test_the_nearest_class_wins_whatever_the_length_of_an_image_feature():
@@ -32,11 +35,25 @@ def test_recall_against_a_loop():
     assert recall_at(images, texts, owner) == pytest.approx(50 * (np.mean(found_image) + np.mean(found_text)))
 
 
-def test_subset_sizes_and_balance():
-    assert subset_size(10_000, 10) == 1000  # CIFAR10
-    assert subset_size(11_883, 1870) == 3740  # ArtBench10
-    assert subset_size(50_000, 1000) == 5000  # ImageNet
-    assert subset_size(1777, 1, 0.1) == 300  # FSCOCO
+@pytest.mark.parametrize(
+    ("folder", "size"),
+    [
+        ("CIFAR10", 1000), ("ARTBENCH10", 3740), ("MVTECAD_Eval", 300), ("IMAGENET", 5000), ("FSCOCO", 300),
+        ("MSCOCO", 5000), ("FLICKR30K", 1000),
+    ],
+)  # fmt: skip
+def test_the_evaluation_draws_as_many_images_of_a_published_set_as_the_official_code(folder, size):
+    """Counts of the catalogue, rule of the scale `paper`; in a retrieval set without classes every image stays."""
+    row = next(row for row in catalogue().values() if row.folder == folder)
+    names = [f"class {number}" for number in range(row.n_classes or 0)]
+    targets = np.arange(row.n_test) % (row.n_classes or row.n_test)
+    test = Split(np.zeros((row.n_test, 1, 1, 3), np.uint8), targets, ["a caption"] * row.n_test)
+    card = {"name": row.name, "task": row.task, "role": row.role, "template": row.template}
+    chosen = _test_set(load(scale="paper"), "vit-xs-8", StoredSet(card, None, test, names), seed=0).chosen
+    assert len(chosen) == len(set(chosen)) == size
+
+
+def test_a_subset_is_balanced_over_classes():
     targets = np.repeat(np.arange(7), [50, 50, 50, 50, 50, 50, 3])
     chosen = evaluation_subset(targets, 100, np.random.default_rng(0))
     counts = np.bincount(targets[chosen])

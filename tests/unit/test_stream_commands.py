@@ -16,6 +16,7 @@ from flopwise.data.streams import KINDS, PUBLISHED_RELEASES, class_of, entry, re
 from flopwise.data.world import WORLD
 from flopwise.models import clip
 from flopwise.studies.continual.start import StreamMaterial, build_stream, build_streams
+from flopwise.studies.continual.stream_commands import _check_inputs
 
 SETS = ("solids", "digits", "leaves")
 MODEL = "vit-xs-8"
@@ -131,33 +132,45 @@ def test_build_needs_no_data_where_names_alone_decide(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "target"),
+    ("kind", "targets"),
     [
-        ("similarity", "none/smoke/continual/base/vit-xs-8"),
-        ("performance-reverse", "none/smoke/continual/start/vit-xs-8/zero_shot.csv"),
-        ("frequency", "none/smoke/data/pool"),
+        ("similarity", ["continual/base/vit-xs-8"]),
+        ("performance-reverse", ["continual/base/vit-xs-8", "data/{solids,digits,leaves}"]),
+        ("frequency", ["data/pool"]),
     ],
 )
-def test_build_names_the_target_that_makes_what_is_missing(tmp_path, kind, target):
-    done = flopwise("--results", tmp_path / "none", "stream", "build", kind, "--out", tmp_path / "stream.json")
+def test_build_names_the_targets_that_make_what_is_missing(tmp_path, kind, targets):
+    settings = settings_for(tmp_path / "none")
+    with pytest.raises(RunFailure) as caught:
+        _check_inputs(settings, kind, MODEL)
+    targets = " ".join(f"{tmp_path}/none/smoke/{target}" for target in targets)
+    assert f"`snakemake --config scale=smoke results={tmp_path / 'none'} -- {targets}` makes" in str(caught.value)
+
+
+def test_where_sets_are_the_users_own_every_ordering_names_all_that_are_missing(tmp_path):
+    made = tmp_path / "workstation" / "data"
+    for name in load(scale="workstation").preset.data.adaptation[2:]:
+        (made / name).mkdir(parents=True)
+    arguments = ["--scale", "workstation", "--results", tmp_path, "stream", "build", "random", "--out", tmp_path / "x"]
+    done = flopwise(*arguments)
     assert isinstance(done.exception, RunFailure)
-    assert f"`snakemake --config scale=smoke results={tmp_path / 'none'} -- {tmp_path / target}` makes it" in str(
-        done.exception
-    )
-    assert not (tmp_path / "stream.json").exists()
+    assert f"needs {made}/ai2diagrams and 1 more, not yet made" in str(done.exception)
+    assert f" -- {made}/{{ai2diagrams,artbench10}}` makes what is missing" in str(done.exception)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["build", "alphabetical", "--out", "x"], "stream kind 'alphabetical' does not exist; allowed are random, sim"),
-        (["build", "random", "--out", "x", "--model", "vit-g-14"], "model 'vit-g-14' is none of this scale's; allowed"),
-        (["describe", "no-such-file"], "stream file no-such-file cannot be read: No such file"),
-        (["describe", "no-such-file", "--tasks", "-1"], "--tasks is '-1'; allowed are a whole number from 1"),
+        (["stream", "build", "alphabetical", "--out", "x"], "stream kind 'alphabetical' does not exist; allowed are r"),
+        (["stream", "build", "random", "--out", "x", "--model", "vit-g"], "model 'vit-g' is none of this scale's; all"),
+        (["stream", "build", "random", "--out", ""], "--out is '.', an existing folder; allowed is the name of a file"),
+        (["stream", "describe", "no-such-file"], "stream file no-such-file cannot be read: No such file"),
+        (["stream", "describe", "no-such-file", "--tasks", "-1"], "--tasks is '-1'; allowed are a whole number from 1"),
+        (["--scale", "nope", "stream", "describe", "f"], "scale 'nope' does not exist; allowed are smoke, laptop"),
     ],
 )
 def test_mistakes_are_one_line(arguments, message):
-    done = flopwise("stream", *arguments)
+    done = flopwise(*arguments)
     assert isinstance(done.exception, UserError)
     assert message in str(done.exception)
 

@@ -3,7 +3,7 @@ rule world_figures:
     input:
         flow.notebook_sources("world"),
         flow.sets,
-        flow.pool,
+        flow.pool_folders,
         flow.drawn_streams,
         tables="<results>/continual/tables/zero_shot.csv",
     output:

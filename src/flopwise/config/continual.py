@@ -175,8 +175,10 @@ class ContinualConfig(Strict):
     @field_validator("mixtures")
     @classmethod
     def _sum_to_one(cls, mixtures):
+        from flopwise.data.mixtures import are_shares
+
         for name, shares in mixtures.items():
-            if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+            if not are_shares(shares):
                 raise ValueError(
                     f"mixture {name!r} is {list(shares)}, sum {sum(shares):g}; allowed are shares >= 0 that sum to 1"
                 )

@@ -39,7 +39,7 @@ def _parameters(settings, name: str, folder: Path) -> dict:
         study = settings.preset.continual
         horizon = study.horizons[study.defaults.horizon]
         tasks = len(settings.preset.data.adaptation) if horizon == "sets" else horizon
-        own = {"streams": str(_streams(settings)), "tasks": tasks}
+        own = {"streams": str(_streams(settings)), "tasks": tasks, "pools": list(settings.preset.data.pools)}
     return {
         "tables": str(settings.results / "continual" / "tables"), "data": str(settings.results / data),
         "figures": str(folder), "scale": settings.config.scale, **own,
@@ -66,7 +66,7 @@ def notebook_inputs(settings, name: str) -> list[Path]:
     if name != "world":
         return [tables / f"{table}.csv" for table in NAMES]
     data = settings.preset.data
-    sets = [settings.results / "data" / dataset for dataset in (*data.adaptation, *data.evaluation, "pool")]
+    sets = [settings.results / "data" / dataset for dataset in (*data.adaptation, *data.evaluation, *data.pools)]
     streams = [_streams(settings) / name for name in ("orderings.csv", *(f"{kind}-s0.json" for kind in ORDERINGS))]
     return [*sets, *streams, tables / "zero_shot.csv"]
 

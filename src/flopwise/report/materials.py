@@ -87,7 +87,8 @@ def pools(stored: Stored) -> tuple[Figure, pd.DataFrame]:
 def _pool_facts(card: dict) -> str:
     words = {"junk": "junk", "wrong labels": "wrong labels", "captions that say nothing or wrong": "poor captions"}
     shares = [f"{word} {100 * card['shares'][name]:.0f} %" for name, word in words.items() if card["shares"].get(name)]
-    return " · ".join([f"stands for {card['stands_for']}", f"{card['counts']['train']:,} images", *shares])
+    sizes = " / ".join(f"{name} {size:,}" for name, size in card["pools"].items()) + " images"
+    return " · ".join([f"stands for {card['stands_for']}", sizes, *shares])
 
 
 def masks(stored: Stored) -> tuple[Figure, pd.DataFrame]:
@@ -185,9 +186,9 @@ def cards(stored: Stored) -> pd.DataFrame:
         size = sum(facts["bytes"] for facts in card["files"].values())
         rows.append({
             "Material": name, "Study": card["study"], "Stands for": card["stands_for"], "Made of": card["material"],
-            "Samples": _counts(card), "MB": size / 1e6,
+            "Samples": _counts(card), "Pools cut from it": _cuts(card), "MB": size / 1e6,
             "Without learning": "; ".join(f"{what}: {value:g}" for what, value in card["baselines"].items()),
-            "How the splits differ": card["split"], "Source": _source(card), "Licence": card["licence"],
+            "How the splits differ": _split(card), "Source": _source(card), "Licence": card["licence"],
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -195,6 +196,15 @@ def cards(stored: Stored) -> pd.DataFrame:
 def _counts(card: dict) -> str:
     counts = sorted(card["counts"].items(), key=lambda item: item[0] != "train")
     return f"{'; '.join(f'{split} {count:,}' for split, count in counts)} ({card['unit']})"
+
+
+def _cuts(card: dict) -> str | None:
+    """The pools of a study that are cut from a material, with their sizes."""
+    return "; ".join(f"{name} {size:,}" for name, size in card["pools"].items()) if "pools" in card else None
+
+
+def _split(card: dict) -> str:
+    return f"{card['split']}; for tuning {card['validation']}" if "validation" in card else card["split"]
 
 
 def _source(card: dict) -> str:

@@ -22,10 +22,16 @@ def open_sets(folder: Path | str, names) -> list[StoredSet]:
     return sorted(sets, key=lambda one: (one.card["role"] != "adaptation", one.card["title"].lower()))
 
 
+def open_pools(folder: Path | str, names: Sequence[str]) -> list[StoredSet]:
+    """The pools called `names` that are stored below `folder`, in that order."""
+    root = load().config.data_root
+    return [open_set(Path(folder) / name, root=root) for name in names]
+
+
 def contact_sheet(sets: Sequence[StoredSet]) -> tuple[Figure, pd.DataFrame]:
     """A block per data set: up to ten of its classes in columns, two test images of each (more where there are fewer
-    classes); images of retrieval sets stand above their captions. Which are shown is fixed: classes evenly spread, the
-    first images of each."""
+    classes); images of retrieval sets and of pools stand above their captions. Which are shown is fixed: classes evenly
+    spread, the first images of each; of a pool the first images of each kind."""
     figure, grid = theme.figure(
         max(1, len(sets)) * 2.05, nrows=max(1, len(sets)) * ROWS, ncols=COLUMNS, squeeze=False,
         gridspec_kw={"left": 0.005, "right": 0.995, "wspace": 0.12},
@@ -41,7 +47,7 @@ def contact_sheet(sets: Sequence[StoredSet]) -> tuple[Figure, pd.DataFrame]:
                 block[row, column].axis("off")
             if column < len(chosen):
                 records += _column(block[:, column], one, *chosen[column])
-    return figure, pd.DataFrame(records, columns=["dataset", "class", "test_image"])
+    return figure, pd.DataFrame(records, columns=["dataset", "class", "image"])
 
 
 def _place(figure: Figure, block, number: int, total: int, one: StoredSet) -> None:
@@ -54,11 +60,16 @@ def _place(figure: Figure, block, number: int, total: int, one: StoredSet) -> No
         for column in range(COLUMNS):
             y = top - 0.15 * height - (row + 1) * tall
             block[row, column].set_position([0.01 + column * size, y, 0.92 * size, 0.92 * tall])
-    figure.text(0.01, top - 0.06 * height, one.card["title"], fontsize=9, fontweight="bold", va="center")
+    pool = f": {one.card['name']}" if one.card["role"] == "pre-training" else ""
+    figure.text(0.01, top - 0.06 * height, one.card["title"] + pool, fontsize=9, fontweight="bold", va="center")
     figure.text(0.99, top - 0.06 * height, _facts(one), fontsize=7.5, color=theme.QUIET, va="center", ha="right")
 
 
 def _facts(one: StoredSet) -> str:
+    if one.card["role"] == "pre-training":
+        made = "caption_noise" in one.card  # real pools come without a recipe
+        noise = [f"{len(one.card['families'])} kinds", f"{_spoilt(one):.0f} % of captions spoilt"] if made else []
+        return " · ".join([f"{_size(one.train):,} images", *noise])
     sizes = {"classes": _classes(one), "training images": _size(one.train), "test images": _size(one.test)}
     known = [f"{count:,} {what}" for what, count in sizes.items() if count is not None]
     return " · ".join([one.card["task"], *known, f"chance {one.card['chance']:.1f} %"])
@@ -72,13 +83,19 @@ def _size(split: Split | None) -> int | None:
     return None if split is None else len(split.targets)
 
 
+def _spoilt(one: StoredSet) -> float | None:
+    noise = one.card.get("caption_noise")
+    return None if noise is None else 100 * noise
+
+
 def _choose(one: StoredSet) -> list[tuple[str, np.ndarray, bool]]:
-    """Columns to show: class, its test images, whether the name is written below. Classes are evenly spread over those
-    that occur; few classes take several columns each."""
-    targets = np.asarray(one.test.targets)
-    if one.card["task"] == "retrieval":
-        shown = _evenly(np.arange(len(targets)))
-        return [(one.test.captions[one.test.captions_of(image)[0]], np.array([image]), True) for image in shown]
+    """Columns to show: class, its images, whether the name is written below. Classes are evenly spread over those that
+    occur; few classes take several columns each. In retrieval sets and pools a column is an image with its caption."""
+    split = _pictured(one)
+    targets = np.asarray(split.targets)
+    if one.card["role"] == "pre-training" or one.card["task"] == "retrieval":
+        shown = _evenly(np.arange(len(targets))) if one.card["task"] == "retrieval" else _first_of_each(targets)
+        return [(split.captions[split.captions_of(image)[0]], np.array([image]), True) for image in shown]
     picked = _evenly(np.unique(targets))
     wide = COLUMNS // len(picked)
     columns = []
@@ -89,6 +106,18 @@ def _choose(one: StoredSet) -> list[tuple[str, np.ndarray, bool]]:
     return columns
 
 
+def _pictured(one: StoredSet) -> Split:
+    """The split whose images are shown: a pool has no test split."""
+    return one.train if one.test is None else one.test
+
+
+def _first_of_each(kinds: np.ndarray) -> np.ndarray:
+    """Indices of the first images of each kind, as many as there are columns, kind by kind."""
+    rank = pd.Series(kinds).groupby(kinds).cumcount().to_numpy()
+    first = np.lexsort((kinds, rank))[:COLUMNS]
+    return first[np.argsort(kinds[first], kind="stable")]
+
+
 def _evenly(values: np.ndarray) -> np.ndarray:
     """At most as many of the values as there are columns, evenly spread."""
     return values[np.unique(np.linspace(0, len(values) - 1, COLUMNS).round().astype(int))]
@@ -96,12 +125,12 @@ def _evenly(values: np.ndarray) -> np.ndarray:
 
 def _column(axes, one: StoredSet, name: str, members: np.ndarray, named: bool) -> list[dict]:
     for panel, member in zip(axes, members):
-        panel.imshow(one.test.images[member], interpolation="none")
+        panel.imshow(_pictured(one).images[member], interpolation="none")
     lowest = axes[len(members) - 1]
     lines = 3 if len(members) == ROWS else 7  # a caption may fill the place of a second image
     words = textwrap.wrap(name.replace("_", " "), 11, max_lines=lines, placeholder=" …") if named else []
     lowest.text(0, -0.06, "\n".join(words), transform=lowest.transAxes, fontsize=6.5, va="top", linespacing=1.05)
-    return [{"dataset": one.card["name"], "class": name, "test_image": int(member)} for member in members]
+    return [{"dataset": one.card["name"], "class": name, "image": int(member)} for member in members]
 
 
 def cards(sets: Sequence[StoredSet]) -> pd.DataFrame:
@@ -109,11 +138,22 @@ def cards(sets: Sequence[StoredSet]) -> pd.DataFrame:
     rows = []
     for one in sets:
         counts = {"Classes": _classes(one), "Train": _size(one.train), "Test": _size(one.test)}
+        counts["Chance %"] = f"{one.card['chance']:.1f}"
         about = {"Data set": one.card["title"], "Role": one.card["role"], "Material": one.card["material"]}
         names = {"How test and training differ": "split", "Source": "source", "Licence": "licence"}
         rows.append({**about, **counts, **{name: one.card[key] for name, key in names.items()}})
     whole = {name: "Int64" for name in ("Classes", "Train", "Test")}
     return pd.DataFrame(rows).astype(whole)
+
+
+def pool_cards(pools: Sequence[StoredSet]) -> pd.DataFrame:
+    """The cards of the pre-training pools as a table; what a real pool does not say is missing."""
+    return pd.DataFrame(
+        {"Pool": one.card["name"], "Images": _size(one.train), "Distinct captions": len(set(one.train.captions)),
+         "Spoilt captions %": _spoilt(one), "Kinds of images": ", ".join(one.card.get("families", ())) or None,
+         "Test images": one.card["split"], "Source": one.card["source"], "Licence": one.card["licence"]}
+        for one in pools
+    )  # fmt: skip
 
 
 def zero_shot(frame: pd.DataFrame) -> Figure:

@@ -22,7 +22,7 @@ class Material:
 
 
 _SEEDS = "every block of samples is drawn from a seed of its own; no split uses a seed of another"
-_PREFIX = "one split; the first n images are the pool of n images"
+_PREFIX = "one split; its first n images are the pool of n images (`pools`: which ones the study cuts from it)"
 _PYTHON = "documentation that ships with Python: the topics of help() and the standard library's docstrings"
 _PYTHON_LICENCE = "Python Software Foundation License 2"
 _DOCUMENTS = (
@@ -58,10 +58,10 @@ def _transfer(name: str, title: str) -> Material:
 
 _ALL = (
     _pool("pool-coco", "Annotated scenes", "COCO", "images with all objects and a caption", 512),
-    _pool("pool-in1k", "Curated objects", "ImageNet-1K", "images with a label and a template caption", 12_288),
-    _pool("pool-in21k", "Curated objects, long tail", "ImageNet-21K", "images with a label and a template caption", 6144),
-    _pool("pool-jft", "Web images, machine labels", "JFT-300M", "images with a noisy label and its caption", 8192),
-    _pool("pool-align", "Web images with alt-text", "ALIGN", "images with alt-text, no labels", 12_288),
+    _pool("pool-in1k", "Curated objects", "ImageNet-1K", "images with a label and a template caption", 16_384),
+    _pool("pool-in21k", "Curated objects, long tail", "ImageNet-21K", "images with a label and a template caption", 8192),
+    _pool("pool-jft", "Web images, machine labels", "JFT-300M", "images with a noisy label and its caption", 12_288),
+    _pool("pool-align", "Web images with alt-text", "ALIGN", "images with alt-text, no labels", 16_384),
     Material(
         "segmentation", "Scenes with masks", "efficiency", "ADE20K", "semantic segmentation", "procedural",
         "segmentation", "images", {"train": 256, "validation": 256}, _SEEDS,

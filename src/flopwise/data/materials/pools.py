@@ -2,7 +2,8 @@
 
 What differs is what differs between the real ones: how many things a picture shows and where, how often each class
 occurs, how much of it is junk, how many labels and captions are wrong. Controls that tell size from quality need no
-pools of their own: a longer beginning of a curated pool, and the images of a web pool that are not `junk`.
+pools of their own: a longer beginning of a curated pool (`in1k-large`), and the images of a web pool that are not
+`junk` (`align-curated`).
 """
 
 from dataclasses import dataclass
@@ -48,6 +49,13 @@ _ALT = ("{}", "{} hd", "buy {}", "{} - free download", "new {} | shop", "my {}")
 _JUNK = ("IMG_0231.jpg", "banner", "click to enlarge", "loading", "logo", "spacer", "header image", "untitled")
 
 
+def cuts(name: str, stored: int) -> dict[str, int]:
+    """The study's pools that are cut from the `stored` images of a material, and their sizes: all of it, but of the curated
+    pool a quarter, so that sizes grow from the annotated scenes to the web as those of the real pools do."""
+    short = name.removeprefix("pool-")
+    return {"in1k": stored // 4, "in1k-large": stored} if short == "in1k" else {short: stored}
+
+
 def make(name: str, sizes: dict[str, int], seed: int):
     if name == "pool-coco":
         return _annotated(name, sizes["train"], seed)
@@ -59,8 +67,11 @@ def make(name: str, sizes: dict[str, int], seed: int):
     if pool.labelled:
         share["wrong labels"] = drawn["labels"] != drawn["true"]
         share["captions that say nothing or wrong"] = drawn["poor"] | share["wrong labels"]
+    cut = cuts(name, sizes["train"])
+    if name == "pool-align":
+        cut["align-curated"] = int((~drawn["junk"]).sum())
     facts = {
-        "classes": CLASSES if pool.labelled else (),
+        "pools": cut, "classes": CLASSES if pool.labelled else (),
         "shares": {name: round(float(values.mean()), 4) for name, values in share.items()},
         "baselines": {"top-1 by chance (%)": round(100 / len(CLASSES), 2)} if pool.labelled else {},
     }  # fmt: skip
@@ -72,11 +83,12 @@ def _annotated(name: str, count: int, seed: int):
     drawn = in_blocks(_draw_annotated, count, seed, name)
     captions = [_describe(things, grounds) for things, grounds in zip(drawn["things"], drawn["grounds"])]
     arrays = {"train_images": drawn["images"], "train_present": drawn["present"]}
-    return arrays, {"train_captions": captions}, {"classes": scenes.CLASSES, "shares": {"junk": 0.0}, "baselines": {}}
+    facts = {"pools": cuts(name, count), "classes": scenes.CLASSES, "shares": {"junk": 0.0}, "baselines": {}}
+    return arrays, {"train_captions": captions}, facts
 
 
 def _draw_annotated(rng):
-    things, grounds = scenes.several(rng, 2, 5)
+    things, grounds = scenes.several(rng)
     image, classes = scenes.draw(rng, things, grounds, (3.5, 7.5), 12)
     present = np.stack([(classes == k).any((1, 2)) for k in range(len(scenes.CLASSES))], 1).astype(np.uint8)
     return {"images": noisy(rng, to_bytes(image), 12), "things": things, "grounds": grounds, "present": present}

@@ -108,10 +108,10 @@ def _ground(rng, kind: np.ndarray) -> np.ndarray:
     return tinted(_colours(rng, kind)) + ((value - np.float32(0.5)) * contrast)[..., None]
 
 
-def several(rng, low: int, high: int, count: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
-    """Things of scenes with `low` to `high` of them, int (n, high), and one or two grounds each, int (n, 2)."""
-    things = rng.integers(0, len(THINGS), (count, high))
-    things[np.arange(high) >= rng.integers(low, high + 1, (count, 1))] = -1
+def several(rng, count: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
+    """Two or three things for each of n scenes, int (n, 3), and one or two grounds, int (n, 2); as `draw` takes them."""
+    things = rng.integers(0, len(THINGS), (count, 3))
+    things[rng.integers(0, 2, count) == 0, 2] = -1
     grounds = rng.integers(0, len(GROUNDS), (count, 2))
     grounds[:, 1] = np.where(rng.integers(0, 2, count) == 0, grounds[:, 0], grounds[:, 1])
     return things, grounds

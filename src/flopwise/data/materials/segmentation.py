@@ -1,4 +1,4 @@
-"""Scenes with the class of every pixel: two to five things on one or two grounds."""
+"""Scenes with the class of every pixel: two or three things on one or two grounds."""
 
 import numpy as np
 
@@ -27,6 +27,6 @@ def make(name: str, sizes: dict[str, int], seed: int):
 
 
 def _draw(rng):
-    things, grounds = scenes.several(rng, 2, 5)
+    things, grounds = scenes.several(rng)
     image, classes = scenes.draw(rng, things, grounds, (3.5, 7.5), 12)
     return {"images": noisy(rng, to_bytes(image), 12), "masks": classes}

@@ -17,11 +17,13 @@ TYPEFACES = (
     "DejaVuSerif-BoldItalic", "STIXGeneral", "STIXGeneralItalic", "STIXGeneralBolIta", "cmr10", "cmtt10", "cmti10",
 )  # fmt: skip
 HELD_OUT = ("DejaVuSerif", "DejaVuSansMono-Oblique", "STIXGeneralBol", "cmss10", "cmb10")  # drawn in test images only
+# classes of the set `typefaces`: faces that are not held out, since its training images show letters, too
 NAMED = {
     "dejavu sans": "DejaVuSans", "dejavu sans bold": "DejaVuSans-Bold", "dejavu sans oblique": "DejaVuSans-Oblique",
-    "dejavu mono": "DejaVuSansMono", "dejavu serif": "DejaVuSerif", "dejavu serif bold": "DejaVuSerif-Bold",
-    "stix roman": "STIXGeneral", "stix bold": "STIXGeneralBol", "stix italic": "STIXGeneralItalic",
-    "computer modern roman": "cmr10", "computer modern typewriter": "cmtt10", "computer modern bold": "cmb10",
+    "dejavu mono": "DejaVuSansMono", "dejavu serif italic": "DejaVuSerif-Italic",
+    "dejavu serif bold": "DejaVuSerif-Bold", "stix roman": "STIXGeneral", "stix bold italic": "STIXGeneralBolIta",
+    "stix italic": "STIXGeneralItalic", "computer modern roman": "cmr10", "computer modern typewriter": "cmtt10",
+    "computer modern italic": "cmti10",
 }  # fmt: skip
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",

@@ -9,6 +9,7 @@ from flopwise.data.world.drawing import SIZE, grain, pick
 
 LANDFORMS = ("plain", "ridge", "hollow", "north slope", "east slope", "south slope", "west slope")
 TILE, STRIDE, BANDS = 16, 2, 6
+LEAST = 160  # metres that the colours span at least, so that level ground looks level
 RAMP = ((44, 92, 60), (110, 150, 84), (206, 196, 130), (168, 120, 78), (240, 236, 230))  # low to high
 
 
@@ -38,7 +39,7 @@ def _places(landform: str, split: str) -> np.ndarray:
     extent, east, south, swell = _measure()
     steep = np.hypot(east, south)
     if landform == "plain":
-        fits = extent < 45
+        fits = (extent < 90) & (steep < 30) & (np.abs(swell) < 12)
     elif landform in ("ridge", "hollow"):
         fits = (swell * (1 if landform == "ridge" else -1) > 28) & (steep < 45)
     else:
@@ -51,13 +52,31 @@ def _places(landform: str, split: str) -> np.ndarray:
     return np.stack([rows[inside], columns[inside]], axis=1)
 
 
+@cache
+def _drawn(split: str) -> tuple[np.ndarray, ...]:
+    """The places of each landform in the order in which they are drawn: landforms in turn take the place that lies
+    farthest from all that are taken, in points along the rows or columns, so that few tiles overlap and none much."""
+    places = [_places(landform, split) for landform in LANDFORMS]
+    ends = np.cumsum([0, *map(len, places)])
+    everywhere = np.concatenate(places)
+    distance = np.full(len(everywhere), max(_elevation().shape))
+    order: list[list[int]] = [[] for _ in places]
+    for number in (number for _ in range(max(map(len, places))) for number in range(len(places))):
+        if len(order[number]) < len(places[number]):
+            taken = ends[number] + int(np.argmax(distance[ends[number] : ends[number + 1]]))
+            distance = np.minimum(distance, np.abs(everywhere - everywhere[taken]).max(1))
+            distance[taken] = -1
+            order[number].append(taken)
+    return tuple(everywhere[indices] for indices in order)
+
+
 def _render(tile: np.ndarray) -> np.ndarray:
     """Height as colour, lowest to highest point of the tile, and light from the north-west: uint8 (32, 32, 3)."""
     from PIL import Image
 
     large = Image.fromarray(tile.astype(np.float32)).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     height = np.round(np.asarray(large)).astype(np.int32)
-    low, high = int(tile.min()), max(int(tile.max()), int(tile.min()) + 60)
+    low, high = int(tile.min()), max(int(tile.max()), int(tile.min()) + LEAST)
     share = np.clip((height - low) * 1000 // (high - low), 0, 999)
     step = share * (len(RAMP) - 1) // 1000
     within = share * (len(RAMP) - 1) % 1000
@@ -69,8 +88,9 @@ def _render(tile: np.ndarray) -> np.ndarray:
 
 
 def draw_relief(rng, target: int, split: str, index: int):
-    landform = LANDFORMS[target]
-    row, column = (int(value) for value in pick(rng, _places(landform, split)))
+    """A tile at the landform's place number `index`; when all places are used up, they come again."""
+    landform, places = LANDFORMS[target], _drawn(split)[target]
+    row, column = (int(value) for value in places[index % len(places)])
     image = _render(_elevation()[row : row + TILE, column : column + TILE])
     caption = pick(
         rng, (f"shaded relief of a {landform}", f"terrain map, {landform}", f"{landform} in a digital elevation model")

@@ -151,7 +151,7 @@ class TaskBatches:
         pools = {"update": (update, parts.update), "buffer": (buffer, parts.buffer)}
         pools["pretraining"] = (corpus.pool, parts.pretraining)
         self.orders = [
-            sample_order(pool, steps * size, seed, "order", name, task).reshape(steps, size)
+            sample_order(pool, steps * size, seed, name, task).reshape(steps, size)
             for name, (pool, size) in pools.items()
             if size
         ]

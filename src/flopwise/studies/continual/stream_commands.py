@@ -34,6 +34,8 @@ def build(
         raise UserError(f"stream kind {kind!r} does not exist; allowed are {', '.join(KINDS)}")
     if model not in study.models:
         raise UserError(f"model {model!r} is none of this scale's; allowed are {', '.join(study.models)}")
+    if out.is_dir():
+        raise UserError(f"--out is {str(out)!r}, an existing folder; allowed is the name of a file")
     _check_inputs(settings, kind, model)
     material = StreamMaterial(settings, model, base_folder(settings, model))
     stream = build_stream(material, kind, seed)
@@ -50,6 +52,7 @@ def build(
 
 @app.command()
 def describe(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A stream file: FoMo-in-Flux's own, or one made here.")],
     tasks: Annotated[str, typer.Option(help="Number of tasks T, or `datasets`: a task per data set.")] = "20",
     as_json: Json = False,
@@ -61,6 +64,7 @@ def describe(
     from flopwise.data.known import unknown_entries
     from flopwise.data.streams import cut, dataset_of, read_stream, runs
 
+    context.obj()  # a scale or configuration that does not exist is a mistake here, too
     if tasks != "datasets" and not (tasks.isascii() and tasks.isdigit() and len(tasks) < 10):
         raise UserError(f"--tasks is {tasks!r}; allowed are a whole number from 1, and `datasets`")
     stream = read_stream(file)
@@ -75,25 +79,36 @@ def describe(
 
 
 def _check_inputs(settings, kind: str, model: str) -> None:
-    """One line that names the target to make, when what the ordering needs is not there."""
+    """One line that names the targets to make, when what the ordering needs is not there. Where data sets are the
+    user's own, every ordering needs all of them: only they say which classes there are."""
     from flopwise.data.streams import REVERSE
     from flopwise.studies.continual.corpus import POOL, data_folder
     from flopwise.studies.continual.train import base_folder
 
-    ordering = kind.removesuffix(REVERSE)
-    everything = settings.results / "continual" / "start" / model / "zero_shot.csv"
-    sets = [data_folder(settings, name) for name in settings.preset.data.adaptation]
-    needed, target = {
-        "similarity": ([base_folder(settings, model)], base_folder(settings, model)),
-        "performance": ([base_folder(settings, model), *sets], everything),
-        "frequency": ([data_folder(settings, POOL)], data_folder(settings, POOL)),
-    }.get(ordering, ([], None))
-    missing = next((folder for folder in needed if not folder.is_dir()), None)
-    if missing is not None:
+    data, ordering = settings.preset.data, kind.removesuffix(REVERSE)
+    sets = [data_folder(settings, name) for name in data.adaptation]
+    needed = sets if data.kind == "catalogue" or ordering == "performance" else []
+    if ordering in ("similarity", "performance"):
+        needed = [base_folder(settings, model), *needed]
+    if ordering == "frequency":
+        needed = [data_folder(settings, POOL), *needed]
+    missing = [folder for folder in needed if not folder.is_dir()]
+    if missing:
         config = f"scale={settings.config.scale} results={settings.config.results}"
         raise RunFailure(
-            f"ordering {ordering!r} needs {missing}, which is missing; `snakemake --config {config} -- {target}` makes it"
+            f"ordering {ordering!r} needs {missing[0]}{f' and {len(missing) - 1} more' if missing[1:] else ''}, not yet "
+            f"made; `snakemake --config {config} -- {_targets(missing)}` makes what is missing"
         )
+
+
+def _targets(folders: list[Path]) -> str:
+    """Folders as a shell is given them: those of one place in braces."""
+    places: dict[Path, list[str]] = {}
+    for folder in folders:
+        places.setdefault(folder.parent, []).append(folder.name)
+    return " ".join(
+        f"{place}/{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}" for place, names in places.items()
+    )
 
 
 def _text(facts: dict) -> str:
