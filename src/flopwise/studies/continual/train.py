@@ -14,13 +14,14 @@ from flopwise.config import Settings
 from flopwise.config.continual import ContinualConfig
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.io import read_json
-from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
+from flopwise.core.loop import AdamW, Diverged, optimiser_tensors, restore_optimiser, run_steps
 from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
 from flopwise.data.streams import chunks, dataset_chunks, read_stream
 from flopwise.methods.continual import Method, load
 from flopwise.methods.deployment import Deployment
 from flopwise.models import clip
+from flopwise.studies.continual import recipe
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
@@ -72,6 +73,7 @@ class TrainingRun:
         sets, cache = len(settings.preset.data.adaptation), settings.results.parent / "state" / "step_cost"
         self.plan = schedule_of(self.study, self.cell, sets, cache)
         self.rate = self.study.learning_rate * self.study.rates[self.cell.rate]
+        self.recipe = self.study.recipes[self.cell.recipe]
         initial = clip.load(base_folder(settings, self.cell.model))
         self.placement, self.scaler, self.scaler_state = evaluator.placement, None, {}
         self.model = clip.create(self.cell.model)
@@ -114,8 +116,9 @@ class TrainingRun:
         shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
         steps = self.plan.steps[task]
         batches = TaskBatches(self.corpus, update, buffer, shares, size, steps, self.cell.seed, task, self.placement)
-        make = self.method.optimiser or (lambda named, *settings: adamw(named.values(), *settings))
-        optimiser = make(self.named, self.rate, self.study.weight_decay)
+        make = self.method.optimiser or AdamW
+        groups = recipe.groups(self.named, self.recipe, self.study.weight_decay, self.method.vectors)
+        optimiser = make(groups, self.rate)
         restore_optimiser(optimiser, optimiser_state)
         self.scaler = self.placement.scaler()
         if self.scaler and self.scaler_state:
@@ -129,6 +132,7 @@ class TrainingRun:
 
         def after(step: int, loss: float) -> None:
             nonlocal clock
+            recipe.bound(self.model, self.recipe)
             self.losses.append(loss)
             self.progress.train_seconds += self.placement.clock() - clock
             self.progress.step = step + 1
