@@ -133,6 +133,21 @@ def test_a_fixed_temperature_stays_and_does_not_train(world, method):
     assert world.run(method).model.logit_scale.item() != pytest.approx(math.log(2), abs=0.01)
 
 
+def test_initial_weights_are_scored_once_for_all_trainings(world, monkeypatch):
+    evaluator = evaluate.Evaluator(world.settings, MODEL, 0)
+    scored = []
+    real = evaluate.Evaluator.scores
+    monkeypatch.setattr(evaluate.Evaluator, "scores", lambda self, model: scored.append(1) or real(self, model))
+    network = clip.create(MODEL)
+    first = evaluator.first_scores(network, world.initial)
+    again = evaluator.first_scores(network, {name: value.clone() for name, value in world.initial.items()})
+    assert (len(scored), again) == (1, first)
+    network.load_state_dict(world.initial)
+    assert first == real(evaluator, network)
+    other = {name: value + 0.1 for name, value in world.initial.items()}
+    assert evaluator.first_scores(network, other).rows != first.rows
+
+
 def test_the_recipe_reaches_the_optimiser_and_the_temperature(world):
     """A logit scale above ln 100 is bounded after the first step, as released it is not."""
     start = clip.load(base_folder(world.settings, MODEL))

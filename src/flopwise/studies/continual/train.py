@@ -194,7 +194,8 @@ class TrainingRun:
         for cell, deployment in zip(self.cells, self.deployments):
             if cell.evaluate == "final":
                 continue
-            scores = self._scores(deployment.deployed)
+            weights = deployment.deployed
+            scores = self._scores(weights) if task else self.evaluator.first_scores(self.probe, weights)
             self.rows["sets"] += [{"cell": cell.slug, **spent, **row} for row in scores.rows]
             self.rows["chunks"] += [
                 {"cell": cell.slug, "task": task, "chunk": index + 1, **scores.of_entries(chunk)}
