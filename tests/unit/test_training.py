@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from flopwise.config import load
 from flopwise.core.checkpoint import StateFolder
 from flopwise.data.build import build_to
 from flopwise.data.store import Split, StoredSet, write_set
-from flopwise.models import clip
+from flopwise.models import clip, lean
 from flopwise.studies.continual import evaluate
 from flopwise.studies.continual.corpus import load_corpus
 from flopwise.studies.continual.plan import Cell
@@ -183,6 +184,20 @@ def test_the_fisher_pass_sees_the_tasks_own_data_as_often_as_the_plan_says(world
     squares = [torch.autograd.grad(run._loss(batch), list(run.named.values())) for _, batch in drawn]
     for name, one, two in zip(run.named, *squares):
         torch.testing.assert_close(run.regulariser.fisher[name], (one**2 + two**2) / 2, rtol=1e-4, atol=1e-12)
+
+
+def test_micro_batches_reach_the_loss_and_the_fisher_pass(world, monkeypatch):
+    whole = world.run("ewc")
+    study = world.settings.preset.continual.model_copy(update={"micro_batch_size": 5})
+    preset = world.settings.preset.model_copy(update={"continual": study})
+    monkeypatch.setattr(world, "settings", replace(world.settings, preset=preset))
+    sizes = []
+    encode = lean.encode_text
+    monkeypatch.setattr(lean, "encode_text", lambda model, tokens: sizes.append(len(tokens)) or encode(model, tokens))
+    parts = world.run("ewc")
+    passes = sum(parts.plan.steps) + parts.plan.end_passes * len(parts.chunks)
+    assert (parts.plan, sizes.count(5), sizes.count(16)) == (whole.plan, 2 * 3 * passes, 0)  # forward, and once again
+    assert parts.losses == pytest.approx(whole.losses, rel=1e-4)
 
 
 def test_captions_follow_the_subset_of_a_retrieval_set(world):

@@ -161,6 +161,13 @@ class ContinualConfig(Strict):
         "our choice",
     )
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
+    micro_batch_size: int = setting(
+        0,
+        "samples that go through a tower at a time, so that large models fit; 0: the whole batch. The loss compares all "
+        "samples of the batch all the same; each part is computed again in the backward pass, which no budget counts",
+        "our choice",
+        ge=0,
+    )
     precision: Literal["fp32", "fp16", "bf16"] = setting(
         "fp32",
         "of the matrix products: `fp16` (with dynamic loss scaling) on a GPU only, on a CPU it is fp32; `bf16` on both",
