@@ -87,6 +87,27 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
             {"overrides": {"continual": {"experiments": {"x": {"title": "t", "seeds": 1, "horizon": ["per-set"]}}}}},
             r"experiments.x: horizon 'per-set' cuts at every new data set and needs stream dataset-incremental",
         ),
+        (
+            {"overrides": {"continual": {"experiments": {"x": {"title": "t", "seeds": 1, "recipe": ["raw"]}}}}},
+            r"experiments.x.recipe is 'raw'; allowed are mended, as-released",
+        ),
+        (
+            {
+                "overrides": {
+                    "continual": {
+                        "experiments": {
+                            "x": {
+                                "title": "t",
+                                "seeds": 1,
+                                "method": ["ewc-as-released"],
+                                "temperature": ["learned", "tau0.5"],
+                            }
+                        }
+                    }
+                }
+            },
+            r"experiments.x: method 'ewc-as-released' needs a learned temperature, not 'tau0.5', a fixed one",
+        ),
         ({"overrides": {"data": {"adaptation": ["digitz"]}}}, r"data set 'digitz' is not part of the embedded world"),
     ],
 )

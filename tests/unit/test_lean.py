@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from flopwise.methods.continual import load
 from flopwise.models import clip, lean
+from flopwise.studies.continual.loss import contrastive_loss
 
 CAPTIONS = ["a red circle", "two blue squares and a very long description of them " * 3, "", "K", "a leaf on a table"]
 
@@ -43,6 +44,57 @@ def test_features_and_gradients_are_open_clips(name, method):
         assert (theirs is None) == (found[key] is None), key
         if theirs is not None:
             torch.testing.assert_close(found[key], theirs, rtol=1e-3, atol=1e-5 * float(theirs.abs().max() + 1))
+
+
+def adapted(method: str, dtype):
+    model, recipe = clip.create("vit-xs-8", seed=1).to(dtype), load(method)
+    recipe.prepare(model, torch.Generator().manual_seed(0), **recipe.prepare_options)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(2)))
+    images, tokens = inputs("vit-xs-8")
+    return model, [p for p in model.parameters() if p.requires_grad], images.to(dtype), tokens
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize("method", ["full-ft", "locked-image", "lora-r4", "dora-r4", "vera-r4"])
+def test_micro_batches_give_the_whole_batchs_loss_and_gradients(method, size):
+    """In float64, where rounding cannot hide an error; 5 samples, so that the last part is smaller."""
+    model, trained, *batch = adapted(method, torch.float64)
+    whole, parts = contrastive_loss(model, *batch), contrastive_loss(model, *batch, size)
+    torch.testing.assert_close(parts, whole, rtol=1e-12, atol=0)
+    for ours, theirs in zip(torch.autograd.grad(parts, trained), torch.autograd.grad(whole, trained)):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-13)
+
+
+def test_micro_batches_follow_autocast_and_loss_scaling():
+    """The backward pass runs outside of autocast, and yet computes each part again in the lower precision."""
+    model, trained, *batch = adapted("full-ft", torch.float32)
+    exact = torch.autograd.grad(contrastive_loss(model, *batch), trained)
+    found = []
+    for size in (0, 2):
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = contrastive_loss(model, *batch, size)
+        model.zero_grad()
+        (2.0**16 * loss).backward()
+        found.append([p.grad / 2.0**16 for p in trained])
+    apart = [sum((a - b).square().sum() for a, b in zip(*pair)).sqrt() for pair in ((found[0], exact), found)]
+    assert 0 < apart[1] < 2 * apart[0], "as far from the whole batch in bfloat16 as that is from float32"
+    length = sum(value.square().sum() for value in exact).sqrt()
+    assert apart[1] < 0.05 * length
+
+
+def test_micro_batches_keep_inputs_and_features_alone():
+    """Bytes that the forward pass saves for the backward one."""
+    model, _, images, tokens = adapted("full-ft", torch.float32)
+
+    def saved(size: int) -> int:
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda value: kept.append(value.nbytes) or value, lambda v: v):
+            contrastive_loss(model, images, tokens, size)
+        return sum(kept)
+
+    assert saved(2) - images.nbytes - tokens.nbytes < 0.02 * saved(0)
 
 
 def test_work_is_left_out(monkeypatch):

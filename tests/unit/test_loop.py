@@ -3,7 +3,7 @@ import sys
 import pytest
 import torch
 
-from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
+from flopwise.core.loop import AdamW, Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
 
 
 def problem():
@@ -34,7 +34,27 @@ def test_updates_are_those_of_torchs_adamw():
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_a_run_in_two_parts_is_bit_identical():
+def in_groups(parameters) -> AdamW:
+    """Matrices decay, vectors do not."""
+    matrices, vectors = parameters[:1], parameters[1:]
+    return AdamW([{"params": matrices, "weight_decay": 0.2}, {"params": vectors, "weight_decay": 0.0}], 0.1)
+
+
+def test_groups_are_those_of_torchs_adamw():
+    ours, loss_of = problem()
+    run_steps(loss_of, in_groups(ours), rate, 0, 40, clip_norm=0.5)
+    theirs, loss_of = problem()
+    reference = in_groups(theirs)
+    optimiser = torch.optim.AdamW(
+        [{k: group[k] for k in ("params", "weight_decay")} for group in reference.param_groups]
+    )
+    run_steps(loss_of, optimiser, rate, 0, 40, clip_norm=0.5)
+    for a, b in zip(ours, theirs):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("adamw", [lambda p, *numbers: adamw(p, *numbers), lambda p, *numbers: in_groups(p)])
+def test_a_run_in_two_parts_is_bit_identical(adamw):
     whole, loss_of = problem()
     run_steps(loss_of, adamw(whole, 0.1, 0.2), rate, 0, 40, clip_norm=1.0)
     parts, loss_of = problem()

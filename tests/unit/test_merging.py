@@ -155,15 +155,34 @@ def test_slerp_keeps_the_norm_of_unit_vectors_and_is_linear_where_there_is_no_an
     assert merge("slerp", [{"w": torch.tensor([1.0, 0.0])}, base], base)["w"].tolist() == [0.5, 0.0]
 
 
-def test_model_stock():
-    merged = merge("model-stock", MODELS[:2], BASE)
+@pytest.mark.parametrize("released", [False, True])
+def test_model_stock(released):
+    """Tensor by tensor; where the changes point apart the mended rule stays at the base."""
+    merged = merge("model-stock", MODELS[:2], BASE, as_released=released)
+    below = 0
     for name in SHAPES:
         one, two, base = (weights[name].double().numpy() for weights in (*MODELS[:2], BASE))
         d1, d2 = one - base, two - base
         cosine = (d1 * d2).sum() / math.sqrt((d1**2).sum() * (d2**2).sum())
         ratio = 2 * cosine / (1 + cosine + 1e-8)
-        if cosine > -0.99:  # at -1 the ratio is 2 / 1e-8 of a rounding error
+        below += cosine < 0
+        if cosine < 0 and not released:
+            assert torch.equal(merged[name], BASE[name])
+        elif cosine > -0.99:
             np.testing.assert_allclose(merged[name].numpy(), ratio * (one + two) / 2 + (1 - ratio) * base, atol=5e-6)
+    assert 0 < below < len(SHAPES)
+
+
+def test_model_stock_of_one_number_whose_changes_have_opposite_signs_stays_at_the_base():
+    base, models = {"s": torch.tensor(2.6)}, [{"s": torch.tensor(2.61)}, {"s": torch.tensor(2.598)}]
+    assert merge("model-stock", models, base)["s"].item() == base["s"].item()
+    assert abs(merge("model-stock", models, base, as_released=True)["s"].item()) > 1e5
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-5, 1e-12])
+def test_model_stock_of_identical_models_is_that_model_however_small_the_change(size):
+    base, model = {"w": torch.zeros(4)}, {"w": size * torch.tensor([1.0, 0.0, -2.0, 3.0])}
+    assert torch.allclose(merge("model-stock", [model, model], base)["w"], model["w"], rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("shape", ["linear", "quadratic", "sqrt"])
@@ -220,7 +239,15 @@ def test_inputs_are_left_alone_and_types_are_kept():
         ("ties", 2, {"prune": 1.5}, "prune is 1.5; allowed is a share from 0 to 1"),
         ("dare-ties", 2, {"prune": 1.0}, "prune is 1; allowed is a share from 0 to 1, 1 excluded"),
         ("interpolation", 2, {"coefficients": [0.5, 0.6]}, "must be 2 numbers >= 0, one per model, that sum to 1"),
-        ("ties", 2, {"lines": {"depth": 3}}, "allowed keys are start, slope, shape"),
+        ("interpolation", 2, {"coefficients": [float("nan"), 1.0]}, "must be 2 numbers >= 0, one per model"),
+        ("slerp", 2, {"coefficients": np.eye(2)}, "must be 2 numbers >= 0, one per model"),
+        ("interpolation", 2, {"coefficients": 0.5}, "coefficients 0.5 must be 2 numbers"),
+        ("task-arithmetic", 2, {"scaling": float("nan")}, "scaling is nan; allowed is a finite number"),
+        ("ties", 2, {"scaling": None}, "scaling is None; allowed is a finite number"),
+        ("ties", 2, {"lines": {"depth": 3}}, "with keys among start, slope, shape"),
+        ("ties", 2, {"lines": {"shape": "cubic"}}, "shapes linear, quadratic, sqrt"),
+        ("ties", 2, {"lines": {"start": "high"}}, "lines.start is 'high'; allowed is a finite number"),
+        ("ties", 2, {"lines": "linear"}, "lines is 'linear'; allowed are True and a dictionary"),
         ("ties", 2, {"lines": True, "scaling": 0.5}, "`lines` and `scaling` are both given"),
     ],
 )
@@ -230,7 +257,25 @@ def test_mistakes_are_one_line(operator, number, options, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [tuple, np.array, torch.tensor])
+@pytest.mark.parametrize("operator", ["interpolation", "slerp"])
+def test_coefficients_may_be_any_sequence(operator, kind):
+    expected = merge(operator, MODELS[:2], BASE, coefficients=[0.25, 0.75])
+    merged = merge(operator, MODELS[:2], BASE, coefficients=kind([0.25, 0.75]))
+    assert all(torch.equal(merged[name], expected[name]) for name in SHAPES)
+
+
+def test_lines_without_values_has_the_defaults():
+    expected = merge("task-arithmetic", MODELS, BASE, lines={"start": 0.5, "slope": 0.5, "shape": "linear"})
+    for lines in ({}, True):
+        merged = merge("task-arithmetic", MODELS, BASE, lines=lines)
+        assert all(torch.equal(merged[name], expected[name]) for name in SHAPES)
+
+
 def test_tensors_that_do_not_match():
+    for state in ({}, {"steps": torch.tensor(3)}):
+        with pytest.raises(UserError, match="the base has no floating-point tensor"):
+            merge("interpolation", [state], state)
     with pytest.raises(UserError, match="model 2 and the base do not have the same tensors: 'b'"):
         merge("interpolation", [{"a": torch.ones(1)}, {"a": torch.ones(1), "b": torch.ones(1)}], {"a": torch.ones(1)})
     with pytest.raises(UserError, match=r"'a' of model 1 has shape \(2,\), not \(1,\) as in the base"):

@@ -8,14 +8,17 @@ import pytest
 import torch
 from torch import nn
 
+from flopwise.config.continual import ContinualConfig
 from flopwise.core.io import write_tensors
-from flopwise.core.loop import optimiser_tensors, restore_optimiser
+from flopwise.core.loop import AdamW, optimiser_tensors, restore_optimiser
 from flopwise.core.seeds import torch_generator
 from flopwise.methods.continual import families, load, trunk
 from flopwise.models import clip
 from flopwise.studies.continual.loss import contrastive_loss
+from flopwise.studies.continual.recipe import bound, groups
 
 MODEL = "vit-xs-8"
+RECIPES = ContinualConfig.model_fields["recipes"].default
 NAMES = [f"{name}-r4" if ranked else name for name, ranked in families().items()]
 ADAPTED = ("attn.in_proj_weight", "mlp.c_proj.weight")
 SELECTED = {  # method -> does a parameter of the plain model change?
@@ -41,8 +44,8 @@ def prepared(name: str, seed: int = 0):
 
 
 def steps(name: str, model, named: dict, batches, rate: float = 1e-2) -> None:
-    make = load(name).optimiser or (lambda named, rate, decay: torch.optim.AdamW(named.values(), rate))
-    optimiser = make(named, rate, 0.2)
+    make = load(name).optimiser or torch.optim.AdamW
+    optimiser = make(groups(named, RECIPES["as-released"], 0.2), rate)
     for batch in batches:
         optimiser.zero_grad()
         contrastive_loss(model, *batch).backward()
@@ -210,6 +213,15 @@ def test_ewc_as_released_multiplies_by_the_parameter_itself(quadratic):
     assert all(torch.equal(named[name], before[name]) for name in named)
 
 
+def test_fisher_information_survives_half_precision():
+    """Gradients of 1e-7 that pass through fp16, whose smallest number is 6e-8."""
+    named = {"w": nn.Parameter(torch.ones(3))}
+    regulariser = load("ewc").regulariser(named)
+    x = torch.tensor([1.0, 2.0, 3.0])
+    regulariser.end_task(lambda batch: (named["w"].half() * batch.half()).float().sum() * 1e-7, [x])
+    torch.testing.assert_close(regulariser.fisher["w"], 1e-14 * x**2, rtol=5e-3, atol=0)
+
+
 def test_si_against_the_equation(quadratic):
     named, loss = quadratic
     regulariser = load("si").regulariser(named)
@@ -266,6 +278,49 @@ def test_a_restored_penalty_is_the_same(name, batches):
     assert first[2].penalty().item() == second[2].penalty().item() > 0
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_matrices_decay_and_nothing_else(name):
+    """open_clip's rule; of adapters, factors decay and vectors do not."""
+    _, named = prepared(name)
+    decays = {
+        n for n, p in named.items() if p.ndim >= 2 and not any(word in n for word in ("ln", "bias", "logit_scale"))
+    }
+    if name == "vera-r4":
+        decays = set()
+    parts = groups(named, RECIPES["mended"], 0.2, load(name).vectors)
+    found = {group["weight_decay"]: group["params"] for group in parts}
+    assert {n for n in named if any(named[n] is p for p in found.get(0.2, []))} == decays
+    assert {n for n in named if any(named[n] is p for p in found.get(0.0, []))} == named.keys() - decays
+    (everything,) = groups(named, RECIPES["as-released"], 0.2)
+    assert len(everything["params"]) == len(named)
+    assert everything["weight_decay"] == 0.2
+
+
+@pytest.mark.parametrize("name", ["full-ft", "lnfit", "vera-r4", "galore"])
+def test_decay_shrinks_what_has_no_gradient_only_where_it_should(name):
+    """With gradients of zero a step is decay alone."""
+    _, named = prepared(name)
+    for parameter in named.values():
+        parameter.data.add_(1.0)
+        parameter.grad = torch.zeros_like(parameter)
+    parts = groups(named, RECIPES["mended"], 0.2, load(name).vectors)
+    decaying = {id(p) for part in parts if part["weight_decay"] for p in part["params"]}
+    before = {n: p.detach().clone() for n, p in named.items()}
+    (load(name).optimiser or AdamW)(parts, 0.5).step()
+    for n, p in named.items():
+        torch.testing.assert_close(p.detach(), before[n] * (0.9 if id(p) in decaying else 1))
+
+
+@pytest.mark.parametrize(
+    ("start", "recipe", "end"), [(5.0, "mended", math.log(100)), (5.0, "as-released", 5.0), (2.0, "mended", 2.0)]
+)
+def test_the_logit_scale_is_bounded_where_the_recipe_says_so(start, recipe, end):
+    model, _ = prepared("full-ft")
+    model.logit_scale.data.fill_(start)
+    bound(model, RECIPES[recipe])
+    assert model.logit_scale.item() == pytest.approx(end)
+
+
 def galore_by_hand(weight, gradients, *, rank, gap, rate, decay):
     """W after AdamW in the subspace of the leading singular vectors, one matrix, one step after another."""
     weight, mean, square, basis = weight.clone(), 0, 0, None
@@ -303,14 +358,12 @@ def test_galore_is_adamw_for_what_is_no_matrix_and_small_where_it_is_one():
     from flopwise.methods.galore_adamw import GaloreAdamW
 
     named = prepared("galore")[1]
-    optimiser = load("galore").optimiser(named, 1e-3, 0.2)
+    optimiser = load("galore").optimiser(groups(named, RECIPES["mended"], 0.0), 1e-3)
     assert isinstance(optimiser, GaloreAdamW)
     assert {k: optimiser.defaults[k] for k in ("rank", "gap", "scale")} == {"rank": 8, "gap": 200, "scale": 2.0}
     vector, matrix = named["visual.ln_pre.weight"], named["visual.transformer.resblocks.0.mlp.c_proj.weight"]
     twin = nn.Parameter(vector.detach().clone())
     reference = torch.optim.AdamW([twin], lr=1e-3, weight_decay=0.0, eps=1e-12)
-    for group in optimiser.param_groups:
-        group["weight_decay"] = 0.0
     for step in range(3):
         for parameter in named.values():
             parameter.grad = torch.sin(torch.arange(parameter.numel()) + step + 1.0).view(parameter.shape)
@@ -329,11 +382,11 @@ def test_galore_goes_on_exactly_after_an_interruption(batches, tmp_path):
             optimiser.step()
 
     model, named = prepared("galore")
-    optimiser = load("galore").optimiser(named, 1e-3, 0.2)
+    optimiser = load("galore").optimiser(groups(named, RECIPES["mended"], 0.2), 1e-3)
     run(model, optimiser, batches[:2])
     other, other_named = prepared("galore")
     other.load_state_dict(model.state_dict())
-    other_optimiser = load("galore").optimiser(other_named, 1e-3, 0.2)
+    other_optimiser = load("galore").optimiser(groups(other_named, RECIPES["mended"], 0.2), 1e-3)
     write_tensors(tmp_path / "state", optimiser_tensors(optimiser))
     restore_optimiser(other_optimiser, clip.load_tensors(tmp_path / "state"))
     run(model, optimiser, batches[2:])

@@ -54,6 +54,14 @@ def test_cells_that_differ_in_what_they_deploy_share_a_training():
     assert len(apart) == len({(c.merge, c.horizon, c.seed) for cells in apart for c in cells})
 
 
+def test_a_recipe_is_an_axis_with_a_name_and_a_training_of_its_own(study):
+    experiment = Experiment(title="t", seeds=1, recipe=("mended", "as-released"))
+    plan = Grid(study.model_copy(update={"experiments": {"a": experiment}}))
+    assert list(plan.cells) == ["full-ft-s0", "full-ft-as-released-s0"]
+    assert len(plan.trainings("vit-xs-8/f1/uniform/full-ft/all")) == 2
+    assert plan.cells["full-ft-as-released-s0"].row()["recipe"] == "as-released"
+
+
 def test_jobs_split_into_parts_of_the_size_asked_for():
     plan = grid(load(scale="paper"))
     assert {len(plan.trainings(job)) for job in plan.jobs} == {1}
@@ -73,6 +81,9 @@ def test_a_jobs_digest_sees_its_own_settings_and_no_others():
     assert changed(mixtures={**plan.study.mixtures, "uniform": (0.5, 0.25, 0.25)}) != plan.digest(job)
     assert changed(mixtures={**plan.study.mixtures, "other": (0.5, 0.25, 0.25)}) == plan.digest(job)
     assert changed(horizons={**plan.study.horizons, "t4": 5}) != plan.digest(job)
+    recipes = plan.study.recipes
+    assert changed(recipes={**recipes, "mended": recipes["as-released"]}) != plan.digest(job)
+    assert changed(recipes={**recipes, "other": recipes["as-released"]}) == plan.digest(job)
     assert changed(checkpoint_every_steps=1) == plan.digest(job)
 
 

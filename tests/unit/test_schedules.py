@@ -48,3 +48,25 @@ def test_short_tasks_give_a_rate_or_one_clear_line(name, steps):
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(UserError, match=r"'linear' does not exist; allowed are constant, cosine"):
         learning_rate("linear", 0, 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"task": -1}, "task is -1; allowed are whole numbers from 0"),
+        ({"step": 0.5}, "step is 0.5; allowed are whole numbers from 0"),
+        ({"step": -1}, "step is -1; allowed are whole numbers from 0"),
+        ({"step": 100}, "step 100 lies outside a task of 100 steps"),
+        ({"warmup": -1}, "warmup is -1; allowed are finite numbers from 0"),
+        ({"cooldown": float("nan")}, "cooldown is nan; allowed are finite numbers from 0"),
+        ({"floor": 5}, "floor is 5; allowed are finite numbers from 0 to 1"),
+    ],
+)
+def test_values_that_make_no_sense_are_one_line(values, message):
+    with pytest.raises(UserError, match=message):
+        learning_rate(**{"name": "rsqrt", "task": 0, "step": 0, "steps_per_task": 100, **values})
+
+
+def test_no_cool_down_follows_the_curve_to_the_end():
+    assert learning_rate("rsqrt", 0, 99, 100, cooldown=0, floor=0) == pytest.approx((10 / 99) ** 0.5)
+    assert learning_rate("rsqrt", 0, 89, 100, cooldown=0) == learning_rate("rsqrt", 0, 89, 100)

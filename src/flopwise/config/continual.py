@@ -25,6 +25,20 @@ class BaseModelConfig(Strict):
         return self
 
 
+class Recipe(Strict):
+    """What training does to single parameters besides following the gradient."""
+
+    decay: Literal["matrices", "all"] = setting(
+        ...,
+        "what decays: `matrices`: weights of two or more dimensions, embeddings of tokens and positions among them, but no "
+        "norms, biases, vectors of adapters and not the temperature; `all`: everything that trains",
+        "matrices: open_clip; all: official code",
+    )
+    clamp: bool = setting(
+        ..., "the logit scale never exceeds ln 100", "true: Radford et al. 2021; false: official code"
+    )
+
+
 class Axes(Strict):
     """One point of the continual study's grid."""
 
@@ -39,6 +53,9 @@ class Axes(Strict):
     temperature: Slug = setting("learned", "temperature of the loss, a key of `temperatures`", "official code")
     pool: Slug = setting("pool", "pre-training pool that is replayed, a key of `data.pools`", "official code")
     horizon: Slug = setting("t20", "number of update steps, a key of `horizons`", "official code")
+    recipe: Slug = setting(
+        "mended", "what decays and whether the temperature is bounded, a key of `recipes`", "our choice"
+    )
 
 
 class Experiment(Strict):
@@ -60,6 +77,7 @@ class Experiment(Strict):
     temperature: tuple[Slug, ...] = setting((), "values of the axis", "official code")
     pool: tuple[Slug, ...] = setting((), "values of the axis", "official code")
     horizon: tuple[Slug, ...] = setting((), "values of the axis", "official code")
+    recipe: tuple[Slug, ...] = setting((), "values of the axis", "our choice")
 
 
 class Budget(Strict):
@@ -136,13 +154,27 @@ class ContinualConfig(Strict):
     temperatures: dict[Slug, float | None] = setting(
         {"learned": None}, "fixed temperatures of the loss by name; none: learned", "official code"
     )
-    fisher_samples: int = setting(50_000, "samples of EWC's Fisher pass at the end of a task", "official code", ge=1)
+    recipes: dict[Slug, Recipe] = setting(
+        {"mended": Recipe(decay="matrices", clamp=True), "as-released": Recipe(decay="all", clamp=False)},
+        "training recipes by name; `as-released` is that of the official code",
+        "our choice",
+    )
+    fisher_samples: int = setting(
+        50_000, "samples of EWC's Fisher pass at the end of a task, rounded up to batches", "official code", ge=1
+    )
     performance_score: Literal["similarity", "accuracy"] = setting(
         "similarity",
         "what the performance stream sorts by, per class: cosine of image and caption, or top-1",
         "our choice",
     )
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
+    micro_batch_size: int = setting(
+        0,
+        "samples that go through a tower at a time, so that large models fit; 0: the whole batch. The loss compares all "
+        "samples of the batch all the same; each part is computed again in the backward pass, which no budget counts",
+        "our choice",
+        ge=0,
+    )
     precision: Literal["fp32", "fp16", "bf16"] = setting(
         "fp32",
         "of the matrix products: `fp16` (with dynamic loss scaling) on a GPU only, on a CPU it is fp32; `bf16` on both",
@@ -150,9 +182,7 @@ class ContinualConfig(Strict):
     )
     job: JobConfig = setting(JobConfig(), "what a job asks for", "our choice")
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
-    weight_decay: float = setting(
-        0.2, "AdamW's decoupled weight decay, on all trained parameters", "official code", ge=0
-    )
+    weight_decay: float = setting(0.2, "AdamW's decoupled weight decay; the recipe says of what", "official code", ge=0)
     clip_norm: float = setting(1.0, "global gradient norm is clipped to this", "official code", gt=0)
     evaluation: EvaluationConfig = setting(EvaluationConfig(), "evaluation while streaming", "official code")
     experiments: dict[Slug, Experiment] = setting(
@@ -194,7 +224,7 @@ class ContinualConfig(Strict):
         allowed = {
             "model": tuple(self.models), "budget": tuple(self.budgets), "mixture": tuple(self.mixtures),
             "merge": tuple(MERGES), "stream": KINDS, "schedule": tuple(SCHEDULES), "rate": tuple(self.rates),
-            "temperature": tuple(self.temperatures), "horizon": tuple(self.horizons),
+            "temperature": tuple(self.temperatures), "horizon": tuple(self.horizons), "recipe": tuple(self.recipes),
         }  # fmt: skip
         points = {f"experiments.{name}": experiment for name, experiment in self.experiments.items()}
         for where, point in {"defaults": self.defaults, **points}.items():
@@ -207,7 +237,18 @@ class ContinualConfig(Strict):
             merges = (point.merge,) if isinstance(point.merge, str) else point.merge or (self.defaults.merge,)
             for method, merge in product(methods, merges):
                 check(method, merge)
+            self._check_temperatures(where, methods, point.temperature or self.defaults.temperature)
         return self
+
+    def _check_temperatures(self, where: str, methods: tuple[str, ...], given) -> None:
+        from flopwise.methods.continual import load
+
+        fixed = [t for t in ((given,) if isinstance(given, str) else given) if self.temperatures[t] is not None]
+        for method in methods:
+            if fixed and load(method).learned_temperature:
+                raise ValueError(
+                    f"{where}: method {method!r} needs a learned temperature, not {fixed[0]!r}, a fixed one"
+                )
 
     @model_validator(mode="after")
     def _per_set_streams(self):

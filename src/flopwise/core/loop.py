@@ -20,22 +20,26 @@ class AdamW:
     used here: `param_groups` and `state`. The updates are those of `torch.optim.AdamW(fused=True)`; constructing that
     one would import torch's compiler, a second in every process."""
 
-    def __init__(self, parameters: Iterable, learning_rate: float, weight_decay: float, betas, eps: float):
-        self.param_groups = [
-            {"params": list(parameters), "lr": learning_rate, "weight_decay": weight_decay, "betas": betas, "eps": eps}
-        ]
+    def __init__(self, groups: list[dict], learning_rate: float, betas=(0.9, 0.999), eps=1e-8):
+        """groups: dictionaries with `params` and `weight_decay`."""
+        self.param_groups = [{"lr": learning_rate, "betas": betas, "eps": eps, **group} for group in groups]
         self.state: dict = defaultdict(dict)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        for p in self.param_groups[0]["params"]:
-            p.grad = None
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if parameters:
+                self._update(group, parameters)
+
+    def _update(self, group: dict, parameters: list) -> None:
         import torch
 
-        group = self.param_groups[0]
-        parameters = [p for p in group["params"] if p.grad is not None]
         for p in parameters:
             if p not in self.state:
                 zero = torch.zeros((), dtype=torch.float32, device=p.device)
@@ -51,8 +55,8 @@ class AdamW:
 
 
 def adamw(parameters: Iterable, learning_rate: float, weight_decay: float, betas=(0.9, 0.999), eps=1e-8) -> AdamW:
-    """AdamW with decay on every parameter given (official code of FoMo-in-Flux)."""
-    return AdamW(parameters, learning_rate, weight_decay, betas, eps)
+    """AdamW with decay on every parameter given."""
+    return AdamW([{"params": list(parameters), "weight_decay": weight_decay}], learning_rate, betas, eps)
 
 
 def run_steps(

@@ -5,6 +5,7 @@ peak, eta_min = floor x eta. Schedules whose formula holds t look across tasks (
 
 import math
 from collections.abc import Callable
+from numbers import Integral, Real
 
 from flopwise.core.errors import UserError
 
@@ -25,7 +26,7 @@ def _cosine_task_peak(t: int, N: int, w: int, low: float, eta: float) -> float:
 
 
 def _rsqrt(n: int, N: int, w: int, k: int, low: float, peak: float, factor: Callable[[int], float] | None = None):
-    """Linear warm-up, inverse square root, linear cool-down to zero over the last k steps.
+    """Linear warm-up, inverse square root, linear cool-down to zero over the last k steps (k = 0: none).
 
     `factor(n)` replaces sqrt(w / n) where a schedule remembers earlier tasks."""
     if n < w:
@@ -96,16 +97,28 @@ def learning_rate(
 ) -> float:
     """Learning rate of optimiser step `step` (0-based) in task `task` (0-based).
 
-    `warmup`, `cooldown`: share of the task's steps, or a count where >= 1. `floor`: lowest value as a share of `peak`.
-    Raises `UserError` for an unknown name or a step outside the task.
+    `warmup`, `cooldown`: share of the task's steps, or a count where >= 1; 0: none. `floor`: lowest value as a share of
+    `peak`. Raises `UserError` for an unknown name, a step outside the task, and values that make no sense.
     """
     if name not in SCHEDULES:
         raise UserError(f"schedule {name!r} does not exist; allowed are {', '.join(SCHEDULES)}")
-    if not 0 <= step < steps_per_task:
-        raise UserError(f"step {step} lies outside a task of {steps_per_task} steps")
-    w, k = max(1, _count(warmup, steps_per_task)), max(1, _count(cooldown, steps_per_task))
+    _check(task, step, steps_per_task, {"peak": peak, "warmup": warmup, "cooldown": cooldown, "floor": floor})
+    w, k = max(1, _count(warmup, steps_per_task)), _count(cooldown, steps_per_task)
     if task > 0 and name not in PER_TASK and steps_per_task <= w + k:
         raise UserError(
             f"schedule {name!r} looks across tasks and needs more than {w + k} steps in each, not {steps_per_task}"
         )
     return SCHEDULES[name](task, step, steps_per_task, w, k, floor * peak, peak, warmup)
+
+
+def _check(task: int, step: int, steps_per_task: int, numbers: dict[str, float]) -> None:
+    for name, value in {"task": task, "step": step, "steps_per_task": steps_per_task}.items():
+        if not isinstance(value, Integral) or value < 0:
+            raise UserError(f"{name} is {value!r}; allowed are whole numbers from 0")
+    if step >= steps_per_task:
+        raise UserError(f"step {step} lies outside a task of {steps_per_task} steps")
+    for name, value in numbers.items():
+        highest = 1 if name == "floor" else math.inf
+        if not isinstance(value, Real) or not (0 <= value <= highest and math.isfinite(value)):
+            allowed = "from 0 to 1" if name == "floor" else "from 0"
+            raise UserError(f"{name} is {value!r}; allowed are finite numbers {allowed}")

@@ -13,11 +13,13 @@ from torch import Tensor
 
 
 class GaloreAdamW(torch.optim.Optimizer):
-    """Moments of matrices have r x n or m x r entries. As in the authors' optimiser decay comes after the step, and eps is
+    """`parameters`: tensors, or groups of them with a `weight_decay` of their own.
+
+    Moments of matrices have r x n or m x r entries. As in the authors' optimiser decay comes after the step, and eps is
     1e-6, added to the root before the moments are corrected for their start."""
 
     def __init__(
-        self, parameters, learning_rate, weight_decay, *, rank=8, gap=200, scale=2.0, betas=(0.9, 0.999), eps=1e-6
+        self, parameters, learning_rate, weight_decay=0.0, *, rank=8, gap=200, scale=2.0, betas=(0.9, 0.999), eps=1e-6
     ):
         options = {"rank": rank, "gap": gap, "scale": scale, "betas": betas, "eps": eps}
         super().__init__(parameters, {"lr": learning_rate, "weight_decay": weight_decay, **options})

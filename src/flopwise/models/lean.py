@@ -40,13 +40,28 @@ class Layout:
         return x if self.rows is None else x.index_select(0, self.rows)
 
 
-def forward(model, images, tokens):
+def forward(model, images, tokens, micro_batch_size: int = 0):
     """(unit-length image features (N, d), unit-length text features (N, d), exp of the logit scale), what `model(images,
-    tokens)` of open_clip returns. `images` float (N, 3, H, W), `tokens` int64 (N, L)."""
+    tokens)` of open_clip returns. `images` float (N, 3, H, W), `tokens` int64 (N, L).
+
+    `micro_batch_size` above 0: each tower takes so many samples at a time and keeps their features alone; the backward
+    pass computes each part again. Whatever is computed from the features sees all N of them, and gradients are those of
+    the whole batch (Gao et al. 2021, GradCache)."""
     from torch.nn.functional import normalize
 
-    image, text = encode_image(model, images), encode_text(model, tokens)
+    image = _in_parts(lambda part: encode_image(model, part), images, micro_batch_size)
+    text = _in_parts(lambda part: encode_text(model, part), tokens, micro_batch_size)
     return normalize(image, dim=-1), normalize(text, dim=-1), model.logit_scale.exp()
+
+
+def _in_parts(encode, inputs, size: int):
+    if not 0 < size < len(inputs):
+        return encode(inputs)
+
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    return torch.cat([checkpoint(encode, part, use_reentrant=False) for part in inputs.split(size)])
 
 
 def encode_image(model, images):

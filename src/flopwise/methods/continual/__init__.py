@@ -54,8 +54,10 @@ class Method:
     regulariser(named_parameters, **regulariser_options) -> Regulariser, over the parameters that train.
     fisher: the regulariser looks at data of the task once more when it ends (as many samples as the preset says).
     device_state: arrays of the trained parameters' size that the regulariser keeps beside them.
-    optimiser(named_parameters, learning_rate, weight_decay) -> a torch optimiser whose state consists of tensors; None:
-        AdamW with decay on all of them."""
+    optimiser(groups, learning_rate) -> a torch optimiser whose state consists of tensors, for groups of `params` with their
+        `weight_decay`; None: AdamW.
+    vectors: last names of trained parameters that are vectors, though stored as matrices: they do not decay.
+    learned_temperature: makes sense only where the temperature trains."""
 
     prepare: Callable[..., None]
     init: str = "latest"
@@ -66,6 +68,8 @@ class Method:
     fisher: bool = False
     device_state: int = 0
     optimiser: Callable | None = None
+    vectors: tuple[str, ...] = ()
+    learned_temperature: bool = False
     prepare_options: dict = field(default_factory=dict)
     regulariser_options: dict = field(default_factory=dict)
 

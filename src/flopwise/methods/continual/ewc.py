@@ -1,15 +1,18 @@
 """EWC: full fine-tuning with a quadratic penalty that holds weights where earlier tasks' Fisher information is large.
 
 L + (lambda / 2) sum_i F_i (theta_i - theta*_i)^2 with lambda = 1. At the end of a task: F <- gamma F + (1/n) sum_b g_b^2
-over n = min(ceil(50000 / batch size), all) batches of the task's own data, gamma = 1, g_b the gradient of the batch's
-mean loss; theta* <- theta. (The contrastive loss of a sample depends on its batch, so that there is no gradient of a
-single sample to square.) FoMo-in-Flux, official code.
+over n = ceil(50000 / batch size) batches of the task's own data, gamma = 1, g_b the gradient of the batch's mean loss;
+theta* <- theta. (The contrastive loss of a sample depends on its batch, so that there is no gradient of a single sample
+to square.) FoMo-in-Flux, official code, where n is at most the number of the task's batches; here n is fixed, because
+the passes are priced and paid for before any data is read: a smaller task is gone through again, with other crops.
 
 `ewc-as-released` repeats a slip of that code: in the Fisher pass the similarities are multiplied by the parameter
-`logit_scale` itself instead of by its exponential."""
+`logit_scale` itself instead of by its exponential. It needs a temperature that trains."""
 
 from flopwise.methods.continual import Method
 from flopwise.methods.continual.full_ft import prepare
+
+SCALE = 2.0**10  # of the loss in the Fisher pass, so that small gradients survive fp16; exact in fp32 and bf16
 
 
 class ElasticWeights:
@@ -50,9 +53,9 @@ class ElasticWeights:
         total, count = {name: torch.zeros_like(p) for name, p in self.named.items()}, 0
         for batch in batches:
             count += 1
-            gradients = torch.autograd.grad(loss_of_batch(batch), list(self.named.values()))
+            gradients = torch.autograd.grad(SCALE * loss_of_batch(batch), list(self.named.values()))
             for name, gradient in zip(total, gradients):
-                total[name].addcmul_(gradient, gradient)
+                total[name].addcmul_(gradient, gradient, value=SCALE**-2)
         return {name: value.detach() for name, value in total.items()}, count
 
     def tensors(self) -> dict:
@@ -68,6 +71,11 @@ class ElasticWeights:
 METHODS = {
     "ewc": Method(prepare, regulariser=ElasticWeights, fisher=True, device_state=2),
     "ewc-as-released": Method(
-        prepare, regulariser=ElasticWeights, fisher=True, device_state=2, regulariser_options={"as_released": True}
+        prepare,
+        regulariser=ElasticWeights,
+        fisher=True,
+        device_state=2,
+        regulariser_options={"as_released": True},
+        learned_temperature=True,
     ),
 }

@@ -8,10 +8,10 @@ from flopwise.methods.continual import Method
 from flopwise.methods.continual.full_ft import prepare
 
 
-def optimiser(named_parameters: dict, learning_rate: float, weight_decay: float):
+def optimiser(groups: list[dict], learning_rate: float):
     from flopwise.methods.galore_adamw import GaloreAdamW
 
-    return GaloreAdamW(named_parameters.values(), learning_rate, weight_decay)
+    return GaloreAdamW(groups, learning_rate)
 
 
 METHOD = Method(prepare, optimiser=optimiser)

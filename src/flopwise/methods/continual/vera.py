@@ -13,4 +13,4 @@ def prepare(model, generator, *, rank: int, scale: float = 1.0) -> None:
     attach(Vera, model, rank, generator, scale)
 
 
-METHOD = Method(prepare)
+METHOD = Method(prepare, vectors=("inner", "outer"))

@@ -1,5 +1,8 @@
 """Merging of model weights in weight space. Importing this imports no torch."""
 
+from math import isfinite
+from numbers import Real
+
 from flopwise.core.errors import UserError
 
 DEFAULTS: dict[str, dict] = {  # operator -> its options; official code of FoMo-in-Flux
@@ -26,19 +29,23 @@ def merge(
 
     Operators act on the flattened vector of all floating-point tensors given (pass one tower at a time), slerp and
     model-stock tensor by tensor; tensors of integers are those of the first model. Options, with defaults in `DEFAULTS`:
-    coefficients: one share per model, in the order of `weights`, with sum 1 (interpolation and slerp; equal shares)
+    coefficients: one share per model, in the order of `weights`, with sum 1 (interpolation and slerp; equal shares): a
+        sequence, an array or a tensor
     scaling: alpha, the factor of the merged change (task-arithmetic, the ties family, magmax, random, tall-masks)
     prune: share of entries dropped; those whose magnitude is at least the k-th smallest stay, k = floor(prune x size);
         dare-ties drops at random with this probability
     top_prune: share of the largest entries dropped as well (breadcrumbs-ties)
     eps: keeps the ratio of model-stock finite
     tolerance, threshold: lambda and the votes needed (tall-masks)
-    lines: LiNeS, which replaces `scaling`: True or a dictionary with some of start, slope, shape (linear, quadratic, sqrt)
+    lines: LiNeS, which replaces `scaling`: True or a dictionary with some (or none) of start, slope, shape (linear,
+        quadratic, sqrt)
     generator: torch.Generator of random and dare-ties; a fixed one if not given
-    as_released: repeat two defects of the official code: slerp's first share multiplies the second model, and LiNeS
-        scales the interpolated weights themselves instead of their change
+    as_released: repeat three defects of the official code: slerp's first share multiplies the second model, LiNeS
+        scales the interpolated weights themselves instead of their change, and model-stock extrapolates without bound
+        where changes point apart; it changes no other operator
 
-    Raises `UserError` for an unknown operator or option, a wrong number of models, or tensors that do not match."""
+    Raises `UserError` for an unknown operator or option, a value outside its range, a wrong number of models, or tensors
+    that do not match."""
     import torch
 
     from flopwise.methods.merging.flat import Layout
@@ -68,31 +75,67 @@ def resolve(operator: str, models: int, lines, options: dict, as_released: bool)
     if models < 1 or (operator in PAIRWISE and models != 2):
         need = "two models" if operator in PAIRWISE else "at least one model"
         raise UserError(f"merge operator {operator!r} needs {need}, not {models}")
-    _check_values(operator, models, options)
-    resolved = {**DEFAULTS[operator], **options}
-    if lines:
-        given = {} if lines is True else dict(lines)
-        if "scaling" in options:
-            raise UserError("`lines` and `scaling` are both given; LiNeS replaces the factor `scaling`")
-        if not set(given) <= set(LINES) or given.get("shape", "linear") not in ("linear", "quadratic", "sqrt"):
-            raise UserError(f"lines is {lines!r}; allowed keys are {', '.join(LINES)}, shapes linear, quadratic, sqrt")
-        lines = {**LINES, **given}
+    resolved = {**DEFAULTS[operator], **_checked(operator, models, options)}
+    lines = _checked_lines(lines)
+    if lines and "scaling" in options:
+        raise UserError("`lines` and `scaling` are both given; LiNeS replaces the factor `scaling`")
     if as_released and operator == "slerp" and resolved["coefficients"]:
         resolved["coefficients"] = resolved["coefficients"][::-1]
-    return resolved, lines or None
+    if as_released and operator == "model-stock":
+        resolved["as_released"] = True
+    return resolved, lines
 
 
-def _check_values(operator: str, models: int, options: dict) -> None:
+def _checked(operator: str, models: int, options: dict) -> dict:
+    """The options given, coefficients as a list of numbers."""
+    for name, value in options.items():
+        if name == "coefficients":
+            continue
+        _check_number(name, value)
+        whole = operator != "dare-ties" or name != "prune"
+        if name in ("prune", "top_prune") and (not 0 <= value <= 1 or (value == 1 and not whole)):
+            raise UserError(f"{name} is {value:g}; allowed is a share from 0 to 1{'' if whole else ', 1 excluded'}")
     shares = options.get("coefficients")
-    if shares is not None and (len(shares) != models or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6):
-        raise UserError(f"coefficients {list(shares)} must be {models} numbers >= 0, one per model, that sum to 1")
-    for name in ("prune", "top_prune"):
-        share, whole = options.get(name, 0), operator != "dare-ties"
-        if not 0 <= share <= 1 or (share == 1 and not whole):
-            raise UserError(f"{name} is {share:g}; allowed is a share from 0 to 1{'' if whole else ', 1 excluded'}")
+    return options if shares is None else {**options, "coefficients": _checked_shares(shares, models)}
+
+
+def _checked_shares(given, models: int) -> list[float]:
+    try:
+        shares = [float(share) for share in given]
+    except (TypeError, ValueError):
+        shares = []
+    if len(shares) != models or not all(share >= 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        shown = " ".join(str(given).split())
+        raise UserError(f"coefficients {shown} must be {models} numbers >= 0, one per model, that sum to 1")
+    return shares
+
+
+def _checked_lines(lines) -> dict | None:
+    if lines is None or lines is False:
+        return None
+    given = {} if lines is True else lines
+    if (
+        not isinstance(given, dict)
+        or not set(given) <= set(LINES)
+        or given.get("shape", "linear") not in ("linear", "quadratic", "sqrt")
+    ):
+        raise UserError(
+            f"lines is {lines!r}; allowed are True and a dictionary with keys among {', '.join(LINES)}, shapes linear, "
+            "quadratic, sqrt"
+        )
+    for name in ("start", "slope"):
+        _check_number(f"lines.{name}", given.get(name, 0))
+    return {**LINES, **given}
+
+
+def _check_number(name: str, value) -> None:
+    if not isinstance(value, Real) or not isfinite(value):
+        raise UserError(f"{name} is {value!r}; allowed is a finite number")
 
 
 def _check_tensors(weights: list[dict], base: dict) -> None:
+    if not any(value.is_floating_point() for value in base.values()):
+        raise UserError("the base has no floating-point tensor, so that there is nothing to merge")
     for number, state in enumerate(weights, 1):
         if state.keys() != base.keys():
             odd = sorted(state.keys() ^ base.keys())[0]

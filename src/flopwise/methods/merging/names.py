@@ -37,5 +37,6 @@ MERGES: dict[str, dict] = {
     **{f"task-arithmetic-lines-{s}": {"operator": "task-arithmetic", "lines": {"shape": s}} for s in ("quadratic", "sqrt")},
     "slerp-w0.1-as-released": {"operator": "slerp", "weight": 0.1, "as_released": True},
     "slerp-w0.9-as-released": {"operator": "slerp", "weight": 0.9, "as_released": True},
+    "model-stock-as-released": {"operator": "model-stock", "as_released": True},
     "interpolation-lines-as-released": {"operator": "interpolation", "lines": True, "as_released": True},
 }  # fmt: skip

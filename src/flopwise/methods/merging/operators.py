@@ -47,13 +47,18 @@ def slerp(first: Tensor, second: Tensor, base: Tensor, *, coefficients: list[flo
     return near * first + far * second
 
 
-def model_stock(first: Tensor, second: Tensor, base: Tensor, *, eps: float) -> Tensor:
-    """r (theta_1 + theta_2) / 2 + (1 - r) theta_0 with r = 2 c / (1 + c + eps), c the cosine between the deltas."""
+def model_stock(first: Tensor, second: Tensor, base: Tensor, *, eps: float, as_released: bool = False) -> Tensor:
+    """r (theta_1 + theta_2) / 2 + (1 - r) theta_0 with r = 2 c / (1 + c + eps), c the cosine between the deltas.
+
+    Changes that point apart (c < 0) have nothing in common: r = 0, and so it is where a delta is zero and has no
+    direction. As released, r follows the formula below zero too and grows without bound towards c = -1, which is where
+    every single number stands whose changes have opposite signs."""
     one, other = first - base, second - base
-    norms = torch.linalg.vector_norm(one) * torch.linalg.vector_norm(other)
-    cosine = ((one * other).sum() / norms.clamp(min=eps)).item()
-    ratio = 2 * cosine / (1 + cosine + eps)
-    return torch.lerp(base, (first + second) / 2, ratio)
+    norms = [torch.linalg.vector_norm(change) for change in (one, other)]
+    cosine = (one / norms[0] * (other / norms[1])).sum().item() if min(norms) > 0 else 0.0
+    if cosine < 0 and not as_released:
+        return base.clone()
+    return torch.lerp(base, (first + second) / 2, 2 * cosine / (1 + cosine + eps))
 
 
 PAIRS = {"slerp": slerp, "model-stock": model_stock}

@@ -67,6 +67,7 @@ class Evaluator:
         if left_out and seed is None:
             print(f"no validation images, left out of every score: {', '.join(left_out)}")
         self.sets = [_test_set(settings, model, stored[name], seed) for name in names if name not in left_out]
+        self._first: tuple[dict, Scores] | None = None
 
     def scores(self, model) -> Scores:
         """Score `model`, which lies on the evaluator's device, on every data set."""
@@ -81,6 +82,14 @@ class Evaluator:
                 rows.append(row)
                 correct |= per_entry
         return Scores(rows, correct)
+
+    def first_scores(self, model, weights: dict) -> Scores:
+        """Scores of `weights`, which `model` takes on: those of the last call where the weights are equal. Every training
+        of a job starts from the same ones."""
+        if self._first is None or not all(weights[name].equal(value) for name, value in self._first[0].items()):
+            model.load_state_dict(weights)
+            self._first = (weights, self.scores(model))
+        return self._first[1]
 
     def _images(self, model):
         """Iterator over the image features of each set."""

@@ -16,6 +16,7 @@ AXES = tuple(Axes.model_fields)
 JOB_AXES = ("model", "budget", "mixture")  # with the trunk, the wildcards of a train job; all else is inside
 NAMED = {
     "budget": "budgets", "mixture": "mixtures", "rate": "rates", "temperature": "temperatures", "horizon": "horizons",
+    "recipe": "recipes",
 }  # fmt: skip
 EVALUATE = ("final", "tasks", "steps")
 UNUSED = {  # settings that change nothing that a train job computes
@@ -42,6 +43,7 @@ class Cell:
     temperature: str
     pool: str
     horizon: str
+    recipe: str
     seed: int
     part: str = "all"
     evaluate: str = "tasks"
@@ -56,8 +58,8 @@ class Cell:
     def training(self) -> tuple[str, ...]:
         """Everything that decides the training; where only deployment merges, how it merges does not."""
         own = (self.merge,) if merges_in_training(self.method) else ()
-        rest = (self.stream, self.schedule, self.rate, self.temperature, self.pool, self.horizon, str(self.seed))
-        return (*(getattr(self, axis) for axis in JOB_AXES), self.trunk, *own, *rest)
+        rest = (self.stream, self.schedule, self.rate, self.temperature, self.pool, self.horizon, self.recipe)
+        return (*(getattr(self, axis) for axis in JOB_AXES), self.trunk, *own, *rest, str(self.seed))
 
     @property
     def job(self) -> str:

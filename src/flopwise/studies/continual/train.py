@@ -14,13 +14,14 @@ from flopwise.config import Settings
 from flopwise.config.continual import ContinualConfig
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.io import read_json
-from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
+from flopwise.core.loop import AdamW, Diverged, optimiser_tensors, restore_optimiser, run_steps
 from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
 from flopwise.data.streams import chunks, dataset_chunks, read_stream
 from flopwise.methods.continual import Method, load
 from flopwise.methods.deployment import Deployment
 from flopwise.models import clip
+from flopwise.studies.continual import recipe
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
@@ -74,6 +75,7 @@ class TrainingRun:
         sets, cache = len(settings.preset.data.adaptation), settings.results.parent / "state" / "step_cost"
         self.plan = schedule_of(self.study, self.cell, sets, cache)
         self.rate = self.study.learning_rate * self.study.rates[self.cell.rate]
+        self.recipe = self.study.recipes[self.cell.recipe]
         initial = clip.load(base_folder(settings, self.cell.model))
         self.placement, self.scaler, self.scaler_state = evaluator.placement, None, {}
         self.model = clip.create(self.cell.model)
@@ -119,8 +121,9 @@ class TrainingRun:
         batches = TaskBatches(
             self.corpus, update, buffer, shares, size, steps, self.cell.seed, task, self.placement, before=before
         )
-        make = self.method.optimiser or (lambda named, *settings: adamw(named.values(), *settings))
-        optimiser = make(self.named, self.rate, self.study.weight_decay)
+        make = self.method.optimiser or AdamW
+        groups = recipe.groups(self.named, self.recipe, self.study.weight_decay, self.method.vectors)
+        optimiser = make(groups, self.rate)
         restore_optimiser(optimiser, optimiser_state)
         self.scaler = self.placement.scaler()
         if self.scaler and self.scaler_state:
@@ -136,6 +139,7 @@ class TrainingRun:
 
         def after(step: int, loss: float) -> None:
             nonlocal clock
+            recipe.bound(self.model, self.recipe)
             self.losses.append(loss)
             self.progress.train_seconds += self.placement.clock() - clock
             self.progress.step = step + 1
@@ -170,17 +174,16 @@ class TrainingRun:
         from flopwise.cost.flops import count
 
         shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
-        batch = TaskBatches(self.corpus, update, update[:0], shares, size, 1, self.cell.seed, "count", self.placement)[
-            0
-        ]
-        executed = count(lambda: self._loss(batch).backward()) / 1e9
+        nothing, seed = update[:0], self.cell.seed
+        batches = TaskBatches(self.corpus, update, nothing, shares, size, 1, seed, "count", self.placement)
+        executed = count(lambda: self._loss(batches[0]).backward()) / 1e9
         for parameter in self.named.values():
             parameter.grad = None
         return executed
 
     def _loss(self, batch):
         with self.placement.autocast():
-            return contrastive_loss(self.model, *batch)
+            return contrastive_loss(self.model, *batch, self.study.micro_batch_size)
 
     def _end_regulariser(self, task: int, update: np.ndarray) -> None:
         """The regulariser's pass over the task's own data."""
@@ -212,7 +215,8 @@ class TrainingRun:
         for cell, deployment in zip(self.cells, self.deployments):
             if cell.evaluate == "final":
                 continue
-            scores = self._scores(deployment.deployed)
+            weights = deployment.deployed
+            scores = self._scores(weights) if task else self.evaluator.first_scores(self.probe, weights)
             self.rows["sets"] += [{"cell": cell.slug, **spent, **row} for row in scores.rows]
             self.rows["chunks"] += [
                 {"cell": cell.slug, "task": task, "chunk": index + 1, **scores.of_entries(chunk)}
