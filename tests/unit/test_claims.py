@@ -9,7 +9,7 @@ from scipy import stats
 from flopwise.config import ROOT, load
 from flopwise.core.calibration import error_rates, residuals
 from flopwise.core.claims import Claim, judge, verdict
-from flopwise.core.rules import Rule, Trend
+from flopwise.core.rules import Rule, Spread, Trend, cross_fitted_range
 from flopwise.core.statistics import holm, interval, p_value, smallest_detectable
 from flopwise.studies.continual.claims import claims_file, judge_all, read_claims
 
@@ -209,14 +209,76 @@ def test_a_trend_against_another_is_the_difference_of_slopes():
     assert result["effect"] == pytest.approx(np.mean([4 - 1, 4 - 1, 5 - 0]))
 
 
+def test_a_cross_fitted_range_takes_its_ends_from_the_other_seeds():
+    """Means over the other seeds: (5.5, 5, 5), (5, 4, 6.5) and (4.5, 6, 2.5); so points 0 and 1 (the first of equals), 2
+    and 1, 1 and 2."""
+    values = np.array([[4.0, 5, 4], [5.0, 7, 1], [6.0, 3, 9]])
+    assert cross_fitted_range(values).tolist() == [4 - 5, 1 - 7, 3 - 9]
+
+
 def test_a_spread_compares_ranges_over_points_or_along_a_path():
-    final = grid_table({"random": [10.0, 11, 12], "time": [11.0, 11.5, 13], "frequency": [10.5, 12, 12.2]}, "stream")
+    final = grid_table({"random": [10.0, 10, 10], "time": [11.0, 11.5, 13], "frequency": [10.5, 11, 12.2]}, "stream")
     path = grid_table({"random": [0.0, 0, 0]}, "stream").assign(task=0)
-    path = pandas.concat([path, path.assign(task=1, value=[8.0, 9, 10]), path.assign(task=2, value=[6.0, 12, 9])])
+    path = pandas.concat([path, path.assign(task=1, value=[8.0, 9, 10]), path.assign(task=2, value=[6.0, 8, 9])])
     narrow = [{"stream": name} for name in ("random", "time", "frequency")]
-    rule = {"narrow": narrow, "path": {"stream": "random"}, "ratio": 0.5}
+    rule = {"narrow": narrow, "path": {"stream": "random"}, "ratio": 0.5, "estimate": "cross-fitted"}
     result = judge(other_claim(rule), "laptop", {"final": final, "trajectory": path}, {})
-    assert result["effect"] == pytest.approx(np.mean([4 - 1, 6 - 1, 5 - 1]))
+    values = np.array([4 - 1, 4.5 - 1.5, 5 - 3])
+    assert result["effect"] == pytest.approx(values.mean())
+    half = stats.t.ppf(0.975, 2) * values.std(ddof=1) * np.sqrt(1 / 3 + 1 / 2)  # Nadeau and Bengio (2003)
+    assert (result["low"], result["high"]) == pytest.approx((values.mean() - half, values.mean() + half))
     assert "over the update steps of (stream random)" in result["rule"]
-    wide = {"narrow": narrow[:1], "wide": narrow, "ratio": 1}
-    assert judge(other_claim(wide), "laptop", {"final": final}, {})["effect"] == pytest.approx(1)
+    wide = {"narrow": narrow[:1], "wide": narrow, "ratio": 1, "estimate": "cross-fitted"}
+    assert judge(other_claim(wide), "laptop", {"final": final}, {})["effect"] == pytest.approx(5.5 / 3 + 0)
+
+
+SPREAD = {"narrow": [{"m": str(i)} for i in range(6)], "wide": [{"m": str(i)} for i in range(7)], "ratio": 0.5}
+SPREAD = Spread(**{key: COLUMNS[key] for key in ("table", "metric", "column")}, **SPREAD, estimate="cross-fitted")
+
+
+def replaced_rule(values: np.ndarray) -> np.ndarray:
+    """What the rule was before: half the largest minus the smallest value, over 7 points, minus the same over 6."""
+    return 0.5 * np.ptp(values[..., 6:], axis=-1) - np.ptp(values[..., :6], axis=-1)
+
+
+def spread_rates(narrow: float, wide: float, seeds: int, combine=SPREAD.combine, widening=1.0) -> tuple[float, float]:
+    """How often a rule says (reproduced, not reproduced) where the true values of the 6 narrow and 7 wide points are
+    spaced evenly over ranges of so many standard deviations of a run."""
+    truth = np.concatenate([np.linspace(0, narrow, 6), np.linspace(0, wide, 7)])
+    drawn = combine(truth + np.random.default_rng(5).normal(size=(10_000, seeds, 13)))
+    _, low, high = interval(drawn, widening=widening)
+    return float(np.mean(low > 0)), float(np.mean(high < 0))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_spread_rule_errs_rarely_where_the_one_it_replaced_erred_often(seeds):
+    new = {"widening": SPREAD.widening(seeds)}
+    old = {"combine": replaced_rule}
+    nothing, identical = (0, 0), (0, 2)
+    assert max(spread_rates(*nothing, seeds, **new)) < 0.04
+    assert spread_rates(*nothing, seeds, **old)[1] > {2: 0.08, 3: 0.2, 5: 0.5}[seeds]
+    assert spread_rates(*identical, seeds, **new)[1] < 0.025
+    assert spread_rates(*identical, seeds, **old)[1] > 0.06
+    assert max(spread_rates(2, 4, seeds, **new)) < 0.05  # half of 4 is 2: neither verdict is true
+
+
+def test_the_spread_rule_finds_what_is_there():
+    """Also: without the widening, dependence between seeds makes it err three times as often as it should."""
+    new = {"widening": SPREAD.widening(5)}
+    assert spread_rates(0, 8, 5, **new)[0] > 0.8
+    assert spread_rates(4, 0, 5, **new)[1] > 0.7
+    assert min(spread_rates(0, 0, 5)) > 0.06
+
+
+class ReplacedSpread(Spread):
+    def combine(self, values):
+        return replaced_rule(values)
+
+    def widening(self, seeds):
+        return 1.0
+
+
+def test_the_calibration_would_have_found_the_rule_that_was_replaced():
+    found = residuals(null_table(3), ["method"])
+    assert error_rates(found, SPREAD, 13, 3)["not_reproduced"] < 0.04
+    assert error_rates(found, ReplacedSpread(**SPREAD.model_dump()), 13, 3)["not_reproduced"] > 0.15
