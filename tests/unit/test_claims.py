@@ -175,6 +175,11 @@ def test_no_claim_is_judged_on_validation_scores(tmp_path):
     assert {(r["verdict"], r["reason"]) for r in found.values()} == {("not testable at this scale", "validation mode")}
 
 
+def test_only_claims_with_a_source_stand_for_the_papers():
+    for one in read_claims(claims_file()):
+        assert (one.stands_for == "hypothesis") == one.source.startswith("not sourced"), one.id
+
+
 def test_rules_are_those_whose_hashes_are_committed():
     lock = json.loads((ROOT / "config" / "claims" / "continual.lock.json").read_text())
     assert {c.id: c.rule_sha256 for c in read_claims(claims_file())} == lock
