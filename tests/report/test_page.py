@@ -127,6 +127,7 @@ def test_the_console_says_units_and_what_came_out_differently():
     claims[2] |= {"unit": "points per position", "stands_for": "hypothesis"}
     lines = verdicts.console(claims)
     assert lines[2].endswith("−0.50 points per position [−1.50, +0.50]")
+    assert lines[4].endswith("one seed only")
     assert f"  Our own hypotheses that did not hold; no paper states them: {claims[2]['title']}" in lines
 
 

@@ -10,7 +10,7 @@ typst = pytest.importorskip("typst")
 CLAIM = {
     "id": "c", "title": 'A "quoted" #claim', "paper_says": "$A_{KA}$ rises \\ falls", "effect": 1.5, "low": 0.5, "high": 2.5,
     "unit": "points", "n_seeds": 3, "verdict": "reproduced", "rule_sha256": "0123456789abcdef",
-    "reason": "", "p_holm": 0.02, "stands_for": "published",
+    "reason": "", "note": "", "p_holm": 0.02, "stands_for": "published",
 }  # fmt: skip
 
 
@@ -52,5 +52,6 @@ def test_it_lists_what_came_out_differently_and_by_whose_claim(monkeypatch, tmp_
         False,
     )
     assert ("Theirs" in published, "Ours" in published) == (True, False)
-    build(tmp_path / "b.pdf", validation=True)
+    build(tmp_path / "b.pdf", {**CLAIM, "reason": "one seed only", "note": "needs data"}, validation=True)
+    assert "reproduced; survives Holm's correction; one seed only; needs data" in sources[1]
     assert "Validation mode" in sources[1]

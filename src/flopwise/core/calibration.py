@@ -2,9 +2,10 @@
 
 Within each seed the labels of the points are permuted: what the rule takes for its points are the residuals of points
 drawn at random, all of one seed, so whatever the points of a seed share stays. No label means anything then, and a rule
-should say *reproduced* and *not reproduced* in 2.5 % of draws each. The check sees residuals that are not normal, seeds
-that share too much with each other's choices, and mistakes in the rules; it sees neither what all seeds have in common
-(the initial weights), nor margins, nor which claims were chosen to be tested."""
+should say *reproduced* and *not reproduced* in 2.5 % of draws each. The check sees residuals that are not normal, numbers
+of seeds that depend on each other through the rule, and mistakes in the rule. It sees neither what all seeds have in common
+(the initial weights), nor margins, nor which claims were chosen to be tested; a draw mixes points whose runs vary more and
+less, and end points stand for the update steps of a path."""
 
 import math
 

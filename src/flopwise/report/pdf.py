@@ -98,9 +98,8 @@ def _claims(claims: Sequence[Mapping]) -> str:
         measured = verdicts.measured(claim) or "not measured"
         if claim["low"] is not None:
             measured += f" {verdicts.interval(claim)}, {claim['n_seeds']} seeds"
-        outcome = ". ".join(
-            text for text in (claim["verdict"], claim["reason"], "Survives Holm" * verdicts.survives(claim)) if text
-        )
+        corrected = "survives Holm's correction" * verdicts.survives(claim)
+        outcome = "; ".join(filter(None, (claim["verdict"], corrected, claim["reason"], claim["note"])))
         rows.append((claim["title"], plain(claim["paper_says"]), measured, outcome, claim["rule_sha256"][:12]))
     names = ("Claim", "The paper said", "Measured here", "Verdict", "Rule")
     return table(names, rows, "(1.2fr, 1.6fr, 1.2fr, 1fr, auto)")

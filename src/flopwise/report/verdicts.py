@@ -69,9 +69,9 @@ def calibration(rates: Sequence[Mapping]) -> list[dict[str, str]]:
 
 
 def console(claims: Sequence[Mapping]) -> list[str]:
-    """A line per claim, what came out differently, and the counts."""
+    """A line per claim, with the reason where there is one; what came out differently; the counts."""
     lines = [
-        f"  {claim['verdict']:<27} {claim['title']:<48} {measured(claim)} {interval(claim)}".rstrip()
+        f"  {claim['verdict']:<27} {claim['title']:<48} {measured(claim)} {interval(claim)} {claim['reason']}".rstrip()
         for claim in claims
     ]
     for title, group in different(claims):
