@@ -113,8 +113,10 @@ def test_says_why_a_claim_was_not_tested_what_chance_gives_and_what_survives_cor
     assert "2 of the 3 verdicts other than inconclusive survive" in html
 
 
-def test_error_rates_of_the_rules_are_printed_once(html):
+def test_error_rates_of_the_rules_are_printed_once_or_said_to_be_missing(content, html):
     assert html.count("2.4 %") == html.count("3.1 %") == 1
+    without = page.render(**{**content, "chapters": [], "calibration": []})
+    assert ("was not measured" in html, "was not measured" in without) == (False, True)
 
 
 def test_validation_mode_has_a_banner(content, html):

@@ -233,6 +233,10 @@ def test_a_spread_compares_ranges_over_points_or_along_a_path():
     half = stats.t.ppf(0.975, 2) * values.std(ddof=1) * np.sqrt(1 / 3 + 1 / 2)  # Nadeau and Bengio (2003)
     assert (result["low"], result["high"]) == pytest.approx((values.mean() - half, values.mean() + half))
     assert "over the update steps of (stream random)" in result["rule"]
+    more = {"final": pandas.concat([final, final[:1].assign(seed=3)]), "trajectory": path}
+    assert judge(other_claim(rule), "laptop", more, {})["effect"] == result["effect"]
+    none = {"final": final, "trajectory": path[:0]}
+    assert judge(other_claim(rule), "laptop", none, {})["reason"] == "not run at this scale"
     wide = {"narrow": narrow[:1], "wide": narrow, "ratio": 1, "estimate": "cross-fitted"}
     assert judge(other_claim(wide), "laptop", {"final": final}, {})["effect"] == pytest.approx(5.5 / 3 + 0)
 

@@ -52,7 +52,7 @@ class _Rule(BaseModel):
 
     def grid(self, tables: Tables, defaults: Point) -> pandas.DataFrame:
         """The values that the rule combines: a row per seed that finished all runs, a column per point of `sides` (or
-        per update step of a trajectory)."""
+        per update step of a trajectory); no rows where a point has none."""
         columns = []
         for side in self.sides():
             for point in side.points:
@@ -61,7 +61,9 @@ class _Rule(BaseModel):
                 if side.table == "trajectory":
                     columns.append(done.pivot(index="seed", columns="task", values="value"))
                 else:
-                    columns.append(done.set_index("seed")[self.column])
+                    columns.append(done.set_index("seed")[[self.column]])
+        if any(column.empty for column in columns):
+            return pandas.DataFrame()
         return pandas.concat(columns, axis=1).dropna().sort_index()
 
     def widening(self, seeds: int) -> float:
