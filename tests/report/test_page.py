@@ -7,7 +7,7 @@ import fixtures
 import pytest
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.report import page
+from flopwise.report import page, verdicts
 from flopwise.report.chapters import outline
 
 EVIL = "<script>alert(1)</script><img src=http://example.org/x.png onerror=alert(2)>"
@@ -48,7 +48,7 @@ def content(smoke_run, world_run, repository) -> dict:
         ),
     ]  # fmt: skip
     return {
-        "scale": "smoke", "chapters": chapters, "claims": fixtures.claims(),
+        "scale": "smoke", "chapters": chapters, "claims": fixtures.claims(), "calibration": fixtures.calibration(),
         "facts": {"version": "0.1.0", "seeds": 1, "runs": 7, "core_seconds": 31.0, "wall_seconds": 240, "note": EVIL},
         "costs": [{"Study": "continual", "Planned": 900.0, "Measured": 31.5}],
         "provenance": {"Python": "3.11", EVIL: [EVIL]}, "problems": [EVIL, {"what": EVIL, "command": EVIL}],
@@ -87,6 +87,50 @@ def test_names_every_claim_its_verdict_in_words_and_its_rule(html):
         row = html.split(f'id="claim-{claim["id"]}"')[1].split("</tr>")[0]
         assert f">{claim['verdict']}</span>" in row
         assert claim["rule_sha256"] in row
+
+
+def test_whose_claims_came_out_differently_is_kept_apart(content):
+    claim = {**fixtures.claims()[2], "verdict": "not reproduced"}
+    whose = {
+        "published": "from what the papers say",
+        "hypothesis": "Our own hypotheses",
+        "contrary": "Readings that contradict",
+    }
+    claims = [{**claim, "id": kind, "title": f"title of {kind}", "stands_for": kind} for kind in whose]
+    page_text = page.render(**{**content, "chapters": [], "claims": claims})
+    for kind, title in whose.items():
+        part = page_text.split(title)[1].split("</ul>")[0]
+        assert [f"title of {other}" in part for other in whose] == [other == kind for other in whose]
+
+
+def test_says_why_a_claim_was_not_tested_what_chance_gives_and_what_survives_correction(html):
+    rows = [html.split(f'id="claim-continual-{number}"')[1].split("</tr>")[0] for number in range(1, 6)]
+    assert "one seed only" in rows[4]
+    assert "Needs 2 model scales." in rows[4]
+    assert ["survives Holm" in row for row in rows] == [True, True, False, False, False]
+    assert "4 claims were tested" in html
+    assert "about 0.1 would come out as reproduced" in html
+    assert "2 of the 3 verdicts other than inconclusive survive" in html
+
+
+def test_error_rates_of_the_rules_are_printed_once_or_said_to_be_missing(content, html):
+    assert html.count("2.4 %") == html.count("3.1 %") == 1
+    without = page.render(**{**content, "chapters": [], "calibration": []})
+    assert ("was not measured" in html, "was not measured" in without) == (False, True)
+
+
+def test_validation_mode_has_a_banner(content, html):
+    assert "Validation mode" not in html
+    assert page.render(**{**content, "chapters": [], "validation": True}).count("Validation mode") == 1
+
+
+def test_the_console_says_units_and_what_came_out_differently():
+    claims = fixtures.claims()
+    claims[2] |= {"unit": "points per position", "stands_for": "hypothesis"}
+    lines = verdicts.console(claims)
+    assert lines[2].endswith("−0.50 points per position [−1.50, +0.50]")
+    assert lines[4].endswith("one seed only")
+    assert f"  Our own hypotheses that did not hold; no paper states them: {claims[2]['title']}" in lines
 
 
 def test_every_image_has_a_text_and_a_size(tags):

@@ -39,8 +39,9 @@ def content(settings: Settings) -> dict:
     made = _made(settings)
     return {
         "scale": settings.config.scale, "chapters": [_chapter(settings, chapter, made) for chapter in outline()],
-        "claims": read_json(tables / "claims.json"), "facts": _facts(settings, cells), "costs": _costs(settings, cells),
+        **read_json(tables / "claims.json"), "facts": _facts(settings, cells), "costs": _costs(settings, cells),
         "provenance": _provenance(settings), "problems": _problems(cells), "sources": ROOT / "report",
+        "validation": settings.preset.continual.evaluation.split == "validation",
     }  # fmt: skip
 
 

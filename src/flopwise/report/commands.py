@@ -128,17 +128,10 @@ def pdf(context: typer.Context, out: Path, lineage: Lineage) -> None:
 @app.command()
 def summary(context: typer.Context) -> None:
     """Print where the report is and what became of the claims."""
-    from collections import Counter
-
     from flopwise.core.io import read_json
+    from flopwise.report.verdicts import console
 
     settings = context.obj()
-    claims = read_json(settings.results / "continual" / "tables" / "claims.json")
+    claims = read_json(settings.results / "continual" / "tables" / "claims.json")["claims"]
     print(f"\nreport: {settings.results / 'report' / 'report.html'} (copy: report/report.html)")
-    print(f"claims at scale {settings.config.scale}:")
-    for claim in claims:
-        interval = (
-            "" if claim["low"] is None else f"{claim['effect']:+.1f} [{claim['low']:+.1f}, {claim['high']:+.1f}] points"
-        )
-        print(f"  {claim['verdict']:<27} {claim['title']:<48} {interval}")
-    print("  " + ", ".join(f"{count} {verdict}" for verdict, count in Counter(c["verdict"] for c in claims).items()))
+    print(f"claims at scale {settings.config.scale}:", *console(claims), sep="\n")

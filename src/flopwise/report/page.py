@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import write_text
-from flopwise.report import blocks, words
+from flopwise.report import blocks, verdicts, words
 
 VERDICTS = {  # word -> class of its badge
     "reproduced": "good",
@@ -73,13 +73,16 @@ def render(
     provenance: Mapping[str, object] | None = None,
     problems: Sequence[Mapping | str] = (),
     sources: Path | str = "report",
+    calibration: Sequence[Mapping] = (),
+    validation: bool = False,
 ) -> str:
     """The report as HTML text, the same for the same arguments.
 
-    claims: dicts as in `claims.json`. facts: what the first paragraph says; every key is optional: title, hardware,
-    version, commit, command, runs, diverged, seeds, wall_seconds, core_seconds, note. costs: planned and measured cost,
-    a table. provenance: label -> value (text, number or list). problems: what failed or is missing: texts, or dicts
-    with `what`, `detail`, `command`. sources: folder with page.html.j2, page.css and checklists/*.yaml."""
+    claims, calibration: as in `claims.json`. validation: the scores are not of test data. facts: what the first
+    paragraph says; every key is optional: title, hardware, version, commit, command, runs, diverged, seeds, wall_seconds,
+    core_seconds, note. costs: planned and measured cost, a table. provenance: label -> value (text, number or list).
+    problems: what failed or is missing: texts, or dicts with `what`, `detail`, `command`. sources: folder with
+    page.html.j2, page.css and checklists/*.yaml."""
     import jinja2
 
     sources = Path(sources)
@@ -97,7 +100,10 @@ def render(
         style=words.Markup((sources / "page.css").read_text(encoding="utf-8")),
         claims=[_claim(claim) for claim in claims],
         tally=_tally(claims),
-        tested=sum(VERDICTS[claim["verdict"]] != "none" for claim in claims),
+        chance=verdicts.chance(claims),
+        different=verdicts.different([_claim(claim) for claim in claims]),
+        calibration=blocks.table(verdicts.calibration(calibration)),
+        validation=verdicts.VALIDATION if validation else "",
         chapters=[_chapter(chapter, claims, counter) for chapter in chapters],
         costs=blocks.table(costs),
         provenance=[(label, value if isinstance(value, list | tuple) else [value])
@@ -139,20 +145,16 @@ def _check(chapters: Sequence[Chapter], claims: Sequence[Mapping], sources: Path
 
 def _claim(claim: Mapping) -> dict:
     """The claim with its numbers as text and the class of its badge."""
-    unit = claim.get("unit") or ""
-    effect, low, high = (claim.get(key) for key in ("effect", "low", "high"))
-    interval = "" if low is None or high is None else f"[{words.signed(low)}, {words.signed(high)}]"
-    smallest, rate = claim.get("smallest_detectable"), claim.get("false_positive_rate")
-    scales = claim.get("scales") or []
+    smallest, scales = claim["smallest_detectable"], claim["scales"]
     return {
         **claim,
         "badge": VERDICTS[claim["verdict"]],
-        "measured": "" if effect is None else f"{words.signed(effect)} {unit}".strip(),
-        "interval": interval,
-        "smallest": "" if smallest is None else f"{words.plain(smallest)} {unit}".strip(),
-        "false_positives": "" if rate is None else f"{100 * rate:.1f} %",
-        "scales": scales if isinstance(scales, str) else ", ".join(scales),
-        "hash": (claim.get("rule_sha256") or "")[:12],
+        "measured": verdicts.measured(claim),
+        "interval": verdicts.interval(claim),
+        "smallest": "" if smallest is None else f"{words.plain(smallest)} {claim['unit']}",
+        "survives": verdicts.survives(claim),
+        "scales": ", ".join(scales),
+        "hash": claim["rule_sha256"][:12],
     }
 
 

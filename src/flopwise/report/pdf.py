@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flopwise.core.errors import UserError
 from flopwise.core.io import atomic_path
-from flopwise.report import notebook, show, words
+from flopwise.report import notebook, show, verdicts
 from flopwise.report.page import Chapter
 
 PREAMBLE = """#set document(title: "flopwise report", date: none)
@@ -22,7 +22,14 @@ LONGEST_TABLE = 24  # rows; longer ones are named with their file
 
 
 def build(
-    out: Path | str, *, scale: str, chapters: Sequence[Chapter], claims: Sequence[Mapping], facts: Mapping, **_
+    out: Path | str,
+    *,
+    scale: str,
+    chapters: Sequence[Chapter],
+    claims: Sequence[Mapping],
+    facts: Mapping,
+    validation: bool = False,
+    **_,
 ) -> None:
     """Write the PDF; arguments as for `page.build`, of which it shows summary, claims and chapters."""
     try:
@@ -30,7 +37,14 @@ def build(
     except ImportError as error:
         raise UserError("the PDF needs typst: pip install -e '.[pdf]'") from error
     parts = [PREAMBLE, heading(1, "Where should the next FLOP go?"), paragraph(_summary(scale, facts))]
-    parts += [heading(1, "Summary: the claims"), _claims(claims)]
+    if validation:
+        parts.append(paragraph(verdicts.VALIDATION))
+    parts += [
+        heading(1, "Summary: the claims"),
+        paragraph(verdicts.chance(claims)),
+        *_different(claims),
+        _claims(claims),
+    ]
     for chapter in chapters:
         parts += _chapter(chapter)
     with atomic_path(out) as temporary:
@@ -71,14 +85,22 @@ def _summary(scale: str, facts: Mapping) -> str:
     )
 
 
+def _different(claims: Sequence[Mapping]) -> Iterator[str]:
+    for title, group in verdicts.different(claims):
+        yield heading(2, title)
+        texts = [f"{claim['title']}: {verdicts.measured(claim)} {verdicts.interval(claim)}" for claim in group]
+        yield "#list(" + ", ".join(string(text) for text in texts) + ")"
+
+
 def _claims(claims: Sequence[Mapping]) -> str:
     rows = []
     for claim in claims:
-        effect, unit = claim["effect"], claim["unit"]
-        measured = "not measured" if effect is None else f"{words.signed(effect)} {unit}"
+        measured = verdicts.measured(claim) or "not measured"
         if claim["low"] is not None:
-            measured += f" [{words.signed(claim['low'])}, {words.signed(claim['high'])}], {claim['n_seeds']} seeds"
-        rows.append((claim["title"], plain(claim["paper_says"]), measured, claim["verdict"], claim["rule_sha256"][:12]))
+            measured += f" {verdicts.interval(claim)}, {claim['n_seeds']} seeds"
+        corrected = "survives Holm's correction" * verdicts.survives(claim)
+        outcome = "; ".join(filter(None, (claim["verdict"], corrected, claim["reason"], claim["note"])))
+        rows.append((claim["title"], plain(claim["paper_says"]), measured, outcome, claim["rule_sha256"][:12]))
     names = ("Claim", "The paper said", "Measured here", "Verdict", "Rule")
     return table(names, rows, "(1.2fr, 1.6fr, 1.2fr, 1fr, auto)")
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
-import pandas
-
 from flopwise.config import ROOT, Settings
 from flopwise.config.load import read_yaml, validated
-from flopwise.core.claims import Claim, false_positive_rate, judge
+from flopwise.core.calibration import error_rates, residuals
+from flopwise.core.claims import Claim, judge
 from flopwise.core.io import read_table, write_json
+from flopwise.core.rules import Tables
+from flopwise.core.statistics import holm
 from flopwise.studies.continual.plan import AXES
 
 STUDY = "continual"
@@ -23,26 +23,30 @@ def read_claims(path: Path) -> list[Claim]:
 
 
 def judge_all(settings: Settings, tables_folder: Path, out: Path) -> None:
-    """Apply every rule of config/claims/continual.yaml to the tables; write the verdicts to `out` (JSON)."""
+    """Apply every rule of config/claims/continual.yaml to the tables. Writes to `out` (JSON) `claims`, the verdicts, and
+    `calibration`, how often the rules err where nothing is to be found."""
     tables = {name: read_table(tables_folder / f"{name}.csv") for name in ("final", "trajectory")}
-    defaults = settings.preset.continual.defaults.model_dump()
-    rate = calibration(tables["final"])
-    verdicts = []
-    for claim in read_claims(claims_file()):
-        result = judge(claim, settings.config.scale, tables, defaults)
-        verdicts.append({**result, "study": STUDY, "false_positive_rate": rate.get(result["n_seeds"])})
-    write_json(out, verdicts)
+    study = settings.preset.continual
+    defaults = study.defaults.model_dump()
+    validation = study.evaluation.split == "validation"
+    claims = read_claims(claims_file())
+    verdicts = [judge(claim, settings.config.scale, tables, defaults, validation=validation) for claim in claims]
+    tested = [result for result in verdicts if result["p_value"] is not None]
+    for result, adjusted in zip(tested, holm([result["p_value"] for result in tested])):
+        result["p_holm"] = adjusted
+    calibration = calibrate(claims, verdicts, tables, defaults)
+    write_json(out, {"claims": [{**result, "study": STUDY} for result in verdicts], "calibration": calibration})
 
 
-def calibration(final: pandas.DataFrame) -> dict[int, float]:
-    """False-positive rate of the engine under permuted labels, by number of seeds, from this run's own spread."""
-    residuals = []
-    for _, group in final[final["status"] == "done"].groupby(_POINT):
-        values = group["value"].to_numpy()
-        if len(values) > 1:
-            residuals.append((values - values.mean()) * np.sqrt(len(values) / (len(values) - 1)))
-    seeds = sorted({len(values) for values in residuals})
-    return {n: false_positive_rate(residuals, n) for n in seeds if sum(map(len, residuals)) >= 2 * n}
-
-
-_POINT = [*AXES, "metric"]
+def calibrate(claims: list[Claim], verdicts: list[dict], tables: Tables, defaults: dict[str, str]) -> list[dict]:
+    """Error rates per kind of rule and number of seeds, each with the first tested rule of that kind that compares runs."""
+    found, rows = residuals(tables["final"], list(AXES)), {}
+    for claim, result in zip(claims, verdicts):
+        key = (result["kind"], result["n_seeds"])
+        if result["p_value"] is None or not found or key in rows:
+            continue
+        width = claim.rule.grid(tables, defaults).shape[1]
+        if 1 < width <= min(grid.shape[1] for grid in found.values()):
+            rates = error_rates(found, claim.rule, width, result["n_seeds"])
+            rows[key] = {"kind": key[0], "seeds": key[1], "points": width, "example": claim.id, **rates}
+    return [rows[key] for key in sorted(rows)]

@@ -1,0 +1,80 @@
+"""What became of the claims, in words: the same on the page, in the PDF and on the console."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from flopwise.report import words
+
+DIFFERENT = {  # what a claim stands for -> heading of the list of those that were not reproduced
+    "published": "What came out differently from what the papers say",
+    "hypothesis": "Our own hypotheses that did not hold; no paper states them",
+    "contrary": "Readings that contradict another claim and did not hold",
+}
+VALIDATION = (
+    "Validation mode: part of the training data stands for the test data. No claim is judged, and a score that is called "
+    "“test” on this page is a validation score."
+)
+
+
+def different(claims: Sequence[Mapping]) -> list[tuple[str, list[Mapping]]]:
+    """The claims that were not reproduced under the heading that says whose claims they were; only headings with any."""
+    lost = [claim for claim in claims if claim["verdict"] == "not reproduced"]
+    groups = [(title, [claim for claim in lost if claim["stands_for"] == kind]) for kind, title in DIFFERENT.items()]
+    return [(title, group) for title, group in groups if group]
+
+
+def measured(claim: Mapping) -> str:
+    """+1.50 points; empty where nothing was measured."""
+    return "" if claim["effect"] is None else f"{words.signed(claim['effect'])} {claim['unit']}"
+
+
+def interval(claim: Mapping) -> str:
+    """[+0.50, +2.50]; empty where there is none."""
+    return "" if claim["low"] is None else f"[{words.signed(claim['low'])}, {words.signed(claim['high'])}]"
+
+
+def survives(claim: Mapping) -> bool:
+    """Whether the effect differs from the claim's threshold at 5 % after Holm's correction over all tested claims."""
+    return claim["p_holm"] is not None and claim["p_holm"] < 0.05
+
+
+def chance(claims: Sequence[Mapping]) -> str:
+    """What chance alone would give among the claims that were tested; empty for fewer than two."""
+    tested = [claim for claim in claims if claim["p_holm"] is not None]
+    if len(tested) < 2:
+        return ""
+    decided = [claim for claim in tested if claim["verdict"] != "inconclusive"]
+    return (
+        f"{len(tested)} claims were tested. If there were nothing to find in any of them, about {len(tested) / 40:.1f} "
+        f"would come out as reproduced and about {len(tested) / 40:.1f} as not reproduced by chance alone. Claims share runs "
+        "(full fine-tuning and EMA-merging stand in most), so chance verdicts come in clumps: a run that happens to be good "
+        f"moves several at once. {sum(map(survives, decided))} of the {len(decided)} verdicts other than inconclusive survive "
+        "Holm's correction over all tested claims of their study."
+    )
+
+
+def calibration(rates: Sequence[Mapping]) -> list[dict[str, str]]:
+    """The measured error rates as rows of a table."""
+    return [
+        {
+            "kind of rule": row["kind"],
+            "seeds": str(row["seeds"]),
+            "as in": row["example"],
+            "reproduced": f"{100 * row['reproduced']:.1f} %",
+            "not reproduced": f"{100 * row['not_reproduced']:.1f} %",
+            "Monte-Carlo error": f"{100 * row['monte_carlo_error']:.1f} %",
+        }
+        for row in rates
+    ]
+
+
+def console(claims: Sequence[Mapping]) -> list[str]:
+    """A line per claim, with the reason where there is one; what came out differently; the counts."""
+    lines = [
+        f"  {claim['verdict']:<27} {claim['title']:<48} {measured(claim)} {interval(claim)} {claim['reason']}".rstrip()
+        for claim in claims
+    ]
+    for title, group in different(claims):
+        lines.append(f"  {title}: {'; '.join(claim['title'] for claim in group)}")
+    counts = Counter(claim["verdict"] for claim in claims)
+    return [*lines, "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())]
