@@ -26,6 +26,7 @@ STEP = {"vit-xs-8": 0.4, "vit-s-8": 1.2, "vit-m-8": 3.1}  # GFLOPs of a step
 DEFAULT = {
     "model": "vit-s-8", "budget": "f1", "mixture": "uniform", "method": "full-ft", "merge": "interpolation",
     "stream": "random", "schedule": "cosine", "rate": "lr1", "temperature": "learned", "pool": "pool", "horizon": "t6",
+    "recipe": "mended",
 }  # fmt: skip
 BUDGETS = {"f1": 1.0, "f0.5": 0.5, "f2": 2.0, "f1-steps": 1.0, "f1-published": 1.0}
 MIXTURES = {

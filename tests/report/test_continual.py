@@ -146,7 +146,7 @@ def test_the_audit_counts_the_steps_that_were_not_bought(study):
     row = advice.audit(study).query("Method == 'LNFit'").iloc[0]
     step = 0.7 * fixtures.STEP["vit-s-8"] * 0.66
     whole = int(500 / step)
-    assert row["Measured"] == f"{whole * step:,.1f}"
+    assert row["Charged"] == f"{whole * step:,.1f}"
     assert float(row["Steps short"]) == pytest.approx((500 - whole * step) / step, abs=0.06)
     assert float(row["Share %"]) == pytest.approx(100 * whole * step / 500, abs=0.006)
 

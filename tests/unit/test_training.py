@@ -170,11 +170,12 @@ def test_the_fisher_pass_sees_the_tasks_own_data_as_often_as_the_plan_says(world
     drawn = []
 
     class Spy:
-        pool, ahead = world.corpus.pool, 0
+        pool, on_disk = world.corpus.pool, False
 
-        def batch(self, indices, *names):
-            drawn.append((indices, world.corpus.batch(indices, *names)))
-            return drawn[-1][1]
+        def batch(self, indices, *names, **options):
+            batch = world.corpus.batch(indices, *names, **options)
+            drawn.append((indices, batch[:2]))
+            return batch
 
     run.corpus = Spy()
     run.regulariser.fisher = {}
@@ -188,14 +189,15 @@ def test_the_fisher_pass_sees_the_tasks_own_data_as_often_as_the_plan_says(world
 
 def test_micro_batches_reach_the_loss_and_the_fisher_pass(world, monkeypatch):
     whole = world.run("ewc")
-    study = world.settings.preset.continual.model_copy(update={"micro_batch_size": 5})
-    preset = world.settings.preset.model_copy(update={"continual": study})
+    study = world.settings.preset.continual
+    models = {MODEL: study.models[MODEL].model_copy(update={"micro_batch_size": 5})}
+    preset = world.settings.preset.model_copy(update={"continual": study.model_copy(update={"models": models})})
     monkeypatch.setattr(world, "settings", replace(world.settings, preset=preset))
     sizes = []
     encode = lean.encode_text
     monkeypatch.setattr(lean, "encode_text", lambda model, tokens: sizes.append(len(tokens)) or encode(model, tokens))
     parts = world.run("ewc")
-    passes = sum(parts.plan.steps) + parts.plan.end_passes * len(parts.chunks)
+    passes = 1 + parts.plan.passes()  # the first batch is also counted
     assert (parts.plan, sizes.count(5), sizes.count(16)) == (whole.plan, 2 * 3 * passes, 0)  # forward, and once again
     assert parts.losses == pytest.approx(whole.losses, rel=1e-4)
 

@@ -17,6 +17,13 @@ class BaseModelConfig(Strict):
     pretrain_steps: int = setting(0, "optimiser steps of pre-training on the pool", "our choice", ge=0)
     pretrain_batch_size: int = setting(128, "batch size of pre-training", "our choice", ge=2)
     pretrain_learning_rate: float = setting(2e-3, "peak learning rate of pre-training", "our choice", gt=0, le=1)
+    micro_batch_size: int = setting(
+        0,
+        "samples that go through a tower at a time, so that large models fit; 0: the whole batch. The loss compares all "
+        "samples of the batch all the same; each part is computed again in the backward pass, which no budget counts",
+        "our choice",
+        ge=0,
+    )
 
     @model_validator(mode="after")
     def _one_origin(self):
@@ -168,13 +175,6 @@ class ContinualConfig(Strict):
         "our choice",
     )
     batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
-    micro_batch_size: int = setting(
-        0,
-        "samples that go through a tower at a time, so that large models fit; 0: the whole batch. The loss compares all "
-        "samples of the batch all the same; each part is computed again in the backward pass, which no budget counts",
-        "our choice",
-        ge=0,
-    )
     precision: Literal["fp32", "fp16", "bf16"] = setting(
         "fp32",
         "of the matrix products: `fp16` (with dynamic loss scaling) on a GPU only, on a CPU it is fp32; `bf16` on both",

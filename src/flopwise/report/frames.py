@@ -6,6 +6,7 @@ from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 AXES = (
     "model", "budget", "mixture", "method", "merge", "stream", "schedule", "rate", "temperature", "pool", "horizon",
+    "recipe",
 )  # fmt: skip
 SETTING = tuple(axis for axis in AXES if axis != "method")
 

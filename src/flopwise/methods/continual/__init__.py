@@ -53,7 +53,6 @@ class Method:
     joint: all tasks at once instead of one after another.
     regulariser(named_parameters, **regulariser_options) -> Regulariser, over the parameters that train.
     fisher: the regulariser looks at data of the task once more when it ends (as many samples as the preset says).
-    device_state: arrays of the trained parameters' size that the regulariser keeps beside them.
     optimiser(groups, learning_rate) -> a torch optimiser whose state consists of tensors, for groups of `params` with their
         `weight_decay`; None: AdamW.
     vectors: last names of trained parameters that are vectors, though stored as matrices: they do not decay.
@@ -66,7 +65,6 @@ class Method:
     joint: bool = False
     regulariser: Callable[..., Regulariser] | None = None
     fisher: bool = False
-    device_state: int = 0
     optimiser: Callable | None = None
     vectors: tuple[str, ...] = ()
     learned_temperature: bool = False

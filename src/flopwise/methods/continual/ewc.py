@@ -69,12 +69,11 @@ class ElasticWeights:
 
 
 METHODS = {
-    "ewc": Method(prepare, regulariser=ElasticWeights, fisher=True, device_state=2),
+    "ewc": Method(prepare, regulariser=ElasticWeights, fisher=True),
     "ewc-as-released": Method(
         prepare,
         regulariser=ElasticWeights,
         fisher=True,
-        device_state=2,
         regulariser_options={"as_released": True},
         learned_temperature=True,
     ),

@@ -46,4 +46,4 @@ class SynapticIntelligence:
             getattr(self, kind)[name] = value
 
 
-METHOD = Method(prepare, regulariser=SynapticIntelligence, device_state=3)
+METHOD = Method(prepare, regulariser=SynapticIntelligence)

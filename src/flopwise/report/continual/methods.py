@@ -13,7 +13,7 @@ EXPERIMENTS = ("headline", "methods", "updates", "merging")
 AXES = {  # axes of the grid as a reader knows them
     "method": "method", "mixture": "data mixture", "merge": "merge operator", "stream": "order of the stream",
     "schedule": "schedule", "rate": "learning rate", "temperature": "temperature", "pool": "replayed pool",
-    "horizon": "number of tasks", "budget": "budget", "model": "model scale",
+    "horizon": "number of tasks", "budget": "budget", "model": "model scale", "recipe": "recipe",
 }  # fmt: skip
 
 

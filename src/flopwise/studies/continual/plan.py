@@ -180,7 +180,9 @@ class Grid:
             axis: {cell[axis]: self.study.model_dump(include={table})[table][cell[axis]] for cell in cells}
             for axis, table in NAMED.items()
         }
-        return sha256_json({"cells": cells, "study": study, "reference": self.study.defaults.model, **own})[:16]
+        parts = {cell["model"]: self.study.models[cell["model"]].micro_batch_size for cell in cells}
+        rest = {"study": study, "reference": self.study.defaults.model, "parts": parts}
+        return sha256_json({"cells": cells, **rest, **own})[:16]
 
 
 def _known(table: dict, name: str, kind: str):

@@ -183,7 +183,7 @@ class TrainingRun:
 
     def _loss(self, batch):
         with self.placement.autocast():
-            return contrastive_loss(self.model, *batch, self.study.micro_batch_size)
+            return contrastive_loss(self.model, *batch, self.study.models[self.cell.model].micro_batch_size)
 
     def _end_regulariser(self, task: int, update: np.ndarray) -> None:
         """The regulariser's pass over the task's own data."""
