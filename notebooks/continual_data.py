@@ -91,6 +91,16 @@ show.figure(
     "continual_pools.csv.",
 )  # fmt: skip
 
+# %%
+show.figure(
+    streams.pool_paths(runs), figures, "continual_pool_paths",
+    caption=r"Change of $A_\mathrm{KA}$ and $A_\mathrm{ZS}$ from the zero-shot point (open circle), a marker per "
+    r"update step, a colour per replayed pool. Crosses are intervals, cut where they leave the panel; above the dotted line "
+    r"the geometric mean is higher than that of the zero-shot model.",
+    alt="Paths in the plane of accumulation gain and zero-shot change, a panel per method and a colour per replayed pool. "
+    "The numbers are in continual_pool_paths.csv.",
+)  # fmt: skip
+
 # %% [markdown]
 # # A task for each data set
 #

@@ -45,9 +45,9 @@ show.figure(
 # # Where the next task starts, and what is deployed
 #
 # TIME (arXiv 2412.06712) splits merging over time into three choices: where the training of the next task starts,
-# which weights are deployed, and how weights are combined. Here the first two vary and weights are always averaged
-# with equal shares. Full fine-tuning is the field in which the next task starts from the latest model and the latest
-# model is deployed.
+# which weights are deployed, and how weights are combined. Here the first two vary and every merge is an average with
+# equal shares (repeated after each task, it gives older models ever smaller ones). Full fine-tuning is the field in
+# which the next task starts from the latest model and the latest model is deployed.
 
 # %%
 show.figure(
@@ -72,6 +72,20 @@ show.figure(
     "the last row are means.",
     alt="Dot chart of the final aggregates with intervals, a row per merge operator; in the last row the spread "
     "over start and deployment. The numbers are in continual_operators.csv.",
+)  # fmt: skip
+
+# %% [markdown]
+# # How much of the newest model
+#
+# A merge of two models is an average; its share of the newest one is half in all other experiments. With a share of
+# 1 nothing is merged. Where between the two ends lies the best balance?
+
+# %%
+show.figure(
+    merging.shares(runs), figures, "continual_shares",
+    caption="Final change of the aggregates from zero-shot against the share of the newest model. Bars are intervals.",
+    alt="Three line charts of the final change against the share of the newest model, a line per method. The numbers "
+    "are in continual_shares.csv.",
 )  # fmt: skip
 
 # %% [markdown]

@@ -42,8 +42,7 @@ show.figure(
 # %% [markdown]
 # # More compute
 #
-# What does a larger budget buy? With plain fine-tuning more steps also mean more forgetting; with merging they may
-# not.
+# What does a larger budget buy: more learnt, or more forgotten? Does it matter whether weights are merged?
 
 # %%
 show.figure(

@@ -11,11 +11,11 @@ from flopwise.report.continual import study as studies
 
 FIGURES = [
     methods.trajectories, methods.over_time, methods.final, methods.ewc, methods.effects, methods.by_set,
-    methods.sets_over_time, merging.paths, merging.time_grid, merging.operators, merging.weightings,
-    recipes.schedule_shapes, recipes.schedules, recipes.rates, recipes.temperature, scaling.models, scaling.compute,
-    scaling.horizons, scaling.horizon_paths, scaling.schedules_by_horizon, streams.paths, streams.final,
-    streams.mixtures, streams.mixture_paths, streams.pools, streams.per_set, inside.stability, inside.forgetting,
-    inside.losses,
+    methods.sets_over_time, merging.paths, merging.time_grid, merging.operators, merging.weightings, merging.shares,
+    recipes.schedule_shapes, recipes.schedules, recipes.schedule_paths, recipes.rates, recipes.temperature,
+    recipes.defects, scaling.models, scaling.compute, scaling.horizons, scaling.horizon_paths,
+    scaling.schedules_by_horizon, streams.paths, streams.final, streams.mixtures, streams.mixture_paths,
+    streams.pools, streams.pool_paths, streams.per_set, inside.stability, inside.forgetting, inside.losses,
 ]  # fmt: skip
 TABLES = [methods.final_values, advice.best, advice.budgets, advice.audit, advice.every_point]
 LOST = ("lora-r4-s1", "full-ft-no-replay-s0", "full-ft-no-replay-s2")

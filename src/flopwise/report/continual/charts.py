@@ -4,7 +4,7 @@ import pandas as pd
 
 from flopwise.report import frames, theme
 from flopwise.report.continual import plots
-from flopwise.report.continual.study import METRICS, Study, note
+from flopwise.report.continual.study import METRICS, Study, absent, note, untraced
 from flopwise.report.show import Drawn
 
 POINTS = "percentage points"
@@ -35,18 +35,19 @@ def dots(study: Study, rows: pd.DataFrame, *but: str, keep: tuple[str, ...] = ()
 
 def lines(
     study: Study, rows: pd.DataFrame, axis: str, place: dict, *but: str, label: str, series: str = "method",
-    joined: bool = True, stack: str | None = None,
+    joined: bool = True, stack: str | None = None, names: dict | None = None,
 ) -> Drawn:  # fmt: skip
     """Change of the final aggregates from zero-shot in three panels against the values of an axis, a line per series.
 
     place: value of the axis -> its position. label: of the horizontal axis. stack: a column of `rows`, for each value of
-    which there is a row of panels, titled with it."""
+    which there is a row of panels, titled with it. names: value -> what its tick says (default: the study's word)."""
     rows = rows if stack else rows.assign(stack="")
     by = [stack or "stack", *dict.fromkeys([axis, series, "metric"])]
     means = frames.summarise_all(rows, by, "delta")
     means = means.assign(at=means[axis].map(place))
     used = sorted(set(means[axis]), key=place.get)
-    words = {place[value]: study.word(axis, value).removesuffix(" × base rate").removeprefix("T = ") for value in used}
+    names = names or {v: study.word(axis, v).removesuffix(" × base rate").removeprefix("T = ") for v in used}
+    words = {place[value]: names[value] for value in used}
     titles = list(dict.fromkeys(rows[by[0]]))
     figure, grid = theme.figure(
         0.7 + 2.0 * len(titles), nrows=len(titles), ncols=3, squeeze=False, sharex=True, sharey="col"
@@ -63,6 +64,15 @@ def lines(
     plots.key(figure, means[series], series)
     data = means.drop(columns=["at"] if stack else ["at", "stack"])
     return Drawn(figure, data, note(study, rows, means["seeds"], axis, *but))
+
+
+def paths(study: Study, experiment: str, axis: str) -> Drawn:
+    """Paths of an experiment in the plane, a panel per method and a colour per value of the axis."""
+    rows = study.of(study.trajectory, experiment)
+    if not len(rows):
+        return untraced(experiment) if len(study.of(study.final, experiment)) else absent(experiment)
+    panels = [(theme.style(name).label, rows[rows["method"] == name]) for name in theme.order(rows["method"])]
+    return planes(study, rows, panels, axis, oracle=True)
 
 
 def planes(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataFrame]], axis: str, *but: str,

@@ -4,6 +4,7 @@ import textwrap
 
 import pandas as pd
 
+from flopwise.methods.merging.names import MERGES
 from flopwise.report import frames, theme
 from flopwise.report.continual import charts, plots
 from flopwise.report.continual.study import METRICS, Study, absent, note, untraced
@@ -82,6 +83,16 @@ def operators(study: Study) -> Drawn:
     if not len(rows):
         return absent("operators")
     return _by_operator(study, rows, study.of(study.final, "time-grid"))
+
+
+def shares(study: Study) -> Drawn:
+    """Final change against the share of the newest model in a merge of two."""
+    rows = study.of(study.final, "merge-weights")
+    if not len(rows):
+        return absent("merge-weights")
+    place = {name: MERGES[name].get("weight", 0.5) for name in rows["merge"].unique()}
+    names = {name: f"{share:g}" for name, share in place.items()}
+    return charts.lines(study, rows, "merge", place, label="share of the newest model", names=names)
 
 
 def weightings(study: Study) -> Drawn:

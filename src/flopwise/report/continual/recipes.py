@@ -47,6 +47,37 @@ def schedules(study: Study) -> Drawn:
     return charts.dots(study, rows, "schedule", keep=("schedule",))
 
 
+def schedule_paths(study: Study) -> Drawn:
+    """Paths per schedule."""
+    return charts.paths(study, "schedules", "schedule")
+
+
+def defects(study: Study) -> Drawn:
+    """Final aggregates with each known weak spot of the official code mended, and hollow as it was released."""
+    rows = study.of(study.final, "defects")
+    if not len(rows):
+        return absent("defects")
+    plain = [_mended(study, row) for row in rows.itertuples()]
+    suffixes = [_suffix(row) for row in rows.itertuples()]
+    rows = rows.assign(plain=plain, suffix=suffixes, hollow=[bool(suffix) for suffix in suffixes])
+    rows = rows.sort_values(["plain", "hollow"], kind="stable")
+    rows = rows.assign(row=rows["plain"] + rows["suffix"])
+    return charts.dots(study, rows, "recipe", keep=("merge", "recipe"), key=False)
+
+
+def _mended(study: Study, row) -> str:
+    """The method; where it merges by something else than by default, the merge."""
+    if row.merge != study.setting["merge"]:
+        return row.merge.removesuffix("-as-released").replace("-", " ")
+    return theme.style(row.method.removesuffix("-as-released").removesuffix("-latest")).label
+
+
+def _suffix(row) -> str:
+    if row.method.endswith("-latest"):
+        return ", as its comment says"
+    return ", as released" if "as-released" in f"{row.method} {row.merge} {row.recipe}" else ""
+
+
 def rates(study: Study) -> Drawn:
     """Final change against the base learning rate, as a multiple of that of all other experiments."""
     rows = study.of(study.final, "rates")

@@ -53,7 +53,7 @@ def horizon_paths(study: Study) -> Drawn:
         (study.word("horizon", name), rows[rows["horizon"] == name])
         for name in sorted(rows["horizon"].unique(), key=study.tasks)
     ]
-    return charts.planes(study, rows, panels, "method", "horizon")
+    return charts.planes(study, rows, panels, "method", "horizon", oracle=True)
 
 
 def schedules_by_horizon(study: Study) -> Drawn:

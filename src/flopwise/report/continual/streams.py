@@ -5,28 +5,16 @@ import pandas as pd
 
 from flopwise.report import frames, theme
 from flopwise.report.continual import charts, plots
-from flopwise.report.continual.study import Study, absent, note, untraced
+from flopwise.report.continual.study import Study, absent, note
 from flopwise.report.show import Drawn
 
 CORNERS = {"pool": (0.0, 0.0), "update": (1.0, 0.0), "buffer": (0.5, 3**0.5 / 2)}  # share 1 of a batch
 NAMES = {"pool": "pre-training pool P", "update": "update pool D", "buffer": "buffer B"}
 
 
-def _by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(theme.style(method).label, rows[rows["method"] == method]) for method in theme.order(rows["method"])]
-
-
-def _paths(study: Study, experiment: str, axis: str) -> Drawn:
-    """Paths in the plane, a panel per method and a colour per value of the axis."""
-    rows = study.of(study.trajectory, experiment)
-    if not len(rows):
-        return untraced(experiment) if len(study.of(study.final, experiment)) else absent(experiment)
-    return charts.planes(study, rows, _by_method(rows), axis)
-
-
 def paths(study: Study) -> Drawn:
     """Paths per order of the stream."""
-    return _paths(study, "streams", "stream")
+    return charts.paths(study, "streams", "stream")
 
 
 def final(study: Study) -> Drawn:
@@ -43,7 +31,7 @@ def final(study: Study) -> Drawn:
 
 def mixture_paths(study: Study) -> Drawn:
     """Paths per mixture."""
-    return _paths(study, "mixtures", "mixture")
+    return charts.paths(study, "mixtures", "mixture")
 
 
 def mixtures(study: Study) -> Drawn:
@@ -96,6 +84,11 @@ def _beside(axes, text: str, place, points: float, size: float = 8, **look) -> N
     """A text so many points above (or below) a place."""
     axes.annotate(text, place, xytext=(0, points), textcoords="offset points", ha="center",
                   va="bottom" if points > 0 else "top", fontsize=size, zorder=4, **look)  # fmt: skip
+
+
+def pool_paths(study: Study) -> Drawn:
+    """Paths per replayed pool."""
+    return charts.paths(study, "pools", "pool")
 
 
 def pools(study: Study) -> Drawn:
