@@ -77,6 +77,29 @@ show.figure(
 )  # fmt: skip
 
 # %% [markdown]
+# # Which rate each method would choose
+#
+# One base rate serves all methods in the comparisons above. Would some of them do better with a rate of their own? Each
+# gets the same trials, scored on training images that are held out for it; no test image is looked at. The trials change
+# no other result; a setting may be changed because of them, because of test scores it may not.
+
+# %%
+show.figure(
+    recipes.tuning(runs), figures, "continual_tuning",
+    caption="Change of the aggregates on validation data from zero-shot to the end of the stream against the peak learning "
+    "rate, as a multiple of the base rate. Bars are intervals; a ✕ at the lower edge marks a rate at which every run diverged.",
+    alt="Three line charts of the change on validation data against the learning rate, a line per method. The numbers are "
+    "in continual_tuning.csv.",
+)  # fmt: skip
+
+# %%
+show.table(
+    recipes.chosen(runs), figures, "continual_tuning_choice",
+    caption="Learning rate with the highest GM on validation data per method, and what the base rate gives up, in "
+    "percentage points.",
+)  # fmt: skip
+
+# %% [markdown]
 # # What a fixed temperature does
 #
 # The contrastive loss divides similarities by a temperature, which is learned along with the weights. A high fixed

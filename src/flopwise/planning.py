@@ -10,7 +10,7 @@ from flopwise.core.io import write_table
 def plan_of(settings: Settings) -> dict:
     """Jobs by rule, cells, and GFLOPs by study and stage (1 multiply-add = 2 FLOPs, no recomputation)."""
     from flopwise.studies.continual.plan import grid
-    from flopwise.studies.continual.price import cells_table, jobs, pretraining_gflops
+    from flopwise.studies.continual.price import cells_table, jobs, pretraining_gflops, tuning_gflops
     from flopwise.workflow import NOTEBOOKS
 
     plan = grid(settings)
@@ -23,6 +23,7 @@ def plan_of(settings: Settings) -> dict:
         "data_material": len(data.materials), **jobs(settings, plan), "cost_tables": 1, "figures": len(NOTEBOOKS), "report": 1,
     }  # fmt: skip
     gflops = {"pretraining": sum(pretraining.values()), "training": float(trainings["planned_gflops"].sum())}
+    gflops["tuning"] = tuning_gflops(settings)
     return {
         "scale": settings.config.scale, "title": settings.preset.title,
         "price": price_of(settings, sum(gflops.values())), "disk": disk_of(settings, table),

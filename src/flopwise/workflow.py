@@ -15,7 +15,7 @@ from flopwise.provenance.sources import closure
 from flopwise.report.chapters import notebook, notebooks
 from flopwise.report.commands import notebook_modules
 from flopwise.studies.continual import commands
-from flopwise.studies.continual.plan import grid
+from flopwise.studies.continual.plan import grid, trials
 
 NOTEBOOKS = notebooks()
 COST_TABLES = ("methods", "steps", "open_clip", "timm", "perceiver", "objectives", "scales")
@@ -71,6 +71,11 @@ class Flow:
         return list(self.settings.preset.data.pools)
 
     @property
+    def tuned(self) -> list[str]:
+        """Methods whose rates are tried on validation data."""
+        return list(self.settings.preset.continual.tuning.method)
+
+    @property
     def models(self) -> list[str]:
         return self.grid.models
 
@@ -86,6 +91,9 @@ class Flow:
 
     def train_sources(self, wildcards) -> list[str]:
         return self._files(commands.modules("train", self._job(wildcards)))
+
+    def tune_sources(self, wildcards) -> list[str]:
+        return self._files(commands.modules("tune", wildcards.tuned))
 
     def set_sources(self, wildcards) -> list[str]:
         return self._files(set_modules(self.settings.preset.data, wildcards.dataset))
@@ -177,6 +185,10 @@ class Flow:
     def job_digest(self, wildcards) -> str:
         return self.grid.digest(self._job(wildcards))
 
+    def tune_digest(self, wildcards) -> str:
+        study = self.settings.preset.continual
+        return sha256_json([self.grid.digest_of(trials(study, wildcards.tuned)), study.tuning.seeds])[:16]
+
     # what jobs ask for ---------------------------------------------------------------------------------------------
 
     @property
@@ -221,6 +233,14 @@ class Flow:
         return [f"{self.results}/data/{name}" for name in sorted(names)]
 
     @cached_property
+    def tune_inputs(self) -> list[str]:
+        """Initial weights, replayed pool and streams of the default point."""
+        study, folder = self.settings.preset.continual, f"{self.results}/continual"
+        model, kind = study.defaults.model, study.defaults.stream
+        streams = [f"{folder}/streams/{model}/{kind}-s{seed}.json" for seed in range(study.tuning.seeds)]
+        return [f"{folder}/base/{model}", f"{self.results}/data/{study.defaults.pool}", *streams]
+
+    @cached_property
     def streams(self) -> list[str]:
         """Stream files of a model and the table of what decided their order, with the wildcard {model}."""
         folder = f"{self.results}/continual/streams/{{model}}"
@@ -243,7 +263,8 @@ class Flow:
         folder = f"{self.results}/continual"
         per_job = [f"{folder}/train/{job}{end}" for job in self.grid.jobs for end in commands.JOB_FILES]
         scores = [f"{folder}/metrics/{name}.csv" for name in self.grid.evaluations]
-        return [*per_job, *scores, *(f"{folder}/start/{model}/zero_shot.csv" for model in self.models)]
+        starts = [f"{folder}/start/{model}/zero_shot.csv" for model in self.models]
+        return [*per_job, *scores, *starts, *(f"{folder}/tuning/{method}.csv" for method in self.tuned)]
 
     def checkpoints_of_evaluation(self, wildcards) -> list[str]:
         """Final weights that an evaluation job scores."""

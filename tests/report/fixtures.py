@@ -99,9 +99,25 @@ def write(folder: Path, *, smoke: bool = False, experiments=None, diverged: tupl
     for name, rows in tables.items():
         columns = None if rows else ["cell", *DEFAULT, "seed", "status", "task", "metric", "value"]
         pd.DataFrame(rows, columns=columns).to_csv(folder / f"{name}.csv", index=False)
+    tuning = [] if smoke or experiments else _tuning(generator)
+    pd.DataFrame(tuning, columns=None if tuning else ["cell", *DEFAULT, "seed", "status", "rate_multiple", "metric", "value"]
+                 ).to_csv(folder / "tuning.csv", index=False)  # fmt: skip
     _zero_shot(generator, ["vit-s-8"] if smoke else list(START)).to_csv(folder / "zero_shot.csv", index=False)
     (folder / "claims.json").write_text(json.dumps({"claims": claims(), "calibration": calibration()}))
     return folder
+
+
+def _tuning(generator) -> list[dict]:
+    """Trials of two methods; one run of the second diverged."""
+    rows = []
+    for method, (rate, multiple) in product(PAIR, RATES.items()):
+        run = {**DEFAULT, "method": method, "rate": rate, "seed": 0, "rate_multiple": multiple}
+        status = "diverged" if (method, rate) == ("ema-merge", "lr3") else "done"
+        for metric in ("a_ka", "a_zs", "gm"):
+            value = 30 - abs(multiple - 0.5) + generator.normal(0, 0.1)
+            rows.append({**run, "cell": _slug(run), "status": status, "metric": metric, "value": value, "zero_shot": 25.0,
+                         "delta": value - 25})  # fmt: skip
+    return rows
 
 
 def _add_run(tables: dict[str, list], point: dict, lost: bool, generator) -> None:

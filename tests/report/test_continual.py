@@ -12,12 +12,12 @@ from flopwise.report.continual import study as studies
 FIGURES = [
     methods.trajectories, methods.over_time, methods.final, methods.ewc, methods.effects, methods.by_set,
     methods.sets_over_time, merging.paths, merging.time_grid, merging.operators, merging.weightings, merging.shares,
-    recipes.schedule_shapes, recipes.schedules, recipes.schedule_paths, recipes.rates, recipes.temperature,
+    recipes.schedule_shapes, recipes.schedules, recipes.schedule_paths, recipes.rates, recipes.temperature, recipes.tuning,
     recipes.defects, scaling.models, scaling.compute, scaling.horizons, scaling.horizon_paths,
     scaling.schedules_by_horizon, streams.paths, streams.final, streams.mixtures, streams.mixture_paths,
     streams.pools, streams.pool_paths, streams.per_set, inside.stability, inside.forgetting, inside.losses,
 ]  # fmt: skip
-TABLES = [methods.final_values, advice.best, advice.budgets, advice.audit, advice.every_point]
+TABLES = [methods.final_values, recipes.chosen, advice.best, advice.budgets, advice.audit, advice.every_point]
 LOST = ("lora-r4-s1", "full-ft-no-replay-s0", "full-ft-no-replay-s2")
 
 
@@ -98,6 +98,16 @@ def test_diverged_runs_enter_no_mean_and_are_named(broken):
     assert rows.loc[("lora-r4", "uniform", "gm"), "mean"] == pytest.approx(kept.mean())
     table = methods.final_values(broken)
     assert table.query("Method == 'LoRA, rank 4'")["Runs"].item() == "2, and 1 diverged"
+
+
+def test_the_chosen_rate_is_the_best_on_validation_data_among_runs_that_ended(study):
+    row = recipes.chosen(study).query("Method == 'EMA merge'").iloc[0]
+    done = study.tuning.query("method == 'ema-merge' and metric == 'gm' and status == 'done'").set_index(
+        "rate_multiple"
+    )
+    assert row["Trials"] == 3
+    assert row["Best rate"] == f"{done['delta'].idxmax():g} × base"
+    assert row["Base rate gives up"] == f"{done['delta'].max() - done.loc[1.0, 'delta']:.1f}"
 
 
 def test_methods_stand_in_panels_by_what_they_change(study):

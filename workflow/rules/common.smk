@@ -16,4 +16,5 @@ wildcard_constraints:
     budget="|".join(flow.axis("budget")),
     mixture="|".join(flow.axis("mixture")),
     method="|".join(flow.axis("trunk")),
+    tuned="|".join(flow.tuned) or "none",
     part="all|part[0-9]+",

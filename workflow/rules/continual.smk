@@ -119,6 +119,34 @@ rule continual_train:
         " --job {params.job} --lineage {output.lineage} > {log} 2>&1"
 
 
+rule continual_tune:
+    """Try the learning rates of a method on validation data."""
+    input:
+        flow.sets,
+        flow.tune_inputs,
+        flow.tune_sources,
+    output:
+        scores="<results>/continual/tuning/{tuned}.csv",
+        lineage="<results>/lineage/continual_tune/{tuned}.json",
+    log:
+        "<results>/logs/continual_tune/{tuned}.log",
+    benchmark:
+        "<results>/benchmarks/continual_tune/{tuned}.jsonl"
+    conda:
+        "../envs/flopwise.yaml"
+    threads: flow.job.threads
+    resources:
+        mem_mb=lambda wildcards, attempt: flow.job.memory_mb * attempt,
+        runtime=lambda wildcards, attempt: flow.job.minutes * attempt,
+        gpu=flow.job.gpus,
+    params:
+        flopwise=flow.command,
+        digest=flow.tune_digest,
+    shell:
+        "{params.flopwise} --threads {threads} continual tune {output.scores}"
+        " --method {wildcards.tuned} --lineage {output.lineage} > {log} 2>&1"
+
+
 rule continual_evaluate:
     """Score the final weights of a model's cells on the full test sets."""
     input:

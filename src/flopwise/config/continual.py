@@ -87,6 +87,21 @@ class Experiment(Strict):
     recipe: tuple[Slug, ...] = setting((), "values of the axis", "our choice")
 
 
+class Tuning(Strict):
+    """Learning rates tried on validation data, the same number of trials for every method; their results are reported
+    and change nothing by themselves."""
+
+    method: tuple[Slug, ...] = setting((), "methods", "our choice")
+    rate: tuple[Slug, ...] = setting((), "keys of `rates`", "our choice")
+    seeds: int = setting(1, "runs per method and rate", "our choice", ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _complete(self):
+        if bool(self.method) != bool(self.rate):
+            raise ValueError("needs both `method` and `rate`, or neither")
+        return self
+
+
 class Budget(Strict):
     """What one stream may cost."""
 
@@ -188,6 +203,7 @@ class ContinualConfig(Strict):
     experiments: dict[Slug, Experiment] = setting(
         ..., "the grids by name; `<name>-more` is drawn with `<name>`", "our choice", min_length=1
     )
+    tuning: Tuning = setting(Tuning(), "trials on validation data", "our choice")
     runs_per_job: int = setting(0, "trainings in one job; 0: all of a point", "our choice", ge=0)
     jobs_per_evaluation: int = setting(
         1, "train jobs whose final weights one job scores; 0: all of a model", "our choice", ge=0
@@ -227,7 +243,10 @@ class ContinualConfig(Strict):
             "temperature": tuple(self.temperatures), "horizon": tuple(self.horizons), "recipe": tuple(self.recipes),
         }  # fmt: skip
         points = {f"experiments.{name}": experiment for name, experiment in self.experiments.items()}
-        for where, point in {"defaults": self.defaults, **points}.items():
+        tuned = Axes(**self.defaults.model_dump()).model_copy(
+            update={"method": self.tuning.method or (self.defaults.method,), "rate": self.tuning.rate}
+        )
+        for where, point in {"defaults": self.defaults, **points, "tuning": tuned}.items():
             for axis, names in allowed.items():
                 value = getattr(point, axis)
                 for given in (value,) if isinstance(value, str) else value:

@@ -88,6 +88,32 @@ def rates(study: Study) -> Drawn:
     return charts.lines(study, rows, "rate", place, label="learning rate (multiple of base, log axis)")
 
 
+def tuning(study: Study) -> Drawn:
+    """Change on validation data against the learning rate, a line per method."""
+    rows = study.tuning
+    if not len(rows):
+        return absent("tuning")
+    multiple = rows.groupby("rate")["rate_multiple"].first()
+    names = {name: f"{value:g}" for name, value in multiple.items()}
+    place = {name: float(np.log2(value)) for name, value in multiple.items()}
+    return charts.lines(study, rows, "rate", place, label="learning rate (multiple of base, log axis)", names=names)
+
+
+def chosen(study: Study) -> pd.DataFrame:
+    """Per method: number of trials, the rate with the highest GM on validation data, and what the base rate gives up."""
+    columns = ["Method", "Trials", "Best rate", "ΔGM there", "ΔGM at the base rate", "Base rate gives up"]
+    done = study.tuning[(study.tuning["metric"] == "gm") & (study.tuning["status"] == "done")]
+    rows = []
+    for method in theme.order(done["method"]):
+        own = done[done["method"] == method]
+        means = own.groupby("rate_multiple")["delta"].mean()
+        best, base = means.idxmax(), means.get(1.0, float("nan"))
+        tried = (study.tuning["method"] == method) & (study.tuning["metric"] == "gm")
+        rows.append((theme.style(method).label, int(tried.sum()), f"{best:g} × base", f"{means[best]:+.1f}",
+                     f"{base:+.1f}", f"{means[best] - base:.1f}"))  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
 def temperature(study: Study) -> Drawn:
     """Final change with a fixed temperature of the loss and with a learned one."""
     rows = study.of(study.final, "temperature")

@@ -26,6 +26,7 @@ class Study(NamedTuple):
     inside: pd.DataFrame
     losses: pd.DataFrame
     cells: pd.DataFrame
+    tuning: pd.DataFrame
     setting: dict
     titles: dict  # data set -> its title
 
@@ -84,7 +85,7 @@ class Study(NamedTuple):
 def load(tables: Path | str) -> Study:
     """Read the study's tables."""
     folder = Path(tables)
-    names = ("trajectory", "final", "per_set", "final_sets", "chunks", "inside", "losses", "cells")
+    names = ("trajectory", "final", "per_set", "final_sets", "chunks", "inside", "losses", "cells", "tuning")
     found = {name: read_table(folder / f"{name}.csv") for name in names}
     found["cells"]["trunk"] = found["cells"]["job"].str.split("/").str[3]  # the method whose training a cell deploys
     sets = read_table(folder / "zero_shot.csv")

@@ -23,12 +23,14 @@ def modules(verb: str, job: str = "") -> tuple[str, ...]:
     roots = {
         "plan": (f"{PACKAGE}.price",), "pretrain": (f"{PACKAGE}.pretrain",), "start": (f"{PACKAGE}.start",),
         "train": (f"{PACKAGE}.jobs",), "evaluate": (f"{PACKAGE}.jobs",), "collect": (f"{PACKAGE}.tables",),
-        "claims": (f"{PACKAGE}.claims",),
+        "claims": (f"{PACKAGE}.claims",), "tune": (f"{PACKAGE}.tune",),
     }[verb]  # fmt: skip
     if verb == "plan":
         from flopwise.methods.continual import modules as methods
 
         return (*roots, *methods())
+    if verb == "tune":
+        return (*roots, module_name(job))
     if verb != "train":
         return roots
     method = job.split("/")[3]
@@ -130,6 +132,34 @@ def train(context: typer.Context, out: Path, checkpoints: Path, job: Job, lineag
 
 
 @app.command()
+def tune(
+    context: typer.Context,
+    out: Path,
+    method: Annotated[str, typer.Option(help="Update method.")],
+    lineage: Lineage,
+) -> None:
+    """Try the learning rates of a method on validation data."""
+    from flopwise.models import clip
+    from flopwise.provenance.lineage import write
+    from flopwise.studies.continual.plan import trials
+    from flopwise.studies.continual.train import base_folder, stream_file
+    from flopwise.studies.continual.tune import tune_job
+
+    settings = _settings(context)
+    cells = trials(settings.preset.continual, method)
+    model, stream = cells[0].model, cells[0].stream
+    clip.only(model)
+    cost = tune_job(settings, method, out, _state(settings, "tune", method), _sources_digest("tune", method))
+    seeds = tuple(range(settings.preset.continual.tuning.seeds))
+    streams = [stream_file(settings, model, stream, seed) for seed in seeds]
+    write(
+        lineage, rule="continual_tune", job=method,
+        inputs=[base_folder(settings, model), *streams, *_data(settings, cells[0].pool)], outputs=[out],
+        modules=modules("tune", method), cells=tuple(cell.slug for cell in cells), seeds=seeds, cost=cost,
+    )  # fmt: skip
+
+
+@app.command()
 def evaluate(context: typer.Context, checkpoints: Path, out: Path, job: Evaluation, lineage: Lineage) -> None:
     """Score the final weights of the cells of one or more train jobs on the full test sets."""
     from flopwise.models import clip
@@ -166,6 +196,7 @@ def collect(context: typer.Context, lineage: Lineage) -> None:
     inputs = [study / "cells.tsv", *(study / "start" / model / "zero_shot.csv" for model in plan.models)]
     inputs += [study / "train" / f"{job}{end}" for job in plan.jobs for end in JOB_FILES]
     inputs += [study / "metrics" / f"{name}.csv" for name in plan.evaluations]
+    inputs += [study / "tuning" / f"{method}.csv" for method in settings.preset.continual.tuning.method]
     write(
         lineage, rule="continual_collect", job="", inputs=inputs, outputs=[out / f"{name}.csv" for name in NAMES],
         modules=modules("collect"), cells=tuple(plan.cells),

@@ -21,7 +21,7 @@ TABLES = {
 }
 
 
-def _key(settings: Settings, cells: list[Cell], digest: str, sources: str) -> str:
+def run_key(settings: Settings, cells: list[Cell], digest: str, sources: str) -> str:
     """Digest of everything that decides the training's result: settings, sources, weights, data, stream."""
     cell = cells[0]
     names = (*settings.preset.data.adaptation, *settings.preset.data.evaluation, cell.pool)
@@ -41,7 +41,7 @@ def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state:
     corpora, evaluators, ended = {}, {}, []
     for cells in plan.trainings(job):
         first = cells[0]
-        folder = StateFolder(state / first.slug, _key(settings, cells, plan.digest(job), sources))
+        folder = StateFolder(state / first.slug, run_key(settings, cells, plan.digest(job), sources))
         record = finished(folder)
         if record is None:
             if first.pool not in corpora:
@@ -66,7 +66,7 @@ def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state:
         rows = [row for _, _, record in ended for row in record["rows"][kind]]
         _write_rows(out.with_suffix(".csv" if kind == "sets" else f".{kind}.csv"), rows, axes, columns)
     for _, folder, _ in ended:
-        _discard(folder)
+        discard(folder)
     once = [record["results"][0] for _, _, record in ended]  # a shared training is paid once
     return {
         "gflops": sum(r["spent_gflops"] for r in once),
@@ -109,7 +109,7 @@ def _axes(cell: Cell) -> dict:
     return {"cell": cell.slug, **cell.axes(), "seed": cell.seed}
 
 
-def _discard(folder: StateFolder) -> None:
+def discard(folder: StateFolder) -> None:
     import shutil
 
     try:

@@ -21,7 +21,7 @@ NAMED = {
 EVALUATE = ("final", "tasks", "steps")
 UNUSED = {  # settings that change nothing that a train job computes
     "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
-    "performance_score", "job",
+    "performance_score", "job", "tuning",
 }  # fmt: skip
 
 
@@ -160,7 +160,8 @@ class Grid:
     def streams(self) -> list[tuple[str, int]]:
         """(kind, seed) of every stream that a cell needs, and each ordering with seed 0, which the report draws; each
         model gets all of them."""
-        return sorted({(cell.stream, cell.seed) for cell in self.cells.values()} | {(kind, 0) for kind in ORDERINGS})
+        used = {(cell.stream, cell.seed) for cell in self.cells.values()} | {(kind, 0) for kind in ORDERINGS}
+        return sorted(used | {(self.study.defaults.stream, seed) for seed in range(self.study.tuning.seeds)})
 
     @cached_property
     def models(self) -> list[str]:
@@ -173,8 +174,12 @@ class Grid:
 
     def digest(self, job: str) -> str:
         """Hash of all settings that decide what a job computes; experiments' names and other jobs do not enter."""
+        return self.digest_of(self.job(job))
+
+    def digest_of(self, trained: list[Cell]) -> str:
+        """The same for any cells that run together."""
         keys = (*AXES, "seed", "evaluate")
-        cells = [{key: getattr(cell, key) for key in keys} for cell in self.job(job)]
+        cells = [{key: getattr(cell, key) for key in keys} for cell in trained]
         study = self.study.model_dump(exclude={*UNUSED, *NAMED.values()})
         own = {
             axis: {cell[axis]: self.study.model_dump(include={table})[table][cell[axis]] for cell in cells}
@@ -183,6 +188,16 @@ class Grid:
         parts = {cell["model"]: self.study.models[cell["model"]].micro_batch_size for cell in cells}
         rest = {"study": study, "reference": self.study.defaults.model, "parts": parts}
         return sha256_json({"cells": cells, **rest, **own})[:16]
+
+
+def trials(study: ContinualConfig, method: str) -> list[Cell]:
+    """The runs of a method: the default point at each rate, with each seed; scored at the end of the stream only."""
+    points = [{**study.defaults.model_dump(), "method": method, "rate": rate} for rate in study.tuning.rate]
+    return [
+        Cell(slug(point, study.defaults, seed), **point, seed=seed, evaluate="final", experiments=("tuning",))
+        for point in points
+        for seed in range(study.tuning.seeds)
+    ]
 
 
 def _known(table: dict, name: str, kind: str):

@@ -4,7 +4,7 @@ import pandas
 
 from flopwise.config import Settings
 from flopwise.studies.continual.budget import schedule_of, step_gflops
-from flopwise.studies.continual.plan import Grid, grid
+from flopwise.studies.continual.plan import Grid, grid, trials
 
 
 def cells_table(settings: Settings) -> pandas.DataFrame:
@@ -51,10 +51,22 @@ def pretraining_gflops(settings: Settings) -> dict[str, float]:
     }
 
 
+def tuning_gflops(settings: Settings) -> float:
+    """GFLOPs of the trials on validation data."""
+    study, sets = settings.preset.continual, len(settings.preset.data.adaptation)
+    cache = settings.results.parent / "state" / "step_cost"
+    return sum(
+        schedule_of(study, cell, sets, cache).gflops()
+        for method in study.tuning.method
+        for cell in trials(study, method)
+    )
+
+
 def jobs(settings: Settings, plan: Grid) -> dict[str, int]:
     """Number of jobs of each rule of the study."""
     models = len(plan.models)
     return {
         "continual_plan": 1, "continual_pretrain": models, "continual_start": models, "continual_train": len(plan.jobs),
+        "continual_tune": len(plan.study.tuning.method),
         "continual_evaluate": len(plan.evaluations), "continual_collect": 1, "continual_claims": 1,
     }  # fmt: skip

@@ -9,8 +9,9 @@ from flopwise.core.io import read_json, read_table, write_table
 from flopwise.core.metrics import geometric_mean
 from flopwise.studies.continual.plan import AXES, Grid, grid
 
-NAMES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses")
+NAMES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses", "tuning")
 KEYS = ["cell", *AXES, "seed", "status"]
+TUNING = (*KEYS, "rate_multiple", "metric", "value", "zero_shot", "delta")
 LOSS_POINTS = 60  # mean losses kept per run
 
 
@@ -44,6 +45,7 @@ def collect(settings: Settings, results: Path, out: Path) -> None:
         "zero_shot": zero,
         "cells": _cells(read_table(results / "cells.tsv", sep="\t"), runs),
         "losses": _losses(plan, runs),
+        "tuning": _tuning([results / "tuning" / f"{method}.csv" for method in settings.preset.continual.tuning.method]),
     }
     multiples = {name: budget.multiple for name, budget in settings.preset.continual.budgets.items()}
     for name in NAMES:
@@ -58,6 +60,11 @@ def _joined(files: list[Path]) -> pandas.DataFrame:
     parts = [read_table(path) for path in files]
     filled = [part for part in parts if len(part)]
     return pandas.concat(filled, ignore_index=True) if filled else parts[0]
+
+
+def _tuning(files: list[Path]) -> pandas.DataFrame:
+    """All trials of a scale; none where it tunes nothing."""
+    return _joined(files) if files else pandas.DataFrame(columns=list(TUNING))
 
 
 def _final(scores: pandas.DataFrame, zero: pandas.DataFrame) -> pandas.DataFrame:
