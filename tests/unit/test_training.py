@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -230,3 +231,22 @@ def test_classes_keep_their_numbers_where_the_first_has_no_test_image(world):
     assert row["value"] == 100
     assert correct["three+++b"][1] > 0
     assert correct["three+++a"] == (0, 0)
+
+
+def test_trials_see_no_test_image_and_repeat_to_the_byte(world, tmp_path, monkeypatch):
+    from flopwise.studies.continual import corpus, tune
+
+    opened = corpus.open_set
+    monkeypatch.setattr(corpus, "open_set", lambda *args, **options: replace(opened(*args, **options), test=None))
+    out = tmp_path / "full-ft.csv"
+    tune.tune_job(world.settings, "full-ft", out, tmp_path / "state", "sources")
+    table = pandas.read_csv(out)
+    assert sorted(table["rate"].unique()) == ["lr1", "lr3"]
+    assert set(table["metric"]) == {"a_ka", "a_zs", "gm"}
+    assert table.groupby("metric")["zero_shot"].nunique().eq(1).all()
+    by_metric = table[table["rate"] == "lr3"].set_index("metric")["value"]
+    assert by_metric["gm"] == pytest.approx((by_metric["a_ka"] * by_metric["a_zs"]) ** 0.5)
+    assert table.groupby("metric")["value"].nunique().sum() > 3, "rates differ in some score"
+    before = out.read_bytes()
+    tune.tune_job(world.settings, "full-ft", out, tmp_path / "again", "sources")
+    assert out.read_bytes() == before
