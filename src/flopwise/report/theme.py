@@ -124,7 +124,16 @@ SCHEDULES = {
     "rsqrt-continued": Style("rsqrt, continued", "#332288", "P", "-."),
     "rsqrt-recovered": Style("rsqrt, recovered", "#00785a", "X", ":"),
 }
-AXES = {"method": METHODS, "stream": STREAMS, "mixture": MIXTURES, "schedule": SCHEDULES}
+POOLS = {
+    "pool": Style("pool", "#c14a00", "o"),
+    "clean": Style("clean", "#0065a3", "s", "--"),
+    "noisy": Style("noisy", "#882255", "D", "-."),
+    "narrow": Style("narrow", "#00785a", "^", ":"),
+    "cc12m": Style("CC12M", "#0065a3", "s", "--"),
+    "cc3m": Style("CC3M", "#00785a", "^", ":"),
+    "datacomp-small": Style("DataComp small", "#882255", "D", "-."),
+}
+AXES = {"method": METHODS, "stream": STREAMS, "mixture": MIXTURES, "schedule": SCHEDULES, "pool": POOLS}
 SPARE_COLOURS = ("#9c3848", "#4a6fa5", "#5b7f3a", "#8a5a9e", "#7d6b4f", "#2f7f86")
 SPARE_MARKERS = ("o", "s", "^", "D", "v", "P")
 MODEL_COLOURS = ("#86b5d6", "#2f7fb8", "#0b3f66", "#c98a3c", "#7a4a12")
@@ -141,9 +150,12 @@ def style(value: str, axis: str = "method") -> Style:
     if axis == "stream" and value.endswith("-reverse"):
         forward = style(value.removesuffix("-reverse"), axis)
         return forward._replace(label=f"{forward.label}, reversed", line="--")
+    label = value
+    if axis == "method" and (grid := re.fullmatch(r"(latest|initial|all|unrolled)-(latest|all|unrolled)", value)):
+        label = f"start {grid[1]}, deploy {grid[2]}"
     number = int.from_bytes(hashlib.sha256(value.encode()).digest()[:4])
     line = ("-", "--", "-.")[number // 36 % 3]
-    return Style(value, SPARE_COLOURS[number % 6], SPARE_MARKERS[number // 6 % 6], line)
+    return Style(label, SPARE_COLOURS[number % 6], SPARE_MARKERS[number // 6 % 6], line)
 
 
 def group(method: str) -> str | None:

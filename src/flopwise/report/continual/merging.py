@@ -102,7 +102,9 @@ def weightings(study: Study) -> Drawn:
 
 
 def _by_operator(study: Study, rows: pd.DataFrame, grid: pd.DataFrame) -> Drawn:
-    drawn = charts.dots(study, rows.assign(row=rows["merge"].str.replace("-", " ")), "merge", keep=("merge",))
+    drawn = charts.dots(
+        study, rows.assign(row=[study.word("merge", name) for name in rows["merge"]]), "merge", keep=("merge",)
+    )
     grid = grid[grid["method"].isin(GRID)]
     if not len(grid):
         return drawn

@@ -182,7 +182,7 @@ def sets_over_time(study: Study) -> Drawn:
         plots.over_time(axes, lines, "method", starts[one.dataset])
         axes.set_ylim(frames.limits([*lines["mean"], starts[one.dataset]], [*lines["lower"], *lines["upper"]]))
         slant = "normal" if one.role == "adaptation" else "italic"
-        title = textwrap.fill(study.titles[one.dataset], 20)
+        title = textwrap.fill(study.titles[one.dataset], 18)
         axes.set_title(title, fontsize=7, fontweight="normal", fontstyle=slant)
         axes.tick_params(labelsize=7)
         axes.xaxis.get_major_locator().set_params(integer=True)

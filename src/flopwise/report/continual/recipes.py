@@ -57,19 +57,20 @@ def defects(study: Study) -> Drawn:
     rows = study.of(study.final, "defects")
     if not len(rows):
         return absent("defects")
+    rows = rows.assign(family=rows["method"].str.replace(r"-(?:as-released|latest)$", "", regex=True))
     plain = [_mended(study, row) for row in rows.itertuples()]
     suffixes = [_suffix(row) for row in rows.itertuples()]
     rows = rows.assign(plain=plain, suffix=suffixes, hollow=[bool(suffix) for suffix in suffixes])
     rows = rows.sort_values(["plain", "hollow"], kind="stable")
-    rows = rows.assign(row=rows["plain"] + rows["suffix"])
+    rows = rows.assign(row=rows["plain"] + rows["suffix"], method=rows["family"])
     return charts.dots(study, rows, "recipe", keep=("merge", "recipe"), key=False)
 
 
 def _mended(study: Study, row) -> str:
     """The method; where it merges by something else than by default, the merge."""
     if row.merge != study.setting["merge"]:
-        return row.merge.removesuffix("-as-released").replace("-", " ")
-    return theme.style(row.method.removesuffix("-as-released").removesuffix("-latest")).label
+        return study.word("merge", row.merge.removesuffix("-as-released"))
+    return theme.style(row.family).label
 
 
 def _suffix(row) -> str:

@@ -70,7 +70,8 @@ def _triangle(study: Study, axes, rows: pd.DataFrame, limit: float):
         colour = "white" if abs(row.mean) > 0.6 * limit else theme.INK
         axes.text(*place, plots.change(row.mean, 1) if row.seeds else "✕", ha="center", va="center", fontsize=7.5,
                   color=colour, zorder=4)  # fmt: skip
-        _beside(axes, study.word("mixture", row.mixture), place, -16, size=6.8)
+        inside = min(row.pool, row.update, row.buffer) > 0 and place[1] < 0.2  # a disc on the side may lie below
+        _beside(axes, study.word("mixture", row.mixture), place, 15 if inside else -16, size=6.8)
     for name, place in CORNERS.items():
         _beside(axes, NAMES[name], place, 16 if name == "buffer" else -30, color=theme.QUIET)
     axes.set_xlim(-0.3, 1.3)
@@ -94,7 +95,11 @@ def pool_paths(study: Study) -> Drawn:
 def pools(study: Study) -> Drawn:
     """Final aggregates per replayed pool."""
     rows = study.of(study.final, "pools")
-    return charts.dots(study, rows.assign(row=rows["pool"]), "pool", keep=("pool",)) if len(rows) else absent("pools")
+    return (
+        charts.dots(study, rows.assign(row=[study.word("pool", name) for name in rows["pool"]]), "pool", keep=("pool",))
+        if len(rows)
+        else absent("pools")
+    )
 
 
 def per_set(study: Study) -> Drawn:

@@ -67,7 +67,7 @@ class Study(NamedTuple):
 
     def word(self, axis: str, value: str) -> str:
         """A value of an axis as a reader knows it."""
-        if axis in ("method", "stream", "mixture", "schedule"):
+        if axis in theme.AXES:
             return theme.style(value, axis).label
         if axis == "budget":
             return budget(value, self.number("budget", "budget_multiple")[value])
@@ -79,7 +79,7 @@ class Study(NamedTuple):
         if axis == "temperature":
             tau = self.number("temperature", "temperature_value")[value]
             return "learned" if tau != tau else f"τ = {tau:g}"
-        return value.replace("task-", "task ") if axis == "merge" else value
+        return value.replace("-lines", " with LiNeS").replace("-", " ") if axis == "merge" else value
 
 
 def load(tables: Path | str) -> Study:
