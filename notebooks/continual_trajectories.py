@@ -94,8 +94,8 @@ show.table(
 show.table(
     advice.budgets(runs), figures, "continual_budgets",
     caption="Steps per task and cost of one stream at the setting, mean over seeds: planned before the run, charged for the "
-    "steps that ran, and executed (a budget charges the model's whole forward, the one that runs leaves out padding and "
-    "what nothing reads). Methods that share a training with another are left out.",
+    "steps that ran, and executed (a budget charges the model's whole forward; on a CPU the one that runs leaves out "
+    "padding and what nothing reads). Methods that share a training with another are left out.",
 )  # fmt: skip
 
 # %% [markdown]

@@ -96,9 +96,9 @@ show.figure(
 # %% [markdown]
 # # This run: how fast one core trained
 #
-# A budget charges the whole forward and backward of the model for every step. What a step really executes here is less,
-# because the forward pass on a CPU leaves out padding and positions that nothing reads: it is counted on a batch of every
-# training. CPU seconds are measured.
+# A budget charges the whole forward and backward of the model for every step. What a step really executes is another
+# number, counted on a batch of every training: less where the forward pass leaves out padding and positions that nothing
+# reads, as on a CPU; more where a large batch is computed in parts. CPU seconds are measured.
 
 # %%
 drawn, data_drawn = cost.rates(cells)

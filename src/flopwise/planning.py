@@ -8,7 +8,7 @@ from flopwise.core.io import write_table
 
 
 def plan_of(settings: Settings) -> dict:
-    """Jobs by rule, cells, and GFLOPs by study and stage (1 multiply-add = 2 FLOPs, no recomputation)."""
+    """Jobs by rule, cells, and GFLOPs by study and stage (1 multiply-add = 2 FLOPs, as the scale prices them)."""
     from flopwise.studies.continual.plan import grid
     from flopwise.studies.continual.price import cells_table, jobs, pretraining_gflops, tuning_gflops
     from flopwise.workflow import NOTEBOOKS
@@ -126,7 +126,7 @@ def plan_text(facts: dict) -> str:
         lines.append(f"{name}: {study['cells']} cells on {', '.join(study['models'])}")
         lines.append(
             f"  {total['pretraining'] / 1e6:.4g} PFLOPs of pre-training, {total['training'] / 1e6:.4g} PFLOPs of updates "
-            f"({study['mafs'] / 1e6:.4g} memory-adjusted)"
+            f"({study['mafs'] / 1e6:.4g} memory-adjusted), {total['tuning'] / 1e6:.4g} PFLOPs of trials on validation data"
         )
     price, disk = facts["price"], facts["disk"]
     lines.append(

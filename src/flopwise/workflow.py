@@ -186,8 +186,7 @@ class Flow:
         return self.grid.digest(self._job(wildcards))
 
     def tune_digest(self, wildcards) -> str:
-        study = self.settings.preset.continual
-        return sha256_json([self.grid.digest_of(trials(study, wildcards.tuned)), study.tuning.seeds])[:16]
+        return self.grid.digest_of(trials(self.settings.preset.continual, wildcards.tuned))
 
     # what jobs ask for ---------------------------------------------------------------------------------------------
 

@@ -100,14 +100,13 @@ def test_diverged_runs_enter_no_mean_and_are_named(broken):
     assert table.query("Method == 'LoRA, rank 4'")["Runs"].item() == "2, and 1 diverged"
 
 
-def test_the_chosen_rate_is_the_best_on_validation_data_among_runs_that_ended(study):
-    row = recipes.chosen(study).query("Method == 'EMA merge'").iloc[0]
-    done = study.tuning.query("method == 'ema-merge' and metric == 'gm' and status == 'done'").set_index(
-        "rate_multiple"
-    )
-    assert row["Trials"] == 3
-    assert row["Best rate"] == f"{done['delta'].idxmax():g} × base"
-    assert row["Base rate gives up"] == f"{done['delta'].max() - done.loc[1.0, 'delta']:.1f}"
+def test_the_chosen_rate_is_the_best_one_at_which_every_trial_ended(study):
+    table = recipes.chosen(study).set_index("Method")
+    gm = study.tuning.query("metric == 'gm'").groupby(["method", "rate_multiple"])["delta"].mean()
+    assert gm["full-ft"].idxmax() == gm["ema-merge"].idxmax() == 0.3
+    assert table.loc["full fine-tuning", "Best rate"] == "0.3 × base"
+    assert table.loc["EMA merge", ["Trials", "Best rate"]].tolist() == [6, "1 × base"]
+    assert table.loc["full fine-tuning", "Base rate gives up"] == f"{gm['full-ft', 0.3] - gm['full-ft', 1.0]:.1f}"
 
 
 def test_methods_stand_in_panels_by_what_they_change(study):

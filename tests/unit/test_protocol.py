@@ -137,6 +137,7 @@ def test_the_paper_scale_has_the_published_steps():
 
     assert steps("full-ft") == 1420
     assert steps("ewc", budget="f1-published") == 14
+    assert steps("ewc") == steps("ewc-as-released")
     assert {name: steps(name) for name in published} == {
         name: pytest.approx(value, rel=0.02) for name, value in published.items()
     }

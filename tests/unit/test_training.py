@@ -1,5 +1,6 @@
 """The whole protocol on a tiny world: one training from theta_0 to the end of its stream."""
 
+import contextlib
 import json
 import math
 from dataclasses import replace
@@ -248,5 +249,17 @@ def test_trials_see_no_test_image_and_repeat_to_the_byte(world, tmp_path, monkey
     assert by_metric["gm"] == pytest.approx((by_metric["a_ka"] * by_metric["a_zs"]) ** 0.5)
     assert table.groupby("metric")["value"].nunique().sum() > 3, "rates differ in some score"
     before = out.read_bytes()
-    tune.tune_job(world.settings, "full-ft", out, tmp_path / "again", "sources")
+    runs, run = [], TrainingRun.run
+
+    def killed_in_the_second(self):
+        runs.append(self.cell.slug)
+        if len(runs) == 2:
+            raise Killed
+        run(self)
+
+    monkeypatch.setattr(TrainingRun, "run", killed_in_the_second)
+    for _ in range(2):
+        with contextlib.suppress(Killed):
+            tune.tune_job(world.settings, "full-ft", out, tmp_path / "again", "sources")
+    assert len(runs) == 3, "a trial that had ended is not run again"
     assert out.read_bytes() == before

@@ -24,7 +24,7 @@ def test_all_that_is_promised_exists(smoke):
     assert set(cells["status"]) == {"done"}
     assert np.allclose(cells["charged_gflops"], cells["planned_gflops"])
     executed = cells["executed_gflops"] / cells["charged_gflops"]
-    assert executed.between(0.5, 1).all(), "the lean forward leaves out padding, never adds work"
+    assert executed.between(0.3, 1).all(), "the lean forward leaves out padding and what nothing reads, adds nothing"
     one_step = cells["charged_share"] / (cells["steps_planned"] + cells["end_passes"] * cells["tasks_planned"])
     assert (cells["charged_share"] <= 1 + 1e-9).all(), "no run spends more than its budget"
     assert (cells["charged_share"] >= np.minimum(0.97, 1 - one_step * (1 + cells["end_passes"]))).all()

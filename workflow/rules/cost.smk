@@ -29,7 +29,7 @@ rule cost_tables:
 
 
 rule cost_figures:
-    """Draw re-derived against published cost, and planned against measured cost of this run."""
+    """Draw re-derived against published cost, and the training rates of this run."""
     input:
         flow.notebook_sources("cost"),
         flow.cost_tables,

@@ -243,6 +243,10 @@ class ContinualConfig(Strict):
             "temperature": tuple(self.temperatures), "horizon": tuple(self.horizons), "recipe": tuple(self.recipes),
         }  # fmt: skip
         points = {f"experiments.{name}": experiment for name, experiment in self.experiments.items()}
+        if self.tuning.rate and 1.0 not in [self.rates.get(name) for name in self.tuning.rate]:
+            raise ValueError(
+                f"tuning.rate is {list(self.tuning.rate)}; the base rate (a multiple of 1) must be among them"
+            )
         tuned = Axes(**self.defaults.model_dump()).model_copy(
             update={"method": self.tuning.method or (self.defaults.method,), "rate": self.tuning.rate}
         )

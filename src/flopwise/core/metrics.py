@@ -69,3 +69,14 @@ def evaluation_subset(targets: np.ndarray, size: int, generator: np.random.Gener
     chosen = np.concatenate(chosen)
     rest = np.setdiff1d(np.arange(len(targets)), chosen)
     return np.sort(np.concatenate([chosen, generator.choice(rest, size - len(chosen), replace=False)]))
+
+
+def aggregate(scores, keys: list[str]):
+    """Per group of `keys`: A_KA and A_ZS, the unweighted means over adaptation and evaluation sets, and their geometric
+    mean; one row per metric (a_ka, a_zs, gm), value in percent."""
+    import pandas
+
+    means = scores.pivot_table(index=keys, columns="role", values="value", aggfunc="mean", sort=False)
+    wide = pandas.DataFrame({"a_ka": means["adaptation"], "a_zs": means["evaluation"]})
+    wide["gm"] = [geometric_mean(a, b) for a, b in zip(wide["a_ka"], wide["a_zs"])]
+    return wide.reset_index().melt(keys, var_name="metric", value_name="value")

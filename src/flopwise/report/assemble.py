@@ -114,7 +114,7 @@ def _costs(settings: Settings, cells) -> list[dict]:
     trained = cells.drop_duplicates("training")  # cells that share a training carry its cost each
     inside = {"continual_train": float(trained["train_cpu_seconds"].sum() + trained["evaluate_cpu_seconds"].sum())}
     for _, record in records(settings):
-        if record["rule"] in ("continual_pretrain", "continual_evaluate"):
+        if record["rule"] in ("continual_pretrain", "continual_tune", "continual_evaluate"):
             seconds = record["cost"].get("train_seconds", 0) + record["cost"].get("evaluate_seconds", 0)
             inside[record["rule"]] = inside.get(record["rule"], 0) + seconds
     rows = []

@@ -101,18 +101,25 @@ def tuning(study: Study) -> Drawn:
 
 
 def chosen(study: Study) -> pd.DataFrame:
-    """Per method: number of trials, the rate with the highest GM on validation data, and what the base rate gives up."""
-    columns = ["Method", "Trials", "Best rate", "ΔGM there", "ΔGM at the base rate", "Base rate gives up"]
-    done = study.tuning[(study.tuning["metric"] == "gm") & (study.tuning["status"] == "done")]
+    """Per method: number of trials, the rate with the highest GM on validation data among those at which every trial
+    ended, and what the base rate gives up."""
+    gm = study.tuning[study.tuning["metric"] == "gm"]
     rows = []
-    for method in theme.order(done["method"]):
-        own = done[done["method"] == method]
-        means = own.groupby("rate_multiple")["delta"].mean()
-        best, base = means.idxmax(), means.get(1.0, float("nan"))
-        tried = (study.tuning["method"] == method) & (study.tuning["metric"] == "gm")
-        rows.append((theme.style(method).label, int(tried.sum()), f"{best:g} × base", f"{means[best]:+.1f}",
-                     f"{base:+.1f}", f"{means[best] - base:.1f}"))  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    for method in theme.order(gm["method"]):
+        own = gm[gm["method"] == method].groupby("rate_multiple")
+        ended = own["status"].agg(lambda status: (status == "done").all())
+        means = own["delta"].mean()[ended]
+        row = {"Method": theme.style(method).label, "Trials": int(own.size().sum()), "Best rate": "all diverged",
+               "ΔGM there": "–", "ΔGM at the base rate": "diverged", "Base rate gives up": "–"}  # fmt: skip
+        if len(means):
+            row |= {"Best rate": f"{means.idxmax():g} × base", "ΔGM there": f"{means.max():+.1f}"}
+        if 1.0 in means:
+            row |= {
+                "ΔGM at the base rate": f"{means[1.0]:+.1f}",
+                "Base rate gives up": f"{means.max() - means[1.0]:.1f}",
+            }
+        rows.append(row)
+    return pd.DataFrame(rows, columns=None if rows else ["Method"])
 
 
 def temperature(study: Study) -> Drawn:

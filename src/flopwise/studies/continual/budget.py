@@ -79,6 +79,7 @@ def _published_cost(model: str, method: str, batch_size: int) -> tuple[float, fl
     from flopwise.cost import mafs
     from flopwise.cost.names import METHODS
 
+    method = method.removesuffix("-as-released")  # what is released costs the same
     if method not in METHODS:
         return _gflops(model, method, batch_size, "hardware"), memory_multiplier(model, method, batch_size)
     cost, whole = (_row(model, name, batch_size) for name in (method, "full-ft"))

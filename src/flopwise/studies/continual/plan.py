@@ -13,6 +13,8 @@ from flopwise.methods.continual import merges_in_training, trunk
 
 STUDY = "continual"
 AXES = tuple(Axes.model_fields)
+KEYS = ["cell", *AXES, "seed", "status"]  # columns of every table of runs
+TUNING = (*KEYS, "rate_multiple", "metric", "value", "zero_shot", "delta")  # columns of the table of trials
 JOB_AXES = ("model", "budget", "mixture")  # with the trunk, the wildcards of a train job; all else is inside
 NAMED = {
     "budget": "budgets", "mixture": "mixtures", "rate": "rates", "temperature": "temperatures", "horizon": "horizons",
@@ -194,7 +196,9 @@ def trials(study: ContinualConfig, method: str) -> list[Cell]:
     """The runs of a method: the default point at each rate, with each seed; scored at the end of the stream only."""
     points = [{**study.defaults.model_dump(), "method": method, "rate": rate} for rate in study.tuning.rate]
     return [
-        Cell(slug(point, study.defaults, seed), **point, seed=seed, evaluate="final", experiments=("tuning",))
+        Cell(
+            "trial-" + slug(point, study.defaults, seed), **point, seed=seed, evaluate="final", experiments=("tuning",)
+        )
         for point in points
         for seed in range(study.tuning.seeds)
     ]

@@ -6,22 +6,11 @@ import pandas
 
 from flopwise.config import Settings
 from flopwise.core.io import read_json, read_table, write_table
-from flopwise.core.metrics import geometric_mean
-from flopwise.studies.continual.plan import AXES, Grid, grid
+from flopwise.core.metrics import aggregate
+from flopwise.studies.continual.plan import KEYS, TUNING, Grid, grid
 
 NAMES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses", "tuning")
-KEYS = ["cell", *AXES, "seed", "status"]
-TUNING = (*KEYS, "rate_multiple", "metric", "value", "zero_shot", "delta")
 LOSS_POINTS = 60  # mean losses kept per run
-
-
-def aggregate(scores: pandas.DataFrame, keys: list[str]) -> pandas.DataFrame:
-    """Per group of `keys`: A_KA and A_ZS, the unweighted means over adaptation and evaluation sets, and their geometric
-    mean; one row per metric (a_ka, a_zs, gm), value in percent."""
-    means = scores.pivot_table(index=keys, columns="role", values="value", aggfunc="mean", sort=False)
-    wide = pandas.DataFrame({"a_ka": means["adaptation"], "a_zs": means["evaluation"]})
-    wide["gm"] = [geometric_mean(a, b) for a, b in zip(wide["a_ka"], wide["a_zs"])]
-    return wide.reset_index().melt(keys, var_name="metric", value_name="value")
 
 
 def collect(settings: Settings, results: Path, out: Path) -> None:

@@ -128,12 +128,16 @@ class TrainingRun:
         self.scaler = self.placement.scaler()
         if self.scaler and self.scaler_state:
             self.scaler.load_state_dict(self.scaler_state)
-        if not self.progress.executed_step_gflops:
-            self.progress.executed_step_gflops = self._executed_gflops(update)
         clock = self.placement.clock()
 
         def loss_of(step: int):
-            loss = self._loss(batches[step])
+            nonlocal clock
+            batch = batches[step]
+            if not self.progress.executed_step_gflops:
+                start = self.placement.clock()
+                self.progress.executed_step_gflops = self._executed_gflops(batch)
+                clock += self.placement.clock() - start  # counting is no training
+            loss = self._loss(batch)
             penalty = self.regulariser.penalty() if self.regulariser else None
             return loss if penalty is None else loss + penalty
 
@@ -168,15 +172,12 @@ class TrainingRun:
             self.progress.train_seconds += self.placement.clock() - clock
         self.scaler_state = {}
 
-    def _executed_gflops(self, update: np.ndarray) -> float:
-        """GFLOPs that a step of this training really executes, counted on a batch of the first task. A budget charges the
-        whole forward of the model; the lean one leaves out padding and what nothing reads."""
+    def _executed_gflops(self, batch) -> float:
+        """GFLOPs that a step of this training really executes. A budget charges the model's whole forward; the lean one
+        leaves out padding and what nothing reads, and a batch in parts is computed twice."""
         from flopwise.cost.flops import count
 
-        shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
-        nothing, seed = update[:0], self.cell.seed
-        batches = TaskBatches(self.corpus, update, nothing, shares, size, 1, seed, "count", self.placement)
-        executed = count(lambda: self._loss(batches[0]).backward()) / 1e9
+        executed = count(lambda: self._loss(batch).backward()) / 1e9
         for parameter in self.named.values():
             parameter.grad = None
         return executed

@@ -8,12 +8,12 @@ from pathlib import Path
 from flopwise.config import Settings
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.io import write_json, write_table
+from flopwise.core.metrics import aggregate
 from flopwise.models import clip
 from flopwise.studies.continual.corpus import load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
 from flopwise.studies.continual.jobs import discard, run_key
-from flopwise.studies.continual.plan import AXES, grid, trials
-from flopwise.studies.continual.tables import TUNING, aggregate
+from flopwise.studies.continual.plan import AXES, TUNING, grid, trials
 from flopwise.studies.continual.train import TrainingRun, base_folder, finished
 
 
@@ -37,9 +37,15 @@ def tune_job(settings: Settings, method: str, out: Path, state: Path, sources: s
     corpus, evaluator = load_corpus(settings, model, pool), Evaluator(settings, model)
     network = evaluator.placement.put(clip.create(model))
 
+    evaluated = 0.0
+
     def scores(cell: str, weights: dict) -> list[dict]:
+        nonlocal evaluated
+        start = evaluator.placement.clock()
         network.load_state_dict(weights)
-        return [{"cell": cell, **row} for row in evaluator.scores(network).rows]
+        rows = [{"cell": cell, **row} for row in evaluator.scores(network).rows]
+        evaluated += evaluator.placement.clock() - start
+        return rows
 
     rows, records, folders = scores("zero-shot", clip.load(base_folder(settings, model))), {}, []
     for cell in cells:
@@ -69,4 +75,5 @@ def tune_job(settings: Settings, method: str, out: Path, state: Path, sources: s
     return {
         "gflops": sum(result["spent_gflops"] for result in records.values()),
         "train_seconds": sum(result["train_seconds"] for result in records.values()),
+        "evaluate_seconds": evaluated,
     }
