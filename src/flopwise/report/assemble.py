@@ -95,6 +95,7 @@ def _facts(settings: Settings, cells) -> dict:
     return {
         "hardware": settings.preset.title, "version": version["flopwise"], "commit": version["commit"],
         "command": f"snakemake --config scale={settings.config.scale}", "runs": len(cells),
+        "trainings": int(cells["training"].nunique()),
         "diverged": int((cells["status"] == "diverged").sum()), "seeds": int(cells["seed"].nunique()),
         "core_seconds": sum(seconds for seconds, _ in core.values()),
     }  # fmt: skip

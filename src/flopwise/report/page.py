@@ -79,8 +79,9 @@ def render(
     """The report as HTML text, the same for the same arguments.
 
     claims, calibration: as in `claims.json`. validation: the scores are not of test data. facts: what the first
-    paragraph says; every key is optional: title, hardware, version, commit, command, runs, diverged, seeds, wall_seconds,
-    core_seconds, note. costs: CPU seconds by rule, a table. provenance: label -> value (text, number or list).
+    paragraph says; every key is optional: title, hardware, version, commit, command, runs (deployed models), trainings,
+    diverged, seeds, wall_seconds, core_seconds, note. costs: CPU seconds by rule, a table. provenance: label -> value
+    (text, number or list).
     problems: what failed or is missing: texts, or dicts with `what`, `detail`, `command`. sources: folder with
     page.html.j2, page.css and checklists/*.yaml."""
     import jinja2
