@@ -56,14 +56,20 @@ def _peak(model: str, method: str, batch_size: int):
 
 
 def _prepared(model: str, method: str) -> tuple:
-    """(the model on the meta device, made ready for the method; batch size -> images and tokens)."""
+    """As `_on_meta`, the model made ready for the method."""
+    recipe, (network, inputs) = load(method), _on_meta(model)
+    recipe.prepare(network, None, **recipe.prepare_options)
+    return network, inputs
+
+
+def _on_meta(model: str) -> tuple:
+    """(the model on the meta device; batch size -> images and tokens)."""
     import torch
 
     from flopwise.models import clip
 
-    recipe, config = load(method), clip.configuration(model)
+    config = clip.configuration(model)
     network = clip.create(model, device="meta")
-    recipe.prepare(network, None, **recipe.prepare_options)
     size, length = config["vision_cfg"]["image_size"], config["text_cfg"]["context_length"]
 
     def inputs(samples: int, device: str = "meta"):
@@ -88,10 +94,11 @@ def _published_cost(model: str, method: str, batch_size: int) -> tuple[float, fl
 
 @cache
 def _row(model: str, method: str, batch_size: int):
-    from flopwise.cost import price, subjects
-    from flopwise.models import clip
+    from flopwise.cost import price
+    from flopwise.cost.subjects import Subject, contrastive_loss
 
-    return price.step_cost(subjects.load(f"open_clip:{clip.official_name(model)}"), method, batch_size, "hardware")
+    network, inputs = _on_meta(model)
+    return price.step_cost(Subject(model, network, inputs, contrastive_loss), method, batch_size, "hardware")
 
 
 def step_cost(model: str, method: str, batch_size: int, prices: str, cache: Path | None = None) -> tuple[float, float]:
