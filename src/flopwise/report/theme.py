@@ -69,6 +69,7 @@ METHODS = {
     "ema-merge": Style("EMA merge", "#0065a3", "s"),
     "zs-merge": Style("ZS merge", "#2a8fd0", "P", "--"),
     "ft-merge": Style("FT merge", "#332288", "X", ":"),
+    "ft-merge-latest": Style("FT merge, deployed only", "#332288", "x", ":"),
     "offline-merge": Style("offline merge", "#5f7fa8", "D", "-."),
     "lnfit": Style("LNFit", "#8f6a00", "D"),
     "bitfit": Style("BitFit", "#b08d2e", "d", "--"),
@@ -85,14 +86,15 @@ METHODS = {
     "vera-r64": Style("VeRA, rank 64", "#8c6d1f", "D", "--"),
     "galore": Style("GaLore", "#882255", "P", "-."),
     "ewc": Style("EWC", "#7a5195", "p"),
+    "ewc-as-released": Style("EWC, as released", "#7a5195", "d", "--"),
     "si": Style("SI", "#2f7f86", "8", "--"),
     "oracle": Style("oracle (all data)", "#3c3c3c", "*"),
 }
 GROUPS = {  # which methods stand in a panel together, adapters by family
     "selective updates": ("locked-text", "locked-image", "lnfit", "bitfit"),
     "adapters and low-rank updates": ("lora", "dora", "vera", "galore"),
-    "regularisers": ("ewc", "si"),
-    "merging": ("ema-merge", "zs-merge", "ft-merge", "offline-merge"),
+    "regularisers": ("ewc", "ewc-as-released", "si"),
+    "merging": ("ema-merge", "zs-merge", "ft-merge", "ft-merge-latest", "offline-merge"),
 }
 OTHERS = "other methods"
 REFERENCES = ("full-ft", "ema-merge")  # drawn in grey in every panel of methods
