@@ -212,3 +212,12 @@ def test_batches_hold_each_pools_share_and_are_a_function_of_seed_task_and_step(
     drawn = np.concatenate([batches[step][1][:, 0] for step in range(5)])
     counts = np.bincount(drawn[drawn < 30], minlength=30)
     assert counts.max() - counts.min() <= 1
+
+
+def test_a_schedule_that_needs_longer_tasks_is_refused_when_the_run_is_planned(study):
+    few = study.model_copy(update={"budget_gflops": 5})
+    assert min(schedule_of(few, cell(schedule="cosine"), 19).steps) == 2
+    with pytest.raises(
+        UserError, match=r"'cosine-autoregressive' looks across tasks and needs more than 2 steps in each, not 2"
+    ):
+        schedule_of(few, cell(schedule="cosine-autoregressive"), 19)

@@ -13,6 +13,7 @@ from pathlib import Path
 from flopwise.config.continual import Budget, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import read_json, sha256_json, write_json
+from flopwise.core.schedules import learning_rate
 from flopwise.methods.continual import load, module_name
 from flopwise.provenance.sources import closure, digest
 from flopwise.studies.continual.plan import Cell
@@ -155,7 +156,7 @@ def tasks_of(study: ContinualConfig, cell: Cell, sets: int) -> int:
 
 def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | None = None) -> Schedule:
     """Steps and cost of the training that `cell` deploys; `sets`: number of adaptation sets; `cache`: see `step_cost`.
-    Raises `UserError` where the budget buys no step."""
+    Raises `UserError` where the budget buys no step, or fewer in a task than the schedule needs."""
     budget, method = study.budgets[cell.budget], cell.trunk
     tasks = tasks_of(study, cell, sets)
     per_step, multiplier = step_cost(cell.model, method, study.batch_size, study.prices, cache)
@@ -171,6 +172,8 @@ def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | Non
             f"budget {cell.budget!r} ({allowed:g} GFLOPs over {tasks} tasks) buys no step of {method} on {cell.model} in some "
             f"task; one step costs {unit_cost:g} GFLOPs, the end of a task {passes * unit_cost:g}"
         )
+    if tasks > 1:
+        learning_rate(cell.schedule, 1, 0, min(steps))  # refuses a schedule that needs longer tasks
     return Schedule(steps, passes, per_step, multiplier, allowed, budget.equal)
 
 
