@@ -7,7 +7,7 @@ import pytest
 
 from flopwise.cost import mafs, methods, perceiver, price, subjects
 
-PUBLISHED = Path(__file__).parents[2] / "config" / "published"
+PUBLISHED = Path(__file__).parents[3] / "config" / "published"
 
 
 def published(name: str) -> list[dict]:
