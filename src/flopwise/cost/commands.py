@@ -90,23 +90,6 @@ def table(
     _print(flat, as_json=False)
 
 
-@app.command()
-def tables(context: typer.Context, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
-    """Write published cost figures beside what is re-derived here, and the price of scales, as tables."""
-    from flopwise.cost.tables import NAMES, PUBLISHED, write
-    from flopwise.planning import write_price_list
-    from flopwise.provenance import lineage as records
-
-    chosen = context.obj().preset.cost
-    write(out, chosen.checked_models)
-    write_price_list(chosen.priced_scales, out / "scales.csv")
-    records.write(
-        lineage, rule="cost_tables", job="", inputs=sorted(PUBLISHED.glob("*.csv")),
-        outputs=[out / f"{name}.csv" for name in (*NAMES, "scales")], modules=("flopwise.cost.tables", "flopwise.planning"),
-       
-    )  # fmt: skip
-
-
 def _print(rows: list[dict], as_json: bool, single: bool = False) -> None:
     """Rows as JSON, or as aligned columns."""
     if as_json:
