@@ -1,7 +1,6 @@
 """`flopwise cost ...`: prices of models and methods, at the papers' own scale and without a device."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer

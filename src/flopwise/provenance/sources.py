@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 VALUES = ("flopwise.config", "flopwise.provenance")
 
 
+@cache
 def _file(module: str) -> Path | None:
     path = PACKAGE.joinpath(*module.split(".")[1:])
     return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
@@ -27,11 +28,17 @@ def imported(path: Path) -> tuple[str, ...]:
     return tuple(name for name in names if name.split(".")[0] == "flopwise" and _file(name))
 
 
-def closure(*modules: str) -> list[Path]:
+@cache
+def closure(*modules: str) -> tuple[Path, ...]:
     """All files of this package that `modules` import, directly or through others, sorted; packages' `__init__`
     files included."""
+    return tuple(sorted({path for module in modules for path in _closure(module)}))
+
+
+@cache
+def _closure(module: str) -> frozenset[Path]:
     found: dict[str, Path] = {}
-    todo = list(modules)
+    todo = [module]
     while todo:
         module = todo.pop()
         if module in found or module.startswith(VALUES):
@@ -43,12 +50,18 @@ def closure(*modules: str) -> list[Path]:
         todo += imported(path)
         if "." in module:
             todo.append(module.rpartition(".")[0])
-    return sorted(set(found.values()))
+    return frozenset(found.values())
 
 
-def digest(files: list[Path]) -> str:
+@cache
+def digest(files: tuple[Path, ...]) -> str:
     """Hash of the contents of `files`, of their names inside the package, and of nothing else."""
     total = hashlib.sha256()
     for path in files:
-        total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        total.update(path.name.encode() + b"\0" + _content(path))
     return total.hexdigest()
+
+
+@cache
+def _content(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
