@@ -72,7 +72,7 @@ class Workflow:
             if study:
                 self._jobs[key] = study.job(verb, name)
             elif name not in self.rules[rule]:
-                raise UserError(f"{rule} has no job {name!r}; allowed are {', '.join(self.rules[rule])}")
+                raise UserError(f"{rule} has no job {name!r}; allowed are {', '.join(self.rules[rule]) or 'none'}")
             else:
                 self._jobs[key] = Job(rule, self.settings.results, name, **self._shared(rule, name))
         return self._jobs[key]

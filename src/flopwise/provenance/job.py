@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from flopwise.core.io import sha256_json
-from flopwise.provenance.sources import closure, digest
+from flopwise.provenance.sources import closure, code_digest
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,4 @@ class Job:
     def code_digest(self) -> str:
         """Hash of all modules that the job imports: a rule's parameter too, so that an edited module re-runs the jobs that
         use it. As inputs, dozens of files for each of a thousand jobs made Snakemake twice as slow."""
-        return digest(closure(*self.modules))[:16]
+        return code_digest(*self.modules)

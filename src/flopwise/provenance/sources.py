@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -53,15 +54,15 @@ def _closure(module: str) -> frozenset[Path]:
     return frozenset(found.values())
 
 
-@cache
-def digest(files: tuple[Path, ...]) -> str:
-    """Hash of the contents of `files`, of their names inside the package, and of nothing else."""
+def digest(files: Iterable[Path]) -> str:
+    """Hash of the contents of `files`, of their names without folders, and of nothing else."""
     total = hashlib.sha256()
     for path in files:
-        total.update(path.name.encode() + b"\0" + _content(path))
+        total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 
 @cache
-def _content(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
+def code_digest(*modules: str) -> str:
+    """Hash of the closure of `modules`; read once in a process."""
+    return digest(closure(*modules))[:16]

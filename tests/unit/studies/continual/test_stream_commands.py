@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from flopwise.studies.continual.stream_commands import _check_inputs
+from flopwise.studies.continual.commands import _check_inputs
 from typer.testing import CliRunner
 
 from flopwise.cli import app
