@@ -1,10 +1,11 @@
 # Two commands: `make report` and `make test`. Both set up .venv by themselves; both can be run again at any time.
+# `make check` is `make test` without what takes more than a few seconds.
 SCALE ?= laptop
 CORES ?= $(shell python3 -c "import os; print(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())")
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report smoke test clean
+.PHONY: report smoke test check lint clean
 .DEFAULT_GOAL := report
 
 report: .venv/ready
@@ -14,12 +15,17 @@ report: .venv/ready
 smoke:
 	@$(MAKE) --no-print-directory report SCALE=smoke
 
-test: .venv/ready-dev
+test: lint
+	@$(BIN)/python -m pytest
+
+check: lint
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/ready-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile workflow
 	@$(BIN)/flopwise config --check
-	@$(BIN)/python -m pytest
 
 clean:
 	rm -rf results/smoke results/laptop .snakemake
