@@ -83,7 +83,7 @@ def config_files(
     check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 if they differ.")] = False,
 ) -> None:
     """Write the generated files: config/config.schema.json, config/README.md and the claims' lock."""
-    from flopwise.config.generate import write_generated
+    from flopwise.generate import write_generated
 
     stale = write_generated(check=check)
     if check and stale:

@@ -286,7 +286,7 @@ class Flow:
 
     @cached_property
     def presets(self) -> list[str]:
-        return [os.path.relpath(path) for path in sorted((ROOT / "config" / "scales").glob("*.yaml"))]
+        return [os.path.relpath(path) for path in sorted((ROOT / "config" / "scales").glob("*/*.yaml"))]
 
     @cached_property
     def tables(self) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import field_validator, model_validator
 
+from flopwise.config.data import DataConfig
 from flopwise.config.fields import Slug, Strict, setting
 
 
@@ -287,3 +288,21 @@ class ContinualConfig(Strict):
                     f"not {other[0]}"
                 )
         return self
+
+    def check(self, data: DataConfig) -> None:
+        """Raise ValueError where the scale's data lack what the study needs."""
+        for kind in ("adaptation", "evaluation"):
+            if not getattr(data, kind):
+                raise ValueError(f"data.{kind} is empty; the study continual needs at least one data set there")
+        if "pool" not in data.pools:
+            raise ValueError(
+                f"data.pools are {', '.join(data.pools)}; one, on which models start, must be called 'pool'"
+            )
+        points = {"defaults": self.defaults, **{f"experiments.{k}": v for k, v in self.experiments.items()}}
+        for where, point in points.items():
+            for pool in (point.pool,) if isinstance(point.pool, str) else point.pool:
+                if pool not in data.pools:
+                    raise ValueError(f"continual.{where}.pool is {pool!r}; allowed are {', '.join(data.pools)}")
+
+
+CONFIG = ContinualConfig

@@ -34,10 +34,8 @@ class DataConfig(Strict):
     kind: Literal["embedded", "catalogue"] = setting(
         "embedded", "made here (`embedded`) or read from a user's copies (`catalogue`)", "our choice"
     )
-    adaptation: tuple[str, ...] = setting(..., "names of the data sets that stream in", "official code", min_length=1)
-    evaluation: tuple[str, ...] = setting(
-        ..., "names of the data sets only evaluated on", "official code", min_length=1
-    )
+    adaptation: tuple[str, ...] = setting((), "names of the data sets that stream in", "official code")
+    evaluation: tuple[str, ...] = setting((), "names of the data sets only evaluated on", "official code")
     allow_subset: bool = setting(
         False,
         "a copy with fewer images or classes than the catalogue says is read, with a warning in its card",
@@ -45,11 +43,7 @@ class DataConfig(Strict):
     )
     train_per_class: int = setting(40, "training images per class (embedded)", "our choice", ge=2, le=10_000)
     test_per_class: int = setting(20, "test images per class (embedded)", "our choice", ge=2, le=10_000)
-    pools: dict[Slug, PoolConfig] = setting(
-        ...,
-        "pre-training pools by name; initial models are trained on the one called `pool`",
-        "our choice",
-    )
+    pools: dict[Slug, PoolConfig] = setting({}, "pre-training pools by name", "our choice")
     materials: dict[Slug, dict[str, Annotated[int, Field(ge=1)]]] = setting(
         {}, "material for the other studies (embedded): samples of each split, by name", "our choice"
     )
@@ -80,6 +74,4 @@ class DataConfig(Strict):
         twice = [name for name in self.adaptation if name in self.evaluation or self.adaptation.count(name) > 1]
         if twice:
             raise ValueError(f"data set {twice[0]!r} is listed twice; a set is for adaptation or for evaluation, once")
-        if "pool" not in self.pools:
-            raise ValueError(f"pools are {', '.join(self.pools)}; one must be called 'pool'")
         return self

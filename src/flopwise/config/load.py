@@ -2,17 +2,17 @@
 allowed."""
 
 import difflib
-import os
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from flopwise.config.models import SCALES, Config, Scale
+from flopwise.config.files import ROOT, read_yaml, scale_file, scales
+from flopwise.config.models import STUDIES, Config, Scale
 from flopwise.core.errors import UserError
 
-ROOT = Path(os.environ.get("FLOPWISE_ROOT", Path(__file__).resolve().parents[3]))
+__all__ = ["ROOT", "Settings", "load", "merged", "read_yaml", "scales", "validated"]
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,6 @@ class Settings:
     def results(self) -> Path:
         """results/<scale>: where everything of this scale lies."""
         return Path(self.config.results) / self.config.scale
-
-
-def read_yaml(path: Path) -> dict:
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} must hold keys and values, not {type(value).__name__}")
-    return value
 
 
 def merged(base: dict, changes: dict) -> dict:
@@ -69,8 +57,6 @@ def _explain(error: dict, where: str, model: type[BaseModel]) -> str:
 
 
 def _models(annotation):
-    import typing
-
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in typing.get_args(annotation):
@@ -88,10 +74,30 @@ def load(file: Path | str | None = None, **changes) -> Settings:
     """Settings from `config/config.yaml` (or `file`), `changes` (for example `scale="smoke"`) on top."""
     path = Path(file) if file else ROOT / "config" / "config.yaml"
     raw = merged(read_yaml(path), {key: value for key, value in changes.items() if value is not None})
-    if raw.get("scale", "laptop") not in SCALES:
-        raise UserError(f"scale {raw['scale']!r} does not exist; allowed are {', '.join(SCALES)}")
     config = validated(Config, raw, str(path))
-    preset_path = ROOT / "config" / "scales" / f"{config.scale}.yaml"
-    where = f"{preset_path.relative_to(ROOT)}" + (f" with the overrides of {path}" if config.overrides else "")
-    preset = validated(Scale, merged(read_yaml(preset_path), config.overrides), where)
-    return Settings(config, preset)
+    if config.scale not in (allowed := scales()):
+        raise UserError(f"scale {config.scale!r} does not exist; allowed are {', '.join(allowed)}")
+    return Settings(config, _preset(config.scale, config.overrides, path))
+
+
+def _preset(scale: str, overrides: dict, user: Path) -> Scale:
+    """The scale and its studies, each file validated by itself, so that a mistake is found where it was written."""
+    own = {name: value for name, value in overrides.items() if name not in STUDIES}
+    where = _where(scale_file(scale), "overrides" if own else "", user)
+    values = merged(read_yaml(scale_file(scale)), own)
+    for name, module in STUDIES.items():
+        file, changes = scale_file(scale, name), overrides.get(name, {})
+        if name in values:
+            raise UserError(f"{where}: key {name!r} belongs into a file of its own, {name}.yaml")
+        if file.is_file():
+            if not isinstance(changes, dict):
+                raise UserError(f"{user}: overrides.{name} is {changes!r}; allowed: keys and values of {name}.yaml")
+            source = _where(file, f"overrides.{name}" if changes else "", user)
+            values[name] = validated(module.CONFIG, merged(read_yaml(file), changes), source)
+        elif changes:
+            raise UserError(f"{user}: overrides.{name}: scale {scale!r} does not run the study {name}")
+    return validated(Scale, values, where)
+
+
+def _where(file: Path, changed: str, user: Path) -> str:
+    return f"{file.relative_to(ROOT)}" + (f" with {changed} of {user}" if changed else "")

@@ -1,1 +1,3 @@
-"""The studies, one package each; a study may import methods, models, data, cost and core, never another study."""
+"""The studies, a package each. A study is added by adding files and its name here; docs/add-a-study.md says which."""
+
+NAMES = ("continual",)

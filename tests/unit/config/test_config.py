@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from flopwise.config import ROOT, load
-from flopwise.config.generate import write_generated
-from flopwise.config.models import SCALES
+from flopwise.config.load import scales
 from flopwise.core.errors import UserError
+from flopwise.generate import write_generated
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def user_file(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scale", scales())
 def test_every_preset_loads_and_says_what_it_assumes(scale):
     settings = load(scale=scale)
     assert settings.config.scale == scale
@@ -36,8 +36,8 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
     schema = json.loads((ROOT / "config" / "config.schema.json").read_text())
     jsonschema.validate(yaml.safe_load((ROOT / "config" / "config.yaml").read_text()), schema)
     preset = {**schema["$defs"]["Scale"], "$defs": schema["$defs"]}
-    for scale in SCALES:
-        jsonschema.validate(yaml.safe_load((ROOT / "config" / "scales" / f"{scale}.yaml").read_text()), preset)
+    for scale in scales():
+        jsonschema.validate(yaml.safe_load((ROOT / "config" / "scales" / scale / "scale.yaml").read_text()), preset)
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,15 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
         ({"results": 7}, r"results is 7; allowed: .*string"),
         (
             {"overrides": {"continual": {"bach_size": 3}}},
-            r"unknown key 'continual.bach_size' \(did you mean 'batch_size'\?\)",
+            r"overrides.continual of .*: unknown key 'bach_size' \(did you mean 'batch_size'\?\)",
         ),
-        ({"overrides": {"continual": {"batch_size": "many"}}}, r"continual.batch_size is 'many'; allowed: .*integer"),
+        (
+            {"overrides": {"continual": {"batch_size": "many"}}},
+            r"overrides.continual of .*: batch_size is 'many'; allowed: .*integer",
+        ),
         (
             {"overrides": {"continual": {"budget_gflops": -5}}},
-            r"continual.budget_gflops is -5; allowed: .*greater than 0",
+            r"budget_gflops is -5; allowed: .*greater than 0",
         ),
         (
             {"overrides": {"continual": {"budgets": {"f1": {"multiple": -1}}}}},
