@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from flopwise.config.files import ROOT, read_yaml, scale_file, scales
+from flopwise.config.grids import composed
 from flopwise.config.models import STUDIES, Config, Scale
 from flopwise.core.errors import UserError
 
@@ -64,10 +65,17 @@ def _models(annotation):
 
 
 def validated(model: type[BaseModel], value: dict, where: str):
+    """`value` as `model`. Raises UserError, one line, for the first mistake."""
+    return _explained(lambda: model.model_validate(value), where, model)
+
+
+def _explained(make, where: str, model: type[BaseModel]):
     try:
-        return model.model_validate(value)
+        return make()
     except ValidationError as error:
         raise UserError(_explain(error.errors()[0], where, model)) from None
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
 def load(file: Path | str | None = None, **changes) -> Settings:
@@ -93,11 +101,19 @@ def _preset(scale: str, overrides: dict, user: Path) -> Scale:
             if not isinstance(changes, dict):
                 raise UserError(f"{user}: overrides.{name} is {changes!r}; allowed: keys and values of {name}.yaml")
             source = _where(file, f"overrides.{name}" if changes else "", user)
-            values[name] = validated(module.CONFIG, merged(read_yaml(file), changes), source)
+            values[name] = _section(module, name, merged(read_yaml(file), changes), source)
         elif changes:
             raise UserError(f"{user}: overrides.{name}: scale {scale!r} does not run the study {name}")
     return validated(Scale, values, where)
 
 
-def _where(file: Path, changed: str, user: Path) -> str:
+def _section(module, name: str, value: dict, where: str) -> BaseModel:
+    """A study at this scale: what its preset chooses of the study's experiments."""
+    file = ROOT / "config" / "experiments" / f"{name}.yaml"
+    full = validated(module.EXPERIMENTS, read_yaml(file), _where(file))
+    preset = validated(module.PRESET, value, where)
+    return _explained(lambda: composed(module.CONFIG, full, preset), where, module.CONFIG)
+
+
+def _where(file: Path, changed: str = "", user: Path | None = None) -> str:
     return f"{file.relative_to(ROOT)}" + (f" with {changed} of {user}" if changed else "")

@@ -4,7 +4,7 @@ import re
 from importlib import import_module
 from typing import Literal
 
-from pydantic import BaseModel, create_model, field_validator, model_validator
+from pydantic import create_model, field_validator, model_validator
 
 from flopwise.config.data import DataConfig
 from flopwise.config.fields import Slug, Strict, setting
@@ -44,17 +44,20 @@ class CostConfig(Strict):
         return given or scales()
 
 
-class _Ledger(Strict):
-    """Core-seconds that a scale may spend, by study; what was used is printed beside it."""
-
-    other: float = setting(..., "data, notebooks and the report", "our choice", gt=0)
+Ledger = create_model(
+    "Ledger",
+    __base__=Strict,
+    __doc__="Core-seconds that a scale may spend, by study; what was used is printed beside it.",
+    **{name: (float | None, setting(None, f"the study {name}", "our choice", gt=0)) for name in NAMES},
+    other=(float, setting(..., "data, notebooks and the report", "our choice", gt=0)),
+)
 
 
 class _Scale(Strict):
     """A scale: everything that differs between a laptop and a cluster. Each study has a file of its own beside it."""
 
     title: str = setting(..., "hardware and time it assumes", "our choice")
-    max_core_seconds: _Ledger = setting(..., "what the scale may spend", "our choice")
+    max_core_seconds: Ledger = setting(..., "what the scale may spend", "our choice")
     data: DataConfig = setting(..., "data sets", "official code")
     cost: CostConfig = setting(CostConfig(), "prices", "our choice")
 
@@ -70,17 +73,11 @@ class _Scale(Strict):
         return self
 
 
-def _with_studies(base: type[BaseModel], fields: dict) -> type[BaseModel]:
-    return create_model(base.__name__.removeprefix("_"), __base__=base, __doc__=base.__doc__, **fields)
-
-
-Ledger = _with_studies(
-    _Ledger, {name: (float | None, setting(None, f"the study {name}", "our choice", gt=0)) for name in NAMES}
-)
-Scale = _with_studies(
-    _Scale,
-    {"max_core_seconds": (Ledger, setting(..., "what the scale may spend", "our choice"))}
-    | {
+Scale = create_model(
+    "Scale",
+    __base__=_Scale,
+    __doc__=_Scale.__doc__,
+    **{
         name: (module.CONFIG | None, setting(None, f"`{name}.yaml`; none: does not run here", "our choice"))
         for name, module in STUDIES.items()
     },

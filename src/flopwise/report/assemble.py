@@ -58,10 +58,10 @@ def _setup(settings: Settings) -> list[dict]:
     study, data = settings.preset.continual, settings.preset.data
     default = study.defaults
     mixture = " / ".join(f"{share:g}" for share in study.mixtures[default.mixture])
-    seeds = sorted({experiment.seeds for experiment in study.experiments.values()})
-    other = [_tasks(tasks) for name, tasks in study.horizons.items() if name != default.horizon]
+    seeds = study.seeds()
+    other = [_tasks(study.horizons[name]) for name in study.used("horizon") if name != default.horizon]
     horizons = _tasks(study.horizons[default.horizon]) + (f" (also {', '.join(other)})" if other else "")
-    multiples = sorted({study.budgets[name].multiple for name in {*_used(study, "budget"), default.budget}})
+    multiples = sorted({study.budgets[name].multiple for name in study.used("budget")})
     rows = [
         ("models", "ViT-S/16 to ViT-g/14, 224 pixels", ", ".join(study.models)),
         ("update steps T", "20 (also 50, 100, 200)", horizons),
@@ -82,11 +82,6 @@ def _setup(settings: Settings) -> list[dict]:
 
 def _tasks(horizon: int | str) -> str:
     return "a task per data set" if horizon == "sets" else str(horizon)
-
-
-def _used(study, axis: str) -> set[str]:
-    """Values of an axis that some experiment lists."""
-    return {value for experiment in study.experiments.values() for value in getattr(experiment, axis)}
 
 
 def _facts(settings: Settings, cells) -> dict:
