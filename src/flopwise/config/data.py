@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from flopwise.config.fields import Slug, Strict, setting
 
 
+ALL = "`[all]`: every set of this role in the catalogue or the embedded world"
+
+
 class PoolConfig(Strict):
     """A pool of image-text pairs, made here or read from a user's copy."""
 
@@ -34,8 +37,8 @@ class DataConfig(Strict):
     kind: Literal["embedded", "catalogue"] = setting(
         "embedded", "made here (`embedded`) or read from a user's copies (`catalogue`)", "our choice"
     )
-    adaptation: tuple[str, ...] = setting((), "names of the data sets that stream in", "official code")
-    evaluation: tuple[str, ...] = setting((), "names of the data sets only evaluated on", "official code")
+    adaptation: tuple[str, ...] = setting((), f"names of the data sets that stream in; {ALL}", "official code")
+    evaluation: tuple[str, ...] = setting((), f"names of the data sets only evaluated on; {ALL}", "official code")
     allow_subset: bool = setting(
         False,
         "a copy with fewer images or classes than the catalogue says is read, with a warning in its card",
@@ -47,6 +50,21 @@ class DataConfig(Strict):
     materials: dict[Slug, dict[str, Annotated[int, Field(ge=1)]]] = setting(
         {}, "material for the other studies (embedded): samples of each split, by name", "our choice"
     )
+
+    @field_validator("adaptation", "evaluation")
+    @classmethod
+    def _all_of_a_role(cls, names, info):
+        if names != ("all",):
+            return names
+        if info.data["kind"] == "embedded":
+            from flopwise.data.world import WORLD
+
+            sets = WORLD.values()
+        else:
+            from flopwise.data.catalogue import catalogue
+
+            sets = [row for row in catalogue().values() if row.streams]
+        return tuple(row.name for row in sets if row.role == info.field_name)
 
     @model_validator(mode="after")
     def _materials_exist(self):
