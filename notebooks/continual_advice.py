@@ -14,9 +14,10 @@
 from flopwise.report import show
 from flopwise.report.continual import advice, study
 
+reads = {"tables": "continual.tables"}  # parameter: what it is given; the inputs of the rule follow from it
+
 # %% tags=["parameters"]
 tables = "results/laptop/continual/tables"  # folder of the study's tables
-data = ""  # not used here
 figures = "results/laptop/continual/figures"  # folder that figures and tables are written to
 scale = "laptop"
 

@@ -11,18 +11,22 @@
 # ---
 
 # %%
-from flopwise.core.io import read_table
 from flopwise.report import cost, show
 
+reads = {
+    "cells": "studies.cells",
+    "data": "cost.tables",
+}  # parameter: what it is given; the inputs of the rule follow from it
+
 # %% tags=["parameters"]
-tables = "results/laptop/continual/tables"  # folder of cells.csv
+cells = {"continual": "results/laptop/continual/tables/cells.csv"}  # table of runs of each study
 data = "results/laptop/cost/tables"  # folder of the cost tables
 figures = "results/laptop/cost/figures"  # folder that figures and tables are written to
 scale = "laptop"
 
 # %%
 published = cost.load(data)
-cells = read_table(f"{tables}/cells.csv")
+runs = cost.runs(cells)
 
 # %% [markdown]
 # # The published cost table, re-derived without a GPU
@@ -101,7 +105,7 @@ show.figure(
 # reads, as on a CPU; more where a large batch is computed in parts. CPU seconds are measured.
 
 # %%
-drawn, data_drawn = cost.rates(cells)
+drawn, data_drawn = cost.rates(runs)
 show.figure(
     drawn, figures, "cost_rates", data_drawn,
     caption="Training rate of one core in executed FLOPs: a dot per training, an upright bar for the mean. A lower rate means "

@@ -13,6 +13,8 @@
 # %%
 from flopwise.report import materials, motion, show
 
+reads = {"data": "data.materials", "names": "data.material_names"}  # parameter: what it is given; inputs follow from it
+
 # %% tags=["parameters"]
 data = "results/laptop/data"  # folder with one folder per stored material
 names = ["segmentation"]  # materials of the scale

@@ -14,6 +14,11 @@
 from flopwise.core.io import read_table
 from flopwise.report import captions, orderings, show, world
 
+reads = {  # parameter: what it is given; the inputs of the rule follow from it
+    "tables": "continual.zero_shot", "data": "data.sets", "streams": "continual.streams", "tasks": "continual.tasks",
+    "pools": "data.pool_names",
+}  # fmt: skip
+
 # %% tags=["parameters"]
 tables = "results/laptop/continual/tables"  # folder of zero_shot.csv
 data = "results/laptop/data"  # folder with one folder per stored data set

@@ -3,6 +3,7 @@ line. Nothing heavy is imported before a command needs it."""
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +14,22 @@ from flopwise.cost.commands import app as cost_app
 from flopwise.data.commands import app as data_app
 from flopwise.models.commands import app as weights_app
 from flopwise.report.commands import app as report_app
-from flopwise.studies.continual.commands import app as continual_app
-from flopwise.studies.continual.stream_commands import app as stream_app
+from flopwise.studies import NAMES
 
+Json = Annotated[bool, typer.Option("--json", help="Machine output on standard output.")]
 UsageError = typer.BadParameter.__base__  # of the click that typer uses, its own or the package
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(cost_app, name="cost", help="FLOPs, memory and memory-adjusted FLOPs of models and methods.")
-app.add_typer(data_app, name="data", help="The data sets: make, list, describe, prepare and verify them.")
+app.add_typer(data_app, name="data", help="The data sets: list, describe, prepare and verify them.")
 app.add_typer(weights_app, name="weights", help="Released checkpoints: list them, check a copy.")
-app.add_typer(continual_app, name="continual", help="The verbs of the continual study, one per rule.")
-app.add_typer(stream_app, name="stream", help="Streams: in which order classes arrive; build one, describe a file.")
-app.add_typer(report_app, name="report", help="Notebooks, figures and the report page.")
+app.add_typer(report_app, name="report", help="What became of the claims.")
+for study in NAMES:  # a study may bring commands of its own
+    try:
+        own = import_module(f"flopwise.studies.{study}.commands")
+    except ModuleNotFoundError:
+        continue
+    app.add_typer(own.app, name=own.GROUP[0], help=own.GROUP[1])
 
 
 @app.callback()
@@ -49,30 +54,65 @@ def _settings(config: Path | None, **changes):
     return load(config, **changes)
 
 
+def _workflow(context: typer.Context, **changes):
+    from flopwise.workflow import Workflow
+
+    return Workflow(context.obj(**changes))
+
+
 @app.command()
 def plan(
     context: typer.Context,
     scale: Annotated[str | None, typer.Option(help="Preset in config/scales/.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine output on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Count jobs, cells and FLOPs of a scale before anything runs."""
     from flopwise.planning import plan_of, plan_text
 
-    facts = plan_of(context.obj(**({"scale": scale} if scale else {})))
+    facts = plan_of(_workflow(context, **({"scale": scale} if scale else {})))
     _print(facts, as_json, plan_text)
+
+
+@data_app.command()
+def missing(context: typer.Context, as_json: Json = False) -> None:
+    """List what the scale reads and does not find under data_root and weights_root; exit status 2 if there is anything."""
+    from flopwise.planning import missing_of
+
+    lines = missing_of(_workflow(context))
+    _print(lines, as_json, lambda lines: "\n".join(lines) or "nothing is missing")
+    if lines:
+        raise typer.Exit(2)
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    rule: Annotated[str, typer.Argument(help="A rule of the workflow.")],
+    name: Annotated[str, typer.Argument(help="Which of its jobs: its wildcards, joined by /.")] = "",
+) -> None:
+    """Do one job, with the inputs it finds, and write its lineage record. Snakemake's rules call this; it makes nothing
+    that the job reads."""
+    from flopwise.provenance.lineage import record
+
+    workflow = _workflow(context)
+    job = workflow.job(rule, name)
+    record(job, workflow.run(job))
 
 
 @app.command()
 def audit(
-    context: typer.Context,
     path: Annotated[Path, typer.Argument(help="A figure, table or any other result.")],
     rerun: Annotated[bool, typer.Option("--rerun", help="Make it again in a folder of its own and compare.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine output on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Say where a result comes from and check every hash on the way."""
-    from flopwise.provenance.audit import audit_path, audit_text
+    """Say where a result comes from and check every hash, input, source and setting on the way."""
+    from flopwise.config import load
+    from flopwise.provenance.audit import audit_path, audit_text, inside, results_of
+    from flopwise.workflow import Workflow
 
-    facts = audit_path(path, rerun=rerun)
+    results = results_of(inside(path))
+    workflow = Workflow(load(scale=results.name, results=str(results.parent)))
+    facts = audit_path(path, workflow.job, workflow.again if rerun else None)
     _print(facts, as_json, audit_text)
     if not facts["verified"]:
         raise RunFailure(f"{path} does not hold: {facts['problems'][0]}")
@@ -90,7 +130,7 @@ def config_files(
         raise RunFailure(f"{', '.join(map(str, stale))} differ from the code; run `flopwise config`")
 
 
-def _print(facts: dict, as_json: bool, text) -> None:
+def _print(facts, as_json: bool, text) -> None:
     import json
 
     print(json.dumps(facts, indent=1, sort_keys=True) if as_json else text(facts))

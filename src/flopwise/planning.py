@@ -1,42 +1,43 @@
-"""`flopwise plan`: what a scale will run and cost, before anything runs."""
+"""`flopwise plan`: what a scale will run and cost, before anything runs. `workflow` is a `flopwise.workflow.Workflow`."""
 
+from collections import Counter
 from pathlib import Path
 
 from flopwise.config import Settings, load
 from flopwise.core.errors import UserError
 from flopwise.core.io import write_table
+from flopwise.provenance.job import Job
 
 
-def plan_of(settings: Settings) -> dict:
-    """Jobs by rule, cells, and GFLOPs by study and stage (1 multiply-add = 2 FLOPs, as the scale prices them)."""
-    from flopwise.studies.continual.plan import grid
-    from flopwise.studies.continual.price import cells_table, jobs, pretraining_gflops, tuning_gflops
-    from flopwise.workflow import NOTEBOOKS
-
-    plan = grid(settings)
-    table = cells_table(settings)
-    trainings = table.drop_duplicates("training")  # a shared one is paid once
-    pretraining = pretraining_gflops(settings)
-    data = settings.preset.data
-    by_rule = {
-        "data_pool": len(data.pools), "data_set": len(data.adaptation) + len(data.evaluation),
-        "data_material": len(data.materials), **jobs(settings, plan), "cost_tables": 1, "figures": len(NOTEBOOKS), "report": 1,
+def plan_of(workflow) -> dict:
+    """Jobs by rule, and for each study cells, models and GFLOPs by stage (1 multiply-add = 2 FLOPs, as the scale prices
+    them) and MAFs."""
+    settings = workflow.settings
+    ledger = settings.preset.max_core_seconds.model_dump()
+    prices = {name: study.price() for name, study in workflow.studies.items()}
+    studies = {
+        name: {
+            "cells": one["cells"], "models": one["models"], "gflops": {**one["gflops"], "total": sum(one["gflops"].values())},
+            "mafs": one["mafs"], "max_core_seconds": ledger[name],
+        }
+        for name, one in prices.items()
     }  # fmt: skip
-    gflops = {"pretraining": sum(pretraining.values()), "training": float(trainings["planned_gflops"].sum())}
-    gflops["tuning"] = tuning_gflops(settings)
+    jobs = jobs_of(workflow)
     return {
         "scale": settings.config.scale, "title": settings.preset.title,
-        "price": price_of(settings, sum(gflops.values())), "disk": disk_of(settings, table),
-        "missing": missing_of(settings),
-        "jobs": {**by_rule, "total": sum(by_rule.values())},
-        "studies": {
-            "continual": {
-                "cells": len(table), "models": plan.models, "gflops": {**gflops, "total": sum(gflops.values())},
-                "mafs": float(trainings["planned_mafs"].sum()),
-                "max_core_seconds": settings.preset.max_core_seconds.continual,
-            }
-        },
+        "price": price_of(settings, sum(study["gflops"]["total"] for study in studies.values())),
+        "disk": disk_of(settings, sum(one["checkpoint_bytes"] for one in prices.values())),
+        "missing": missing_of(workflow), "jobs": {**jobs, "total": sum(jobs.values())}, "studies": studies,
     }  # fmt: skip
+
+
+def jobs_of(workflow) -> dict[str, int]:
+    """Number of jobs by rule, all notebooks as one."""
+    found = Counter()
+    for rule, names in workflow.rules.items():
+        if rule not in workflow.extra:
+            found["figures" if rule.endswith("_figures") else rule] += len(names)
+    return dict(found)
 
 
 def price_of(settings: Settings, gflops: float) -> dict:
@@ -51,68 +52,66 @@ def price_of(settings: Settings, gflops: float) -> dict:
     }  # fmt: skip
 
 
-def disk_of(settings: Settings, table) -> dict:
-    """GB that the scale will keep: checkpoints (float32, one per cell and one initial per model) and embedded data."""
-    bytes_of = {model: 4 * _parameters(model) for model in set(table["model"])}
-    checkpoints = sum(bytes_of.values()) + sum(bytes_of[model] for model in table["model"])
+def disk_of(settings: Settings, checkpoint_bytes: int) -> dict:
+    """GB that the scale will keep: checkpoints (float32) and embedded pools."""
     data = settings.preset.data
     pool = sum(pool.samples for pool in data.pools.values()) * 32 * 32 * 3 if data.kind == "embedded" else 0
-    return {"checkpoints_gb": checkpoints / 1e9, "pool_gb": pool / 1e9}
+    return {"checkpoints_gb": checkpoint_bytes / 1e9, "pool_gb": pool / 1e9}
 
 
-def missing_of(settings: Settings) -> list[str]:
+def missing_of(workflow) -> list[str]:
     """What the scale reads and does not find under `data_root` and `weights_root`, a line each; nothing is opened."""
-    from flopwise.studies.continual.plan import grid
-    from flopwise.studies.continual.pretrain import released_file
-
-    data, lines = settings.preset.data, []
-    if data.kind == "catalogue":
-        from flopwise.data.catalogue import dataset
-        from flopwise.data.pools import find_pool
-
-        root = settings.config.data_root
-        if root is None or not Path(root).is_dir():
-            lines.append(f"data_root is {root}: it must be the folder of your copies of the data sets")
-        else:
-            for name in (*data.adaptation, *data.evaluation):
-                folder = Path(root) / dataset(name).folder
-                if not folder.is_dir() and not folder.with_name(f"{folder.name}.tar").is_file():
-                    lines.append(f"data set {name}: neither {folder}/ nor {folder}.tar")
-            lines += _complaints(lambda pool: find_pool(pool.source, root), data.pools.values())
-    models = settings.preset.continual.models
-    used = [model for model in grid(settings).models if models[model].pretrained]
-    return lines + _complaints(lambda model: released_file(settings, model), used)
+    return [
+        *_missing_data(workflow.settings),
+        *(line for study in workflow.studies.values() for line in study.missing()),
+    ]
 
 
-def _complaints(look, items) -> list[str]:
-    found = []
-    for item in items:
+def _missing_data(settings: Settings) -> list[str]:
+    from flopwise.data.catalogue import dataset
+    from flopwise.data.pools import find_pool
+
+    data, root = settings.preset.data, settings.config.data_root
+    if data.kind != "catalogue":
+        return []
+    if root is None or not Path(root).is_dir():
+        return [f"data_root is {root}: it must be the folder of your copies of the data sets"]
+    lines = []
+    for name in (*data.adaptation, *data.evaluation):
+        folder = Path(root) / dataset(name).folder
+        if not folder.is_dir() and not folder.with_name(f"{folder.name}.tar").is_file():
+            lines.append(f"data set {name}: neither {folder}/ nor {folder}.tar")
+    for pool in data.pools.values():
         try:
-            look(item)
+            find_pool(pool.source, root)
         except UserError as error:
-            found.append(str(error))
-    return found
+            lines.append(str(error))
+    return lines
 
 
-def _parameters(model: str) -> int:
-    from flopwise.models import clip
+def write_cost_tables(workflow, job: Job) -> None:
+    """Write published cost figures beside what is re-derived here, and the price of scales, as tables."""
+    from flopwise.cost.tables import write
 
-    return sum(p.numel() for p in clip.create(model, device="meta").parameters())
+    folder, chosen = job.outputs[0].parent, workflow.settings.preset.cost
+    write(folder, chosen.checked_models)
+    write_price_list(type(workflow), chosen.priced_scales, folder / "scales.csv")
 
 
-def write_price_list(scales: tuple[str, ...], out: Path) -> None:
-    """One row per scale: cells, jobs, PFLOPs, device hours, kWh, kg CO2e and disk, all before anything runs."""
+def write_price_list(make, scales: tuple[str, ...], out: Path) -> None:
+    """One row per scale: cells, jobs, PFLOPs, device hours, kWh, kg CO2e and disk, all before anything runs. make:
+    settings -> their workflow."""
     import pandas
 
     rows = []
     for scale in scales:
-        plan = plan_of(load(scale=scale))
-        study = plan["studies"]["continual"]
+        plan = plan_of(make(load(scale=scale)))
+        studies = plan["studies"].values()
         price = {key: plan["price"][key] for key in ("device", "device_hours", "kwh", "kg_co2e")}
         rows.append(
-            {"scale": scale, "cells": study["cells"], "jobs": plan["jobs"]["total"], "pflops": study["gflops"]["total"] / 1e6,
-             "update_pmafs": study["mafs"] / 1e6,
-             **price, **plan["disk"]}
+            {"scale": scale, "cells": sum(study["cells"] for study in studies), "jobs": plan["jobs"]["total"],
+             "pflops": sum(study["gflops"]["total"] for study in studies) / 1e6,
+             "update_pmafs": sum(study["mafs"] for study in studies) / 1e6, **price, **plan["disk"]}
         )  # fmt: skip
     write_table(out, pandas.DataFrame(rows))
 
@@ -122,12 +121,12 @@ def plan_text(facts: dict) -> str:
     lines = [f"scale {facts['scale']}: {facts['title']}", f"{facts['jobs']['total']} jobs"]
     lines += [f"  {count:>5}  {rule}" for rule, count in facts["jobs"].items() if rule != "total"]
     for name, study in facts["studies"].items():
-        total = study["gflops"]
+        stages = {stage: gflops / 1e6 for stage, gflops in study["gflops"].items() if stage != "total"}
         lines.append(f"{name}: {study['cells']} cells on {', '.join(study['models'])}")
         lines.append(
-            f"  {total['pretraining'] / 1e6:.4g} PFLOPs of pre-training, {total['training'] / 1e6:.4g} PFLOPs of updates "
-            f"({study['mafs'] / 1e6:.4g} memory-adjusted), {total['tuning'] / 1e6:.4g} PFLOPs of trials on validation data"
-        )
+            "  PFLOPs: " + ", ".join(f"{pflops:.4g} {stage}" for stage, pflops in stages.items())
+            + f" ({study['mafs'] / 1e6:.4g} memory-adjusted); at most {study['max_core_seconds']:g} core-seconds"
+        )  # fmt: skip
     price, disk = facts["price"], facts["disk"]
     lines.append(
         f"on {price['device']} at {price['assumptions']['utilisation']:.0%} of its peak: "

@@ -1,47 +1,217 @@
-"""What the rule files need to know: names, source files, digests, inputs as functions of wildcards. Imports no torch."""
+"""All jobs of a scale: those of its studies and those that they share (data, cost tables, notebooks, the report). Rule
+files, `flopwise run`, planning and audit ask here. Imports no torch and no pandas."""
 
+import atexit
 import os
+import shlex
+import shutil
 import sys
+import tempfile
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 from flopwise.config import ROOT, Settings, load
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.core.io import sha256_json
-from flopwise.data.commands import modules as set_modules
-from flopwise.data.materials.commands import modules as material_modules
-from flopwise.data.streams import ORDERINGS
-from flopwise.provenance.sources import closure
-from flopwise.report.chapters import notebook, notebooks
-from flopwise.report.commands import notebook_modules
-from flopwise.studies.continual import commands
-from flopwise.studies.continual.plan import grid, trials
+from flopwise.cost.names import TABLES as COST_TABLES
+from flopwise.data import jobs as data
+from flopwise.provenance.job import Job
+from flopwise.provenance.sources import imported
+from flopwise.report.chapters import Notebook, chapters
+from flopwise.studies import NAMES
+from flopwise.studies.study import Study, studies
 
-NOTEBOOKS = notebooks()
-COST_TABLES = ("methods", "steps", "open_clip", "timm", "perceiver", "objectives", "scales")
 ALLOWED = ("scale", "results")  # what --config may set
 
 
-def load_or_exit(config: dict) -> "Flow":
-    """The flow for Snakemake's `config` (what --config gave). A mistake is one line and exit status 2."""
+def load_or_exit(config: dict) -> "Workflow":
+    """The workflow for Snakemake's `config` (what --config gave). A mistake is one line and exit status 2."""
     try:
         for key in config:
             if key not in ALLOWED:
                 raise UserError(
                     f"--config {key}: unknown key; allowed are {', '.join(ALLOWED)}; edit config/config.yaml for others"
                 )
-        return Flow(load(**config))
+        return Workflow(load(**config))
     except (UserError, RunFailure) as error:
         print(f"flopwise: {error}", file=sys.stderr, flush=True)
         os._exit(2)  # Snakemake would turn any exception into its own report of many lines
 
 
-class Flow:
-    """One resolved configuration, seen from the rule files."""
+class Workflow:
+    """One resolved configuration."""
+
+    extra = ("report_pdf",)  # rules that the default target does not need
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.grid = grid(settings)
+        self.studies: dict[str, Study] = studies(settings)
+        self._jobs: dict[tuple[str, str], Job] = {}
+
+    # jobs ----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def rules(self) -> dict[str, list[str]]:
+        """Every rule that makes something, with the names of its jobs."""
+        config = self.settings.preset.data
+        shared = {
+            "data_set": [*config.adaptation, *config.evaluation], "data_pool": list(config.pools),
+            "data_material": list(config.materials), "cost_tables": [""],
+        }  # fmt: skip
+        own = {f"{name}_{verb}": study.names(verb) for name, study in self.studies.items() for verb in study.verbs}
+        drawn = {f"{one.name}_figures": [""] for one in self.notebooks}
+        return {**shared, **own, **drawn, "report": [""], **dict.fromkeys(self.extra, [""])}
+
+    def job(self, rule: str, name: str = "") -> Job:
+        """What a job reads, with which code and settings, and what it writes."""
+        key = (rule, name)
+        if key not in self._jobs:
+            if rule not in self.rules:
+                raise UserError(f"rule {rule!r} does not exist at this scale; allowed are {', '.join(self.rules)}")
+            study, verb = self._study(rule)
+            if study:
+                self._jobs[key] = study.job(verb, name)
+            elif name not in self.rules[rule]:
+                raise UserError(f"{rule} has no job {name!r}; allowed are {', '.join(self.rules[rule])}")
+            else:
+                self._jobs[key] = Job(rule, self.settings.results, name, **self._shared(rule, name))
+        return self._jobs[key]
+
+    def run(self, job: Job) -> dict | None:
+        """Do a job; returns what it knows of its cost."""
+        study, verb = self._study(job.rule)
+        if study:
+            return study.run(verb, job)
+        if job.rule.startswith("data_"):
+            return data.run(self.settings, job)
+        if job.rule == "cost_tables":
+            from flopwise.planning import write_cost_tables
+
+            return write_cost_tables(self, job)
+        if job.rule in ("report", "report_pdf"):
+            from flopwise.report.assemble import write
+
+            return write(self, job)
+        from flopwise.report.notebook import execute
+
+        notebook = self.notebook(job.rule)
+        return execute(notebook.source, job.outputs[-1], self.parameters(notebook, job.outputs[-1].parent))
+
+    def again(self, job: Job, path: Path) -> Path:
+        """Make a file that a notebook drew again, in a temporary folder, and return it."""
+        if not job.rule.endswith("_figures"):
+            raise UserError(f"--rerun compares what notebooks draw; to re-make {path} run `snakemake --force {path}`")
+        from flopwise.report.notebook import execute
+
+        notebook, folder = self.notebook(job.rule), Path(tempfile.mkdtemp(prefix="flopwise-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        execute(notebook.source, folder / job.outputs[-1].name, self.parameters(notebook, folder))
+        return folder / path.name
+
+    def _study(self, rule: str) -> tuple[Study | None, str]:
+        name, _, verb = rule.partition("_")
+        study = self.studies.get(name)
+        return (study, verb) if study and verb in study.verbs else (None, "")
+
+    def _shared(self, rule: str, name: str) -> dict:
+        if rule.startswith("data_"):
+            return data.describe(self.settings, name)
+        if rule == "cost_tables":
+            return self._cost_tables()
+        return self._page(rule) if rule in ("report", "report_pdf") else self._figures(self.notebook(rule))
+
+    def _cost_tables(self) -> dict:
+        chosen = self.settings.preset.cost
+        presets = [
+            path for scale in chosen.priced_scales for path in (ROOT / "config" / "scales" / scale).glob("*.yaml")
+        ]
+        tables = [self.settings.results / "cost" / "tables" / f"{name}.csv" for name in COST_TABLES]
+        read = [
+            *(ROOT / "config" / "published").glob("*.csv"),
+            *presets,
+            *(ROOT / "config" / "experiments").glob("*.yaml"),
+        ]
+        prices = (f"flopwise.studies.{name}.price" for name in NAMES)
+        return {
+            "outputs": tuple(tables), "modules": ("flopwise.cost.tables", "flopwise.planning", *prices),
+            "extra_sources": tuple(sorted(read)), "settings": [chosen.checked_models, list(chosen.priced_scales)],
+        }  # fmt: skip
+
+    # notebooks and the page ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def chapters(self) -> list[tuple[dict, list[Notebook]]]:
+        """The chapters that the scale has, with their notebooks."""
+        return list(chapters(set(self.studies), set(NAMES)))
+
+    @cached_property
+    def notebooks(self) -> list[Notebook]:
+        return [notebook for _, shown in self.chapters for notebook in shown]
+
+    def notebook(self, rule: str) -> Notebook:
+        """The notebook that a rule runs."""
+        return next(one for one in self.notebooks if f"{one.name}_figures" == rule)
+
+    def folder(self, notebook: Notebook) -> Path:
+        """Where a notebook writes."""
+        return self.settings.results / notebook.chapter / "figures"
+
+    @cached_property
+    def facts(self) -> dict[str, tuple[object, tuple[Path, ...]]]:
+        """What notebooks may read, by name: a value, most often a folder, and the files behind it."""
+        cells = {
+            name: study.job("collect").outputs[study.tables.index("cells")] for name, study in self.studies.items()
+        }
+        named = {name: str(path) for name, path in cells.items()}
+        cost = self.job("cost_tables").outputs
+        return {
+            **data.facts(self.settings), "cost.tables": (cost[0].parent, cost), "studies.cells": (named, tuple(cells.values())),
+            **{f"{name}.{fact}": both for name, study in self.studies.items() for fact, both in study.facts().items()},
+        }  # fmt: skip
+
+    def parameters(self, notebook: Notebook, folder: Path) -> dict:
+        """What a notebook is given; `folder`: where it writes."""
+        own = {parameter: self._fact(notebook, fact)[0] for parameter, fact in notebook.reads.items()}
+        return {**own, "figures": folder, "scale": self.settings.config.scale}
+
+    def _fact(self, notebook: Notebook, fact: str) -> tuple[object, tuple[Path, ...]]:
+        if fact not in self.facts:
+            raise UserError(f"{notebook.source}: reads {fact!r}; allowed are {', '.join(self.facts)}")
+        return self.facts[fact]
+
+    def _figures(self, notebook: Notebook) -> dict:
+        facts = {parameter: self._fact(notebook, fact) for parameter, fact in notebook.reads.items()}
+        folder = self.folder(notebook)
+        values = {parameter: value for parameter, (value, paths) in facts.items() if not paths}
+        return {
+            "inputs": tuple(dict.fromkeys(path for _, paths in facts.values() for path in paths)),
+            "outputs": (*(folder / file for file in notebook.files), folder / f"{notebook.name}.ipynb"),
+            "modules": ("flopwise.report.notebook", *imported(notebook.source)), "extra_sources": (notebook.source,),
+            "settings": {"scale": self.settings.config.scale, **values},
+            "study": notebook.chapter if notebook.chapter in self.studies else "",
+        }  # fmt: skip
+
+    def _page(self, rule: str) -> dict:
+        folder, preset = ROOT / "report", self.settings.preset
+        kind = {"report": "html", "report_pdf": "pdf"}[rule]
+        drawn = [path for one in self.notebooks for path in self.job(f"{one.name}_figures").outputs]
+        judged = [path for study in self.studies.values() for path in study.job("claims").outputs]
+        files = [
+            folder / "page.html.j2",
+            folder / "page.css",
+            *folder.glob("chapters/*.yaml"),
+            *folder.glob("checklists/*.yaml"),
+        ]
+        own = tuple(f"flopwise.studies.{name}.setup" for name in self.studies)
+        return {
+            "inputs": (*drawn, *judged, *self.facts["studies.cells"][1]),
+            "outputs": (self.settings.results / "report" / f"report.{kind}",),
+            "modules": ("flopwise.report.assemble", *own, *(["flopwise.report.pdf"] if kind == "pdf" else [])),
+            "extra_sources": tuple(sorted(files)),
+            "settings": [preset.title, preset.max_core_seconds.model_dump(), {n: s.setup() for n, s in self.studies.items()}],
+        }  # fmt: skip
+
+    # for the rule files ----------------------------------------------------------------------------------------------
 
     @cached_property
     def results(self) -> str:
@@ -53,243 +223,66 @@ class Flow:
         so that calling Snakemake by another name of the same interpreter re-runs nothing."""
         os.environ["FLOPWISE_PYTHON"] = sys.executable
         config = self.settings.config
-        return f"$FLOPWISE_PYTHON -m flopwise --scale {config.scale} --results {config.results}"
+        return f'"$FLOPWISE_PYTHON" -m flopwise --scale {config.scale} --results {shlex.quote(config.results)}'
 
-    # names that may stand in paths -------------------------------------------------------------------------------
+    def _each(self, rule: str, what: Callable[[Job], object]):
+        """What a rule takes for all its jobs: a value, or a function of its wildcards."""
+        study, verb = self._study(rule)
+        names = study.wildcards.get(verb, ()) if study else data.WILDCARDS.get(rule, ())
+        if not names:
+            return what(self.job(rule))
+        return lambda wildcards: what(self.job(rule, "/".join(getattr(wildcards, name) for name in names)))
 
-    @cached_property
-    def datasets(self) -> list[str]:
-        data = self.settings.preset.data
-        return [*data.adaptation, *data.evaluation]
+    def reads(self, rule: str):
+        """Inputs of a rule: results of others, and every source file that its code depends on."""
+        return self._each(rule, lambda job: job.read)
 
-    @cached_property
-    def materials(self) -> list[str]:
-        return list(self.settings.preset.data.materials)
+    def digest(self, rule: str):
+        """The settings that decide a rule's results, as a parameter: a changed value re-runs what depends on it."""
+        return self._each(rule, lambda job: job.digest)
 
-    @property
-    def pools(self) -> list[str]:
-        return list(self.settings.preset.data.pools)
+    def writes(self, rule: str) -> list[str]:
+        """Outputs of a rule that has one job."""
+        return [str(path) for path in self.job(rule).outputs]
 
-    @property
-    def tuned(self) -> list[str]:
-        """Methods whose rates are tried on validation data."""
-        return list(self.settings.preset.continual.tuning.method)
-
-    @property
-    def models(self) -> list[str]:
-        return self.grid.models
-
-    def axis(self, name: str) -> list[str]:
-        """Values of an axis, or of the trunk, that some cell uses."""
-        return sorted({getattr(cell, name) for cell in self.grid.cells.values()})
-
-    # source files ------------------------------------------------------------------------------------------------
-
-    def sources(self, verb: str) -> list[str]:
-        """Files of this package that a verb of the continual study, or a module given by its full name, depends on."""
-        return self._files(commands.modules(verb) if "." not in verb else (verb,))
-
-    def train_sources(self, wildcards) -> list[str]:
-        return self._files(commands.modules("train", self._job(wildcards)))
-
-    def tune_sources(self, wildcards) -> list[str]:
-        return self._files(commands.modules("tune", wildcards.tuned))
-
-    def set_sources(self, wildcards) -> list[str]:
-        return self._files(set_modules(self.settings.preset.data, wildcards.dataset))
-
-    def pool_sources(self, wildcards) -> list[str]:
-        return self._files(set_modules(self.settings.preset.data, wildcards.pool))
-
-    def material_sources(self, wildcards) -> list[str]:
-        return self._files(material_modules(wildcards.material))
-
-    def notebook_sources(self, name: str) -> list[str]:
-        """A notebook and what it imports."""
-        return [os.path.relpath(notebook(name).source), *self._files(notebook_modules(name))]
-
-    @cached_property
-    def page_sources(self) -> list[str]:
-        """Code, template, style sheet, chapter order and checklists of the report."""
-        folder = ROOT / "report"
-        files = [
-            folder / "chapters.yaml",
-            folder / "page.html.j2",
-            folder / "page.css",
-            *sorted(folder.glob("checklists/*.yaml")),
-        ]
-        return [*map(os.path.relpath, files), *self._files(("flopwise.report.assemble",))]
-
-    def figures(self, name: str) -> list[str]:
-        """Everything that a notebook writes beside itself."""
-        return [f"{self.results}/{name.split('_')[0]}/figures/{file}" for file in notebook(name).files]
-
-    @cached_property
-    def continual_notebooks(self) -> list[str]:
-        return [one.name for one in NOTEBOOKS if one.name.startswith("continual_")]
-
-    @cached_property
-    def chapters(self) -> list[str]:
-        """Everything that the notebooks of the report write, and the executed notebooks themselves."""
-        folders = [(one.name, f"{self.results}/{one.name.split('_')[0]}/figures") for one in NOTEBOOKS]
-        return [path for name, folder in folders for path in (*self.figures(name), f"{folder}/{name}.ipynb")]
-
-    def drawn(self, name: str) -> list[str]:
-        """The same as outputs: figures and tables carry the caption that Snakemake's own report shows."""
+    def drawn(self, notebook: Notebook) -> list[str]:
+        """Outputs of a notebook; figures and tables carry the caption that Snakemake's own report shows."""
         from snakemake.io import report
 
-        shown = {f"{n}.svg": n for n in notebook(name).figures} | {f"{n}.csv": n for n in notebook(name).tables}
-        folder = ROOT / "workflow" / "report"
+        caption, captions = str(ROOT / "workflow" / "report" / "caption.rst"), notebook.figures | notebook.tables
+        shown = {f"{name}.svg" for name in notebook.figures} | {f"{name}.csv" for name in notebook.tables}
         return [
             report(
-                path,
-                caption=str(folder / f"{shown[file]}.rst"),
-                category=name.split("_")[0],
-                labels={"name": shown[file]},
+                str(path), caption=caption, category=notebook.chapter, labels=_labels(path.stem, captions[path.stem])
             )
-            if (file := Path(path).name) in shown
-            else path
-            for path in self.figures(name)
+            if path.name in shown
+            else str(path)
+            for path in self.job(f"{notebook.name}_figures").outputs
         ]
 
-    def _files(self, modules: tuple[str, ...]) -> list[str]:
-        return [os.path.relpath(path) for path in closure(*modules)]
+    def threads(self, rule: str) -> int:
+        study, verb = self._study(rule)
+        return study.resources(verb)["threads"]
 
-    # digests: settings enter a rule as a parameter, so that a changed value re-runs what depends on it ---------------
+    def resources(self, rule: str) -> dict:
+        """Memory in MB and time in minutes, which grow with each attempt, and GPUs."""
+        study, verb = self._study(rule)
+        asked = study.resources(verb) if study else data.resources(self.settings, rule)
+        return {
+            "mem_mb": lambda wildcards, attempt: asked["memory_mb"] * attempt,
+            "runtime": lambda wildcards, attempt: asked["minutes"] * attempt,
+            **({"gpu": asked["gpus"]} if asked.get("gpus") else {}),
+        }  # fmt: skip
 
-    def data_digest(self, wildcards) -> str:
-        return self._data_digest("kind", "train_per_class", "test_per_class", "allow_subset")
+    def allowed(self, rule: str) -> dict[str, str]:
+        """What the wildcards of a rule may be, as regular expressions."""
+        study, verb = self._study(rule)
+        values = study.allowed() if study else {name: self.rules[rule] for name in data.WILDCARDS[rule]}
+        names = study.wildcards[verb] if study else data.WILDCARDS[rule]
+        allowed = {name: "|".join(sorted(values.get(name, ()))) or "none" for name in names}
+        return allowed | ({"part": "all|part[0-9]+"} if "part" in allowed else {})
 
-    def pool_digest(self, wildcards) -> str:
-        data = self.settings.preset.data
-        return sha256_json([data.kind, data.pools[wildcards.pool].model_dump()])[:16]
 
-    def material_digest(self, wildcards) -> str:
-        return sha256_json(self.settings.preset.data.materials[wildcards.material])[:16]
-
-    def _data_digest(self, *keys: str) -> str:
-        data = self.settings.preset.data.model_dump()
-        return sha256_json({key: data[key] for key in keys})[:16]
-
-    def grid_digest(self, wildcards) -> str:
-        return sha256_json(self.settings.preset.continual.model_dump(exclude={"job"}))[:16]
-
-    def model_digest(self, wildcards) -> str:
-        return sha256_json(self.settings.preset.continual.models[wildcards.model].model_dump())[:16]
-
-    def streams_digest(self, wildcards) -> str:
-        study = self.settings.preset.continual
-        adaptation, split = self.settings.preset.data.adaptation, study.evaluation.split
-        return sha256_json([self.grid.streams, adaptation, study.performance_score, split])[:16]
-
-    def job_digest(self, wildcards) -> str:
-        return self.grid.digest(self._job(wildcards))
-
-    def tune_digest(self, wildcards) -> str:
-        return self.grid.digest_of(trials(self.settings.preset.continual, wildcards.tuned))
-
-    # what jobs ask for ---------------------------------------------------------------------------------------------
-
-    @property
-    def job(self):
-        """Threads, GPUs, memory and time of the jobs that train or evaluate."""
-        return self.settings.preset.continual.job
-
-    def data_memory(self, wildcards, attempt: int) -> int:
-        """MB for a data set or pool; the list of a real one holds up to millions of names."""
-        return attempt * (2000 if self.settings.preset.data.kind == "embedded" else 16000)
-
-    def data_minutes(self, wildcards, attempt: int) -> int:
-        """Minutes for a data set or pool; the shards of a real pool are read once from front to back."""
-        return attempt * (30 if self.settings.preset.data.kind == "embedded" else 600)
-
-    # inputs --------------------------------------------------------------------------------------------------------
-
-    def _job(self, wildcards) -> str:
-        return "/".join([wildcards.model, wildcards.budget, wildcards.mixture, wildcards.method, wildcards.part])
-
-    @cached_property
-    def sets(self) -> list[str]:
-        """Folders of all data sets but the pool."""
-        return [f"{self.results}/data/{name}" for name in self.datasets]
-
-    @cached_property
-    def material_folders(self) -> list[str]:
-        return [f"{self.results}/data/{name}" for name in self.materials]
-
-    @cached_property
-    def pool(self) -> str:
-        """The pool that initial models are pre-trained on."""
-        return f"{self.results}/data/pool"
-
-    @cached_property
-    def pool_folders(self) -> list[str]:
-        return [f"{self.results}/data/{name}" for name in self.pools]
-
-    def pools_of_job(self, wildcards) -> list[str]:
-        """Pools that the cells of a train job replay."""
-        names = {cell.pool for cell in self.grid.job(self._job(wildcards))}
-        return [f"{self.results}/data/{name}" for name in sorted(names)]
-
-    @cached_property
-    def tune_inputs(self) -> list[str]:
-        """Initial weights, replayed pool and streams of the default point."""
-        study, folder = self.settings.preset.continual, f"{self.results}/continual"
-        model, kind = study.defaults.model, study.defaults.stream
-        streams = [f"{folder}/streams/{model}/{kind}-s{seed}.json" for seed in range(study.tuning.seeds)]
-        return [f"{folder}/base/{model}", f"{self.results}/data/{study.defaults.pool}", *streams]
-
-    @cached_property
-    def streams(self) -> list[str]:
-        """Stream files of a model and the table of what decided their order, with the wildcard {model}."""
-        folder = f"{self.results}/continual/streams/{{model}}"
-        return [f"{folder}/orderings.csv", *(f"{folder}/{kind}-s{seed}.json" for kind, seed in self.grid.streams)]
-
-    @cached_property
-    def drawn_streams(self) -> list[str]:
-        """Every ordering of the default model with seed 0, which the report draws."""
-        folder = f"{self.results}/continual/streams/{self.settings.preset.continual.defaults.model}"
-        return [f"{folder}/orderings.csv", *(f"{folder}/{kind}-s0.json" for kind in ORDERINGS)]
-
-    def streams_of_job(self, wildcards) -> list[str]:
-        cells = self.grid.job(self._job(wildcards))
-        pairs = sorted({(cell.stream, cell.seed) for cell in cells})
-        return [f"{self.results}/continual/streams/{wildcards.model}/{kind}-s{seed}.json" for kind, seed in pairs]
-
-    @cached_property
-    def metrics(self) -> list[str]:
-        """What `collect` reads."""
-        folder = f"{self.results}/continual"
-        per_job = [f"{folder}/train/{job}{end}" for job in self.grid.jobs for end in commands.JOB_FILES]
-        scores = [f"{folder}/metrics/{name}.csv" for name in self.grid.evaluations]
-        starts = [f"{folder}/start/{model}/zero_shot.csv" for model in self.models]
-        return [*per_job, *scores, *starts, *(f"{folder}/tuning/{method}.csv" for method in self.tuned)]
-
-    def checkpoints_of_evaluation(self, wildcards) -> list[str]:
-        """Final weights that an evaluation job scores."""
-        jobs = self.grid.evaluation(f"{wildcards.model}/{wildcards.part}")
-        return [f"{self.results}/continual/checkpoints/{job}" for job in jobs]
-
-    @cached_property
-    def claim_rules(self) -> str:
-        """The claims and their rules."""
-        return os.path.relpath(ROOT / "config" / "claims" / "continual.yaml")
-
-    @cached_property
-    def cost_tables(self) -> list[str]:
-        return [f"{self.results}/cost/tables/{name}.csv" for name in COST_TABLES]
-
-    @cached_property
-    def published(self) -> list[str]:
-        """Published figures that others are held against."""
-        return [os.path.relpath(path) for path in sorted((ROOT / "config" / "published").glob("*.csv"))]
-
-    @cached_property
-    def presets(self) -> list[str]:
-        return [os.path.relpath(path) for path in sorted((ROOT / "config" / "scales").glob("*/*.yaml"))]
-
-    @cached_property
-    def tables(self) -> list[str]:
-        from flopwise.studies.continual.tables import NAMES
-
-        return [f"{self.results}/continual/tables/{name}.csv" for name in NAMES]
+def _labels(name: str, caption: str) -> dict[str, str]:
+    """How Snakemake's own report lists a figure: its name and the first sentence of its caption."""
+    return {"name": name, "shows": caption.partition(". ")[0]}

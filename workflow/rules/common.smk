@@ -1,4 +1,5 @@
-# What every rule file uses: the resolved configuration and the grid (`flow`), and the names that may stand in paths.
+# What every rule file uses: all jobs of the scale (`flow`). Inputs, settings and outputs of a job are said once, in the
+# package; the command that does the job and its lineage record read the same.
 from flopwise import workflow as flopwise_workflow
 
 flow = flopwise_workflow.load_or_exit(config)
@@ -6,15 +7,3 @@ flow = flopwise_workflow.load_or_exit(config)
 
 pathvars:
     results=flow.results,
-
-
-wildcard_constraints:
-    dataset="|".join(flow.datasets),
-    pool="|".join(flow.pools),
-    material="|".join(flow.materials) or "none",
-    model="|".join(flow.models),
-    budget="|".join(flow.axis("budget")),
-    mixture="|".join(flow.axis("mixture")),
-    method="|".join(flow.axis("trunk")),
-    tuned="|".join(flow.tuned) or "none",
-    part="all|part[0-9]+",

@@ -6,7 +6,6 @@ from pydantic import Field, field_validator, model_validator
 
 from flopwise.config.fields import Slug, Strict, setting
 
-
 ALL = "`[all]`: every set of this role in the catalogue or the embedded world"
 
 

@@ -1,7 +1,6 @@
 """`flopwise cost ...`: prices of models and methods, at the papers' own scale and without a device."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -88,23 +87,6 @@ def table(
         for row in rows
     ]
     _print(flat, as_json=False)
-
-
-@app.command()
-def tables(context: typer.Context, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
-    """Write published cost figures beside what is re-derived here, and the price of scales, as tables."""
-    from flopwise.cost.tables import NAMES, PUBLISHED, write
-    from flopwise.planning import write_price_list
-    from flopwise.provenance import lineage as records
-
-    chosen = context.obj().preset.cost
-    write(out, chosen.checked_models)
-    write_price_list(chosen.priced_scales, out / "scales.csv")
-    records.write(
-        lineage, rule="cost_tables", job="", inputs=sorted(PUBLISHED.glob("*.csv")),
-        outputs=[out / f"{name}.csv" for name in (*NAMES, "scales")], modules=("flopwise.cost.tables", "flopwise.planning"),
-       
-    )  # fmt: skip
 
 
 def _print(rows: list[dict], as_json: bool, single: bool = False) -> None:

@@ -23,6 +23,7 @@ METHODS = (
     "ft-merge",
     "ema-merge",
 )
+TABLES = ("methods", "steps", "open_clip", "timm", "perceiver", "objectives", "scales")  # that the rule of cost writes
 LIBRARIES = ("open_clip", "timm", "perceiver")
 CONVENTIONS = ("model", "hardware")
 PRECISIONS = ("fp16", "bf16", "fp32")

@@ -10,7 +10,6 @@ from flopwise.cost import closed_forms, mafs, perceiver, price
 
 PUBLISHED = ROOT / "config" / "published"
 MODEL, BATCH_SIZE = "open_clip:ViT-B-16", 512  # of FoMo-in-Flux's table
-NAMES = ("methods", "steps", "open_clip", "timm", "perceiver", "objectives")
 
 
 def _percent(here: pandas.Series, published: pandas.Series) -> pandas.Series:
@@ -74,7 +73,7 @@ def objectives() -> pandas.DataFrame:
 
 
 def all_tables(checked_models: int) -> dict[str, pandas.DataFrame]:
-    """Every table of `NAMES`."""
+    """Every table by name."""
     method_table, steps = methods()
     return {
         "methods": method_table, "steps": steps, "open_clip": profiles("open_clip", checked_models),

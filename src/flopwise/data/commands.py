@@ -1,4 +1,4 @@
-"""Commands around the data sets."""
+"""Commands around the data sets: list, describe, prepare and verify them."""
 
 import json
 from pathlib import Path
@@ -13,38 +13,6 @@ Root = Annotated[
     Path, typer.Option("--root", help="Folder that holds your copies: <root>/<FOLDER>/ or <root>/<FOLDER>.tar.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine output on standard output.")]
-
-
-@app.command()
-def build(context: typer.Context, name: str, out: Path, lineage: Annotated[Path, typer.Option()]) -> None:
-    """Make one data set of the scale, one of its pools or of its materials, and its card."""
-    from flopwise.data.build import build_to
-    from flopwise.data.materials import MATERIALS
-    from flopwise.data.materials.commands import build_recorded
-    from flopwise.data.real import build_catalogue
-    from flopwise.provenance.lineage import write
-
-    settings = context.obj()
-    if name in MATERIALS:
-        build_recorded(settings, name, out, lineage)
-        return
-    data = settings.preset.data
-    if data.kind == "catalogue":
-        build_catalogue(data, name, settings.config.data_root, out)
-    else:
-        build_to(data, name, out)
-    rule = "data_pool" if name in settings.preset.data.pools else "data_set"
-    write(lineage, rule=rule, job=name, inputs=[], outputs=[out], modules=modules(settings.preset.data, name))
-
-
-def modules(data, name: str) -> tuple[str, ...]:
-    """Modules that make a data set or pool of the scale; the one that draws an embedded set is imported by name."""
-    from flopwise.data.world.catalogue import WORLD, module_of
-
-    if data.kind == "catalogue":
-        return ("flopwise.data.real",)
-    drawn = (module_of(name),) if name in WORLD else ()
-    return "flopwise.data.build", *drawn
 
 
 @app.command("list")
@@ -107,20 +75,6 @@ def prepare(
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
     print(f"{name}: {counts}, {facts['classes']:,} classes, {facts['copies_made']:,} copies made in {facts['out']}")
-
-
-@app.command()
-def missing(context: typer.Context, as_json: Json = False) -> None:
-    """List what the scale reads and does not find under data_root and weights_root; exit status 2 if there is anything."""
-    from flopwise.planning import missing_of
-
-    lines = missing_of(context.obj())
-    if as_json:
-        print(json.dumps(lines, indent=1))
-    else:
-        print("\n".join(lines) or "nothing is missing")
-    if lines:
-        raise typer.Exit(2)
 
 
 @app.command()

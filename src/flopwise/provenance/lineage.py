@@ -10,7 +10,7 @@ from pathlib import Path
 import flopwise
 from flopwise.config import ROOT, Settings
 from flopwise.core.io import read_json, sha256_file, sha256_json, write_json
-from flopwise.provenance.sources import closure
+from flopwise.provenance.job import Job
 
 RECORDED = ("torch", "open_clip_torch", "numpy", "scikit-learn", "matplotlib", "fontawesomefree", "snakemake")
 
@@ -22,6 +22,13 @@ def hash_path(path: Path | str) -> str:
         files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
         return sha256_json({str(p.relative_to(path)): sha256_file(p) for p in files})
     return sha256_file(path)
+
+
+def hash_input(path: Path | str) -> str:
+    """The same for what a job reads. A data set is known by its card, which holds the hash of each of its files: training
+    jobs read hundreds of megabytes of them, and the record of the job that made the set covers every byte."""
+    card = Path(path) / "card.json"
+    return sha256_file(card) if card.is_file() else hash_path(path)
 
 
 @cache
@@ -55,33 +62,23 @@ def folder(settings: Settings) -> Path:
     return settings.results / "lineage"
 
 
-def write(
-    target: Path | str,
-    *,
-    rule: str,
-    job: str,
-    inputs: list[Path],
-    outputs: list[Path],
-    modules: tuple[str, ...],
-    extra_sources: tuple[Path, ...] = (),
-    cells: tuple[str, ...] = (),
-    seeds: tuple[int, ...] = (),
-    cost: dict | None = None,
-) -> None:
-    """Write the record of one finished job to `target`.
-
-    `modules`: where the job's code starts; every file they import counts as its source. `cost`: what the job knows of its
-    cost (gflops ...); the CPU seconds of the process are added."""
-    sources = [*closure(*modules), *extra_sources]
-    record = {
-        "rule": rule, "job": job,
-        "inputs": {str(path): hash_path(path) for path in inputs},
-        "outputs": {str(path): hash_path(path) for path in outputs},
-        "sources": {str(path.relative_to(ROOT)): sha256_file(path) for path in sources},
-        "cells": list(cells), "seeds": list(seeds), "cost": {**(cost or {}), "cpu_seconds": cpu_seconds()},
+def record(job: Job, cost: dict | None = None) -> None:
+    """Write the record of a finished job. cost: what the job knows of its cost (gflops ...); the CPU seconds of the
+    process are added."""
+    facts = {
+        "rule": job.rule, "job": job.name, "study": job.study, "settings": job.settings,
+        "inputs": {str(path): hash_input(path) for path in job.inputs},
+        "outputs": {str(path): hash_path(path) for path in job.outputs},
+        "sources": source_hashes(job), "cells": list(job.cells), "seeds": list(job.seeds),
+        "cost": {**(cost or {}), "cpu_seconds": cpu_seconds()},
         "code": code_version(), "versions": versions(), "machine": platform.machine(),
     }  # fmt: skip
-    write_json(target, record)
+    write_json(job.lineage, facts)
+
+
+def source_hashes(job: Job) -> dict[str, str]:
+    """SHA-256 of every source of a job, by its path in the repository."""
+    return {str(path.relative_to(ROOT)): sha256_file(path) for path in job.sources}
 
 
 def cpu_seconds() -> float:

@@ -16,7 +16,7 @@ def _file(module: str) -> Path | None:
 
 
 @cache
-def _imports(path: Path) -> tuple[str, ...]:
+def imported(path: Path) -> tuple[str, ...]:
     """Modules of this package that the file imports, at its top or inside functions."""
     names = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -40,7 +40,7 @@ def closure(*modules: str) -> list[Path]:
         if path is None:
             raise ValueError(f"{module} is no module of this package")
         found[module] = path
-        todo += _imports(path)
+        todo += imported(path)
         if "." in module:
             todo.append(module.rpartition(".")[0])
     return sorted(set(found.values()))

@@ -1,87 +1,58 @@
-"""Put the report of a run together: chapters from executed notebooks, claims, cost, provenance, from files alone."""
+"""Put the report of a run together: chapters from executed notebooks, claims, cost, provenance, from files alone.
+`workflow` is a `flopwise.workflow.Workflow`."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+import pandas
 
 from flopwise.config import ROOT, Settings
 from flopwise.core.io import atomic_path, read_json, read_table, sha256_json
+from flopwise.provenance.job import Job
 from flopwise.provenance.lineage import code_version, records, versions
 from flopwise.report import page
-from flopwise.report.chapters import notebook, notebooks, outline
 
 
-def figures_folder(settings: Settings, name: str) -> Path:
-    """Where the notebook called `name` writes."""
-    return settings.results / name.split("_")[0] / "figures"
+def write(workflow, job: Job) -> None:
+    """Write the page, or the PDF, of a run. The page is copied to report/report.html, where a reader looks first, when run
+    from the repository's root."""
+    out = job.outputs[0]
+    if out.suffix == ".pdf":
+        from flopwise.report import pdf
 
-
-def page_inputs(settings: Settings) -> list[Path]:
-    """The files that the page is made from, beside its template."""
-    executed = [figures_folder(settings, one.name) / f"{one.name}.ipynb" for one in notebooks()]
-    tables = settings.results / "continual" / "tables"
-    return [*executed, tables / "claims.json", tables / "cells.csv", tables / "zero_shot.csv"]
-
-
-def assemble(settings: Settings, out: Path) -> None:
-    """Write the page to `out` and, when run from the repository's root, a copy to report/report.html, where a reader
-    looks first."""
-    page.build(out, **content(settings))
-    if Path.cwd() != ROOT:
+        pdf.build(out, **content(workflow))
         return
-    with atomic_path(ROOT / "report" / "report.html") as temporary:
-        shutil.copyfile(out, temporary)
+    page.build(out, **content(workflow))
+    if Path.cwd() == ROOT:
+        with atomic_path(ROOT / "report" / "report.html") as temporary:
+            shutil.copyfile(out, temporary)
 
 
-def content(settings: Settings) -> dict:
+def content(workflow) -> dict:
     """Everything the report shows, as `page.build` takes it."""
-    tables = settings.results / "continual" / "tables"
-    cells = read_table(tables / "cells.csv")
-    made = _made(settings)
+    settings = workflow.settings
+    cells = {name: read_table(path) for name, path in workflow.facts["studies.cells"][0].items()}
+    judged = [read_json(study.job("claims").outputs[0]) for study in workflow.studies.values()]
+    runs = pandas.concat(cells.values(), ignore_index=True) if cells else pandas.DataFrame()
+    made = _made(workflow)
     return {
-        "scale": settings.config.scale, "chapters": [_chapter(settings, chapter, made) for chapter in outline()],
-        **read_json(tables / "claims.json"), "facts": _facts(settings, cells), "costs": _costs(settings, cells),
-        "provenance": _provenance(settings), "problems": _problems(cells), "sources": ROOT / "report",
-        "validation": settings.preset.continual.evaluation.split == "validation",
+        "scale": settings.config.scale, "chapters": [*_chapters(workflow, made)],
+        **{key: [one for result in judged for one in result[key]] for key in ("claims", "calibration")},
+        "facts": _facts(settings, runs), "costs": _costs(settings), "provenance": _provenance(workflow),
+        "problems": _problems(runs), "sources": ROOT / "report",
+        "validation": any(study.claim_context()["validation"] for study in workflow.studies.values()),
     }  # fmt: skip
 
 
-def _chapter(settings: Settings, chapter: dict, made: dict) -> page.Chapter:
-    folder = figures_folder(settings, chapter["notebooks"][0])
-    texts = {key: chapter[key] for key in ("id", "title", "question", "source", "deviations")}
-    setup = _setup(settings) if chapter["id"] == "continual" else ()
-    notebooks = [folder / f"{name}.ipynb" for name in chapter["notebooks"]]
-    return page.Chapter(**texts, setup=setup, notebooks=notebooks, figures=folder, made=made)
-
-
-def _setup(settings: Settings) -> list[dict]:
-    """Paper against this run, row by row."""
-    study, data = settings.preset.continual, settings.preset.data
-    default = study.defaults
-    mixture = " / ".join(f"{share:g}" for share in study.mixtures[default.mixture])
-    seeds = study.seeds()
-    other = [_tasks(study.horizons[name]) for name in study.used("horizon") if name != default.horizon]
-    horizons = _tasks(study.horizons[default.horizon]) + (f" (also {', '.join(other)})" if other else "")
-    multiples = sorted({study.budgets[name].multiple for name in study.used("budget")})
-    rows = [
-        ("models", "ViT-S/16 to ViT-g/14, 224 pixels", ", ".join(study.models)),
-        ("update steps T", "20 (also 50, 100, 200)", horizons),
-        ("adaptation / evaluation sets", "41 / 22", f"{len(data.adaptation)} / {len(data.evaluation)}"),
-        ("batch size", 512, study.batch_size),
-        ("mixture P / D / B", "0.33 / 0.34 / 0.33", mixture),
-        ("budget F, memory-adjusted (MAFs)", "1.8e9 GFLOPs", f"{study.budget_gflops:g} GFLOPs"),
-        ("multiples of F", "not sourced", ", ".join(f"{multiple:g}" for multiple in multiples)),
-        (
-            "optimiser",
-            "AdamW, 1e-5, decay 0.2, clip 1",
-            f"AdamW, {study.learning_rate:g}, decay {study.weight_decay:g}, clip {study.clip_norm:g}",
-        ),
-        ("seeds", "1 (5 streams published)", " or ".join(map(str, seeds))),
-    ]
-    return [{"": name, "paper": str(paper), "this run": str(here)} for name, paper, here in rows]
-
-
-def _tasks(horizon: int | str) -> str:
-    return "a task per data set" if horizon == "sets" else str(horizon)
+def _chapters(workflow, made: dict) -> Iterator[page.Chapter]:
+    for chapter, notebooks in workflow.chapters:
+        study = workflow.studies.get(chapter["id"])
+        setup = [{"": name, "paper": paper, "this run": here} for name, paper, here in study.setup()] if study else ()
+        texts = {key: chapter[key] for key in ("id", "title", "question", "source", "deviations")}
+        folder = workflow.folder(notebooks[0])
+        executed = [folder / f"{one.name}.ipynb" for one in notebooks]
+        yield page.Chapter(**texts, setup=setup, notebooks=executed, figures=folder, made=made)
 
 
 def _facts(settings: Settings, cells) -> dict:
@@ -105,36 +76,29 @@ def _core_seconds(settings: Settings) -> dict[str, tuple[float, int]]:
     return found
 
 
-def _costs(settings: Settings, cells) -> list[dict]:
-    """CPU seconds by rule beside what training and evaluation took inside, and the study's ledger."""
-    trained = cells.drop_duplicates("training")  # cells that share a training carry its cost each
-    inside = {"continual_train": float(trained["train_cpu_seconds"].sum() + trained["evaluate_cpu_seconds"].sum())}
+def _costs(settings: Settings) -> list[dict]:
+    """CPU seconds by rule beside what training and evaluation took inside."""
+    inside: dict[str, float] = {}
     for _, record in records(settings):
-        if record["rule"] in ("continual_pretrain", "continual_tune", "continual_evaluate"):
-            seconds = record["cost"].get("train_seconds", 0) + record["cost"].get("evaluate_seconds", 0)
-            inside[record["rule"]] = inside.get(record["rule"], 0) + seconds
-    rows = []
-    for rule, (seconds, jobs) in sorted(_core_seconds(settings).items(), key=lambda item: -item[1][0]):
-        work = inside.get(rule)
-        rows.append(
-            {
-                "rule": rule,
-                "jobs": jobs,
-                "CPU seconds": round(seconds, 1),
-                "of them training and evaluation": None if work is None else round(work, 1),
-            }
-        )
-    return rows
+        seconds = [record["cost"][key] for key in ("train_seconds", "evaluate_seconds") if key in record["cost"]]
+        if seconds:
+            inside[record["rule"]] = inside.get(record["rule"], 0.0) + sum(seconds)
+    return [
+        {"rule": rule, "jobs": jobs, "CPU seconds": round(seconds, 1),
+         "of them training and evaluation": round(inside[rule], 1) if rule in inside else None}
+        for rule, (seconds, jobs) in sorted(_core_seconds(settings).items(), key=lambda item: -item[1][0])
+    ]  # fmt: skip
 
 
-def _provenance(settings: Settings) -> dict:
-    code = code_version()
+def _provenance(workflow) -> dict:
+    settings, code = workflow.settings, code_version()
+    first = workflow.notebooks[0]
     return {
         "code": f"flopwise {code['flopwise']}, commit {code['commit'] or 'unknown'}{', with changes' * bool(code['changed'])}",
         "versions": [f"{name} {value}" for name, value in versions().items()],
-        "settings": sha256_json(settings.preset.model_dump())[:16],
-        "audit": f"flopwise audit {settings.results}/continual/figures/continual_trajectories.svg",
-        "ledger": [f"{name}: at most {seconds:g} core-seconds" for name, seconds in settings.preset.max_core_seconds],
+        "settings": sha256_json(settings.preset.model_dump(mode="json"))[:16],
+        "audit": f"flopwise audit {workflow.folder(first) / next(iter(first.files))}",
+        "ledger": [f"{name}: at most {seconds:g} core-seconds" for name, seconds in settings.preset.max_core_seconds if seconds],
     }  # fmt: skip
 
 
@@ -149,21 +113,20 @@ def _problems(cells) -> list[dict]:
     ]
 
 
-def _made(settings: Settings) -> dict[str, page.Made]:
+def _made(workflow) -> dict[str, page.Made]:
     """How each figure and table came about, by its name."""
-    found = {}
-    for path, record in records(settings):
-        if not record["rule"].endswith("_figures"):
-            continue
-        source = notebook(record["job"])
+    results, found = workflow.settings.results, {}
+    for notebook in workflow.notebooks:
+        job = workflow.job(f"{notebook.name}_figures")
+        record = read_json(job.lineage)
         digest = sha256_json([record["rule"], record["inputs"], record["sources"]])
         code = record["code"]
-        for name in (*source.figures, *source.tables):
-            files = [Path(output) for output in record["outputs"] if Path(output).stem == name]
+        for name in (*notebook.figures, *notebook.tables):
+            files = [path for path in job.outputs if path.stem == name]
             found[name] = page.Made(
                 rule=record["rule"], command=f"snakemake --cores 1 --force {files[0]}", inputs=len(record["inputs"]),
                 code_version=f"{code['flopwise']}, commit {(code['commit'] or 'unknown')[:12]}", lineage=digest[:16],
-                files=tuple(f"../{file.relative_to(settings.results)}" for file in files),
-                note=f"flopwise audit {files[0]}; record {path.name}",
+                files=tuple(f"../{file.relative_to(results)}" for file in files),
+                note=f"flopwise audit {files[0]}; record {job.lineage.name}",
             )  # fmt: skip
     return found

@@ -1,5 +1,6 @@
 """Figures and tables of the cost chapter, from the cost tables and the study's table of cells alone."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,11 @@ OBJECTIVES = {"clip": "CLIP", "simclr": "SimCLR", "byol": "BYOL", "dino": "DINO"
 def load(folder: Path | str) -> dict[str, pd.DataFrame]:
     """The cost tables by name."""
     return {path.stem: read_table(path) for path in sorted(Path(folder).glob("*.csv"))}
+
+
+def runs(cells: Mapping[str, str]) -> pd.DataFrame:
+    """The runs of every study, one after the other; cells: study -> its table of runs."""
+    return pd.concat([read_table(path) for path in cells.values()], ignore_index=True)
 
 
 def methods(table: pd.DataFrame) -> Figure:

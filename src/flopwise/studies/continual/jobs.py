@@ -41,7 +41,7 @@ def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state:
     corpora, evaluators, ended = {}, {}, []
     for cells in plan.trainings(job):
         first = cells[0]
-        folder = StateFolder(state / first.slug, run_key(settings, cells, plan.digest(job), sources))
+        folder = StateFolder(state / first.slug, run_key(settings, cells, plan.digest_of(plan.job(job)), sources))
         record = finished(folder)
         if record is None:
             if first.pool not in corpora:

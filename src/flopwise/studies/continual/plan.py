@@ -12,6 +12,7 @@ from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import merges_in_training, trunk
 
 STUDY = "continual"
+TABLES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses", "tuning")
 AXES = tuple(Axes.model_fields)
 KEYS = ["cell", *AXES, "seed", "status"]  # columns of every table of runs
 TUNING = (*KEYS, "rate_multiple", "metric", "value", "zero_shot", "delta")  # columns of the table of trials
@@ -160,22 +161,22 @@ class Grid:
     def job(self, name: str) -> list[Cell]:
         return _known(self.jobs, name, "train job")
 
-    def digest(self, job: str) -> str:
-        """Hash of all settings that decide what a job computes; experiments' names and other jobs do not enter."""
-        return self.digest_of(self.job(job))
-
     def digest_of(self, trained: list[Cell]) -> str:
-        """The same for any cells that run together."""
+        """Hash of all settings that decide what the training of some cells computes."""
+        return sha256_json(self.settings_of(trained))[:16]
+
+    def settings_of(self, trained: list[Cell]) -> dict:
+        """The settings themselves; experiments' names and other cells do not enter."""
         keys = (*AXES, "seed", "evaluate")
         cells = [{key: getattr(cell, key) for key in keys} for cell in trained]
-        study = self.study.model_dump(exclude={*UNUSED, *NAMED.values()})
+        study = self.study.model_dump(mode="json", exclude={*UNUSED, *NAMED.values()})
         own = {
-            axis: {cell[axis]: self.study.model_dump(include={table})[table][cell[axis]] for cell in cells}
+            axis: {cell[axis]: self.study.model_dump(mode="json", include={table})[table][cell[axis]] for cell in cells}
             for axis, table in NAMED.items()
         }
         parts = {cell["model"]: self.study.models[cell["model"]].micro_batch_size for cell in cells}
         rest = {"study": study, "reference": self.study.defaults.model, "parts": parts}
-        return sha256_json({"cells": cells, **rest, **own})[:16]
+        return {"cells": cells, **rest, **own}
 
 
 def trials(study: ContinualConfig, method: str) -> list[Cell]:

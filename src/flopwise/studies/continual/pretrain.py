@@ -104,6 +104,18 @@ def released_file(settings: Settings, model: str) -> Path:
     return found[0]
 
 
+def missing_weights(settings: Settings, models: list[str]) -> list[str]:
+    """Released checkpoints that `models` start from and that are not there, a line each; nothing is opened."""
+    found = []
+    for model in models:
+        try:
+            if settings.preset.continual.models[model].pretrained:
+                released_file(settings, model)
+        except UserError as error:
+            found.append(str(error))
+    return found
+
+
 def _released(settings: Settings, model: str, out: Path) -> dict:
     """Copy a released checkpoint into our layout."""
     file = released_file(settings, model)

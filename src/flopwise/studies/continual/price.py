@@ -62,11 +62,22 @@ def tuning_gflops(settings: Settings) -> float:
     )
 
 
-def jobs(settings: Settings, plan: Grid) -> dict[str, int]:
-    """Number of jobs of each rule of the study."""
-    models = len(plan.models)
+def price(settings: Settings, plan: Grid) -> dict:
+    """What the study costs before it runs; see `flopwise.studies.study.Study.price`."""
+    table = cells_table(settings)
+    trainings = table.drop_duplicates("training")  # a shared one is paid once
+    weights = {model: 4 * _parameters(model) for model in plan.models}  # float32
     return {
-        "continual_plan": 1, "continual_pretrain": models, "continual_start": models, "continual_train": len(plan.jobs),
-        "continual_tune": len(plan.study.tuning.method),
-        "continual_evaluate": len(plan.evaluations), "continual_collect": 1, "continual_claims": 1,
+        "cells": len(table), "models": plan.models, "mafs": float(trainings["planned_mafs"].sum()),
+        "gflops": {
+            "pretraining": sum(pretraining_gflops(settings).values()), "training": float(trainings["planned_gflops"].sum()),
+            "tuning": tuning_gflops(settings),
+        },
+        "checkpoint_bytes": sum(weights.values()) + sum(weights[model] for model in table["model"]),
     }  # fmt: skip
+
+
+def _parameters(model: str) -> int:
+    from flopwise.models import clip
+
+    return sum(p.numel() for p in clip.create(model, device="meta").parameters())

@@ -7,9 +7,8 @@ import pandas
 from flopwise.config import Settings
 from flopwise.core.io import read_json, read_table, write_table
 from flopwise.core.metrics import aggregate
-from flopwise.studies.continual.plan import KEYS, TUNING, Grid, grid
+from flopwise.studies.continual.plan import KEYS, TABLES, TUNING, Grid, grid
 
-NAMES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses", "tuning")
 LOSS_POINTS = 60  # mean losses kept per run
 
 
@@ -37,7 +36,7 @@ def collect(settings: Settings, results: Path, out: Path) -> None:
         "tuning": _tuning([results / "tuning" / f"{method}.csv" for method in settings.preset.continual.tuning.method]),
     }
     multiples = {name: budget.multiple for name, budget in settings.preset.continual.budgets.items()}
-    for name in NAMES:
+    for name in TABLES:
         table = tables[name]
         if "budget" in table.columns:
             table.insert(table.columns.get_loc("budget") + 1, "budget_multiple", table["budget"].map(multiples))

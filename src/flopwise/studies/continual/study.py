@@ -1,0 +1,280 @@
+"""The continual study's jobs: what each verb reads, writes and does. Imports no torch and no pandas."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from flopwise.config import Settings
+from flopwise.core.errors import UserError
+from flopwise.data.streams import ORDERINGS
+from flopwise.methods.continual import module_name
+from flopwise.methods.continual import modules as method_modules
+from flopwise.provenance.job import Job
+from flopwise.studies.continual.plan import STUDY, TABLES, Cell, grid, trials
+from flopwise.studies.study import claims_files
+
+PACKAGE = "flopwise.studies.continual"
+TRAINED = (".csv", ".chunks.csv", ".inside.csv", ".json")  # what a train job writes, after its name
+
+
+class Study:
+    """See `flopwise.studies.study.Study`."""
+
+    name = STUDY
+    verbs = ("plan", "pretrain", "start", "train", "tune", "evaluate", "collect", "claims")
+    wildcards = {
+        "pretrain": ("model",), "start": ("model",), "train": ("model", "budget", "mixture", "method", "part"),
+        "tune": ("tuned",), "evaluate": ("model", "part"),
+    }  # fmt: skip
+    tables = TABLES
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.config = settings.preset.continual
+        self.grid = grid(settings)
+        self.folder = settings.results / STUDY
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._names: dict[str, dict[str, None]] = {}
+
+    # jobs ----------------------------------------------------------------------------------------------------------
+
+    def names(self, verb: str) -> list[str]:
+        own = {
+            "pretrain": self.grid.models, "start": self.grid.models, "train": self.grid.jobs,
+            "tune": self.config.tuning.method, "evaluate": self.grid.evaluations,
+        }  # fmt: skip
+        return list(own.get(verb, [""]))
+
+    def job(self, verb: str, name: str = "") -> Job:
+        key = (verb, name)
+        if key not in self._jobs:
+            allowed = self._names.setdefault(verb, dict.fromkeys(self.names(verb)))
+            if name not in allowed:
+                raise UserError(f"{verb} job {name!r} does not exist at this scale; allowed are {', '.join(allowed)}")
+            facts = getattr(self, f"_{verb}")(*([name] if name else []))
+            self._jobs[key] = Job(f"{STUDY}_{verb}", self.settings.results, name, study=STUDY, **facts)
+        return self._jobs[key]
+
+    def _plan(self) -> dict:
+        return {
+            "outputs": (self.folder / "cells.tsv",), "modules": (f"{PACKAGE}.price", *method_modules()),
+            "settings": self._whole,
+        }  # fmt: skip
+
+    def _pretrain(self, model: str) -> dict:
+        return {
+            "inputs": (self._data("pool"),), "outputs": (self._base(model),), "modules": (f"{PACKAGE}.pretrain",),
+            "settings": self.config.models[model].model_dump(mode="json"),
+        }  # fmt: skip
+
+    def _start(self, model: str) -> dict:
+        decide = [self.grid.streams, self.settings.preset.data.adaptation, self.config.performance_score]
+        return {
+            "inputs": (self._base(model), *self._sets, self._data("pool")),
+            "outputs": (self._zero_shot(model), *map(Path, self.streams(model))),
+            "modules": (f"{PACKAGE}.start",), "settings": [*decide, self.config.evaluation.model_dump(mode="json")],
+        }  # fmt: skip
+
+    def _train(self, name: str) -> dict:
+        cells = self.grid.job(name)
+        method = cells[0].trunk
+        # the file of full fine-tuning is also read by the methods that share its training
+        shared = (module_name("ema-merge"),) if method == "full-ft" else ()
+        return {
+            **self._trained(cells), "outputs": (*self._written(name), self._checkpoints(name)),
+            "modules": (f"{PACKAGE}.jobs", module_name(method), *shared), "settings": self.grid.settings_of(cells),
+        }  # fmt: skip
+
+    def _tune(self, method: str) -> dict:
+        cells = trials(self.config, method)
+        return {
+            **self._trained(cells), "outputs": (self._tuning(method),),
+            "modules": (f"{PACKAGE}.tune", module_name(method)), "settings": self.grid.settings_of(cells),
+        }  # fmt: skip
+
+    def _trained(self, cells: list[Cell]) -> dict:
+        """What the training of `cells`, all of one model, reads, and what it is about."""
+        model = cells[0].model
+        streams = sorted({(cell.stream, cell.seed) for cell in cells})
+        pools = sorted({cell.pool for cell in cells})
+        inputs = (self._base(model), *self._streams(model, streams), *self._sets, *map(self._data, pools))
+        return {"inputs": inputs, **_about(cells)}
+
+    def _evaluate(self, name: str) -> dict:
+        jobs = self.grid.evaluation(name)
+        return {
+            "inputs": (*self._sets, *map(self._checkpoints, jobs)), "outputs": (self._metrics(name),),
+            "modules": (f"{PACKAGE}.jobs",), "settings": self.config.evaluation.model_dump(mode="json"),
+            **_about([cell for job in jobs for cell in self.grid.job(job)]),
+        }  # fmt: skip
+
+    def _collect(self) -> dict:
+        each = {
+            "train": self._written, "evaluate": lambda name: [self._metrics(name)],
+            "start": lambda model: [self._zero_shot(model)], "tune": lambda method: [self._tuning(method)],
+        }  # fmt: skip
+        parts = [path for verb, written in each.items() for name in self.names(verb) for path in written(name)]
+        return {
+            "inputs": (self.folder / "cells.tsv", *parts), "outputs": tuple(map(self._table, TABLES)),
+            "modules": (f"{PACKAGE}.tables",), "settings": self._whole, **_about(list(self.grid.cells.values())),
+        }  # fmt: skip
+
+    def _claims(self) -> dict:
+        return {
+            "inputs": tuple(map(self._table, TABLES)), "outputs": (self.folder / "tables" / "claims.json",),
+            "modules": (f"{PACKAGE}.claims",), "extra_sources": claims_files(STUDY)[:1],
+            "settings": [self.config.defaults.model_dump(mode="json"), self.config.evaluation.split],
+        }  # fmt: skip
+
+    def run(self, verb: str, job: Job) -> dict | None:
+        if "model" in self.wildcards.get(verb, ()) or verb == "tune":
+            from flopwise.models import clip
+
+            clip.only(self.config.defaults.model if verb == "tune" else job.name.split("/")[0])
+        return getattr(self, f"_run_{verb}")(job)
+
+    def _run_plan(self, job: Job) -> None:
+        from flopwise.core.io import atomic_path
+        from flopwise.studies.continual.price import cells_table
+
+        table = cells_table(self.settings)
+        with atomic_path(job.outputs[0]) as temporary:
+            table.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+
+    def _run_pretrain(self, job: Job) -> dict:
+        from flopwise.studies.continual.pretrain import pretrain_job
+
+        return pretrain_job(self.settings, job.name, job.outputs[0], job.state, job.sources_digest)
+
+    def _run_start(self, job: Job) -> None:
+        import pandas
+
+        from flopwise.core.io import write_table
+        from flopwise.studies.continual.start import build_streams, zero_shot_rows
+
+        model, base = job.name, job.inputs[0]
+        scores, orderings, *streams = job.outputs
+        wanted = dict(zip(self.grid.streams, streams))
+        write_table(orderings, pandas.DataFrame(build_streams(self.settings, model, base, wanted)))
+        write_table(scores, pandas.DataFrame(zero_shot_rows(self.settings, model, base)))
+
+    def _run_train(self, job: Job) -> dict:
+        from flopwise.studies.continual.jobs import train_job
+
+        table, checkpoints = job.outputs[0], job.outputs[-1]
+        return train_job(self.settings, job.name, table.with_suffix(""), checkpoints, job.state, job.sources_digest)
+
+    def _run_tune(self, job: Job) -> dict:
+        from flopwise.studies.continual.tune import tune_job
+
+        return tune_job(self.settings, job.name, job.outputs[0], job.state, job.sources_digest)
+
+    def _run_evaluate(self, job: Job) -> dict:
+        from flopwise.studies.continual.jobs import evaluate_job
+
+        return evaluate_job(self.settings, job.name, self.folder / "checkpoints", job.outputs[0])
+
+    def _run_collect(self, job: Job) -> None:
+        from flopwise.studies.continual.tables import collect
+
+        collect(self.settings, self.folder, job.outputs[0].parent)
+
+    def _run_claims(self, job: Job) -> None:
+        from flopwise.studies.continual.claims import judge_all
+
+        judge_all(self.settings, job.inputs[0].parent, job.outputs[0])
+
+    # paths ---------------------------------------------------------------------------------------------------------
+
+    def _data(self, name: str) -> Path:
+        return self.settings.results / "data" / name
+
+    @property
+    def _sets(self) -> tuple[Path, ...]:
+        data = self.settings.preset.data
+        return tuple(map(self._data, (*data.adaptation, *data.evaluation)))
+
+    def _base(self, model: str) -> Path:
+        return self.folder / "base" / model
+
+    def _zero_shot(self, model: str) -> Path:
+        return self.folder / "start" / model / "zero_shot.csv"
+
+    def _orderings(self, model: str) -> Path:
+        return self.folder / "streams" / model / "orderings.csv"
+
+    def _streams(self, model: str, wanted: Iterable[tuple[str, int]]) -> tuple[Path, ...]:
+        return tuple(self.folder / "streams" / model / f"{kind}-s{seed}.json" for kind, seed in wanted)
+
+    def streams(self, model: str) -> list[str]:
+        """The table of what decided the order of a model's streams, and the streams."""
+        return [*map(str, (self._orderings(model), *self._streams(model, self.grid.streams)))]
+
+    def _written(self, job: str) -> tuple[Path, ...]:
+        return tuple(self.folder / "train" / f"{job}{end}" for end in TRAINED)
+
+    def _checkpoints(self, job: str) -> Path:
+        return self.folder / "checkpoints" / job
+
+    def _metrics(self, evaluation: str) -> Path:
+        return self.folder / "metrics" / f"{evaluation}.csv"
+
+    def _tuning(self, method: str) -> Path:
+        return self.folder / "tuning" / f"{method}.csv"
+
+    def _table(self, name: str) -> Path:
+        return self.folder / "tables" / f"{name}.csv"
+
+    # what others ask -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _whole(self) -> dict:
+        """All settings of the study but what its jobs ask a machine for."""
+        return self.config.model_dump(mode="json", exclude={"job"})
+
+    def resources(self, verb: str) -> dict:
+        if verb == "plan":
+            return {"threads": 1, "memory_mb": 4000, "minutes": 60, "gpus": 0}
+        return self.config.job.model_dump()
+
+    def allowed(self) -> dict[str, Iterable[str]]:
+        cells = self.grid.cells.values()
+        axes = {axis: {getattr(cell, axis) for cell in cells} for axis in ("budget", "mixture")}
+        methods = {cell.trunk for cell in cells}
+        return {**axes, "model": self.grid.models, "method": methods, "tuned": self.config.tuning.method}
+
+    def facts(self) -> dict[str, tuple[object, tuple[Path, ...]]]:
+        model, horizon = self.config.defaults.model, self.config.horizons[self.config.defaults.horizon]
+        streams = (self._orderings(model), *self._streams(model, [(kind, 0) for kind in ORDERINGS]))
+        tasks = len(self.settings.preset.data.adaptation) if horizon == "sets" else horizon
+        return {
+            "tables": (self.folder / "tables", tuple(map(self._table, TABLES))),
+            "zero_shot": (self.folder / "tables", (self._table("zero_shot"),)),
+            "streams": (streams[0].parent, streams),
+            "tasks": (tasks, ()),
+        }  # fmt: skip
+
+    def price(self) -> dict:
+        from flopwise.studies.continual.price import price
+
+        return price(self.settings, self.grid)
+
+    def setup(self) -> list[tuple[str, str, str]]:
+        from flopwise.studies.continual.setup import rows
+
+        return rows(self.settings)
+
+    def missing(self) -> list[str]:
+        from flopwise.studies.continual.pretrain import missing_weights
+
+        return missing_weights(self.settings, self.grid.models)
+
+    def claim_context(self) -> dict:
+        return {
+            "defaults": self.config.defaults.model_dump(),
+            "validation": self.config.evaluation.split == "validation",
+        }
+
+
+def _about(cells: list[Cell]) -> dict:
+    return {"cells": tuple(cell.slug for cell in cells), "seeds": tuple(sorted({cell.seed for cell in cells}))}
