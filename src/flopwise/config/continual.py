@@ -77,7 +77,7 @@ class ContinualRuns(Runs):
     )
 
 
-TABLES = {axis: table_of(field) for axis, field in Axes.model_fields.items() if table_of(field)}
+TABLE_OF = {axis: table_of(field) for axis, field in Axes.model_fields.items() if table_of(field)}
 Grid, Choice, Experiment = models(Axes, ContinualRuns)
 
 
@@ -257,7 +257,7 @@ class ContinualConfig(ContinualPreset):
             for grid in experiment.grids
             for name in getattr(grid, axis)
         }
-        return [name for name in getattr(self, TABLES[axis]) if name in used]
+        return [name for name in getattr(self, TABLE_OF[axis]) if name in used]
 
     def seeds(self) -> list[int]:
         """Numbers of seeds that some grid has, small to large."""
@@ -325,7 +325,7 @@ def allowed_names(tables: Tables) -> dict[str, tuple[str, ...]]:
 
     code = {"merge": tuple(MERGES), "stream": KINDS, "schedule": tuple(SCHEDULES)}
     return code | {
-        axis: tuple(getattr(tables, table)) for axis, table in TABLES.items() if table in Tables.model_fields
+        axis: tuple(getattr(tables, table)) for axis, table in TABLE_OF.items() if table in Tables.model_fields
     }
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from itertools import product
 
 from flopwise.config import Settings
-from flopwise.config.continual import TABLES, Axes, ContinualConfig
+from flopwise.config.continual import TABLE_OF, Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
@@ -22,7 +22,9 @@ UNUSED = {  # settings that change nothing that a train job computes
     "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
     "performance_score", "job", "tuning",
 }  # fmt: skip
-NAMED = {axis: table for axis, table in TABLES.items() if table not in UNUSED}  # of these a job sees its own names only
+NAMED = {
+    axis: table for axis, table in TABLE_OF.items() if table not in UNUSED
+}  # of these a job sees its own names only
 _Point = make_dataclass("_Point", [("slug", str), *((axis, str) for axis in AXES)], frozen=True)
 
 
