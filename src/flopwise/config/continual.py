@@ -1,14 +1,12 @@
 """Configuration of the continual study: the grid, its axes, budgets and evaluation."""
 
-import difflib
-from collections.abc import Iterable
 from itertools import product
 from typing import Literal
 
 from pydantic import field_validator, model_validator
 
 from flopwise.config.data import DataConfig
-from flopwise.config.fields import Slug, Strict, setting, table_of
+from flopwise.config.fields import Slug, Strict, check_known, setting, table_of
 from flopwise.config.grids import Runs, flat, models
 
 
@@ -184,11 +182,8 @@ class ContinualExperiments(Tables):
 
     @model_validator(mode="after")
     def _values_exist(self):
-        allowed = allowed_names(self)
-        for name, experiment in self.experiments.items():
-            for grid in flat(experiment):
-                for axis, names in allowed.items():
-                    _known(f"experiments.{name}.{axis}", grid.get(axis, ()), names)
+        default = {axis: (field.default,) for axis, field in Axes.model_fields.items() if not field.is_required()}
+        _check_experiments(self, default)
         return self
 
 
@@ -269,38 +264,12 @@ class ContinualConfig(ContinualPreset):
             raise ValueError(
                 f"tuning.rate is {list(self.tuning.rate)}; the base rate (a multiple of 1) must be among them"
             )
-        default = {axis: (name,) for axis, name in self.defaults}
-        self._check_grid("defaults", default)
+        default, names = {axis: (name,) for axis, name in self.defaults}, {"model": tuple(self.models)}
         tuned = {"method": self.tuning.method, "rate": self.tuning.rate}
-        self._check_grid("tuning", default | {axis: names for axis, names in tuned.items() if names})
-        for name, experiment in self.experiments.items():
-            for grid in flat(experiment):
-                self._check_grid(
-                    f"experiments.{name}", default | {axis: grid[axis] for axis in default if grid.get(axis)}
-                )
+        for where, grid in {"defaults": {}, "tuning": {axis: value for axis, value in tuned.items() if value}}.items():
+            _check_grid(where, default | grid, self, names)
+        _check_experiments(self, default, names)
         return self
-
-    def _check_grid(self, where: str, grid: dict[str, tuple[str, ...]]) -> None:
-        """Raise ValueError for a name that does not exist or a combination that makes no sense."""
-        from flopwise.methods.continual import load
-        from flopwise.methods.deployment import check
-
-        for axis, names in (allowed_names(self) | {"model": tuple(self.models)}).items():
-            _known(f"{where}.{axis}", grid[axis], names)
-        for method, merge in product(grid["method"], grid["merge"]):
-            check(method, merge)
-        fixed = [name for name in grid["temperature"] if self.temperatures[name] is not None]
-        for method in grid["method"] if fixed else ():
-            if load(method).learned_temperature:
-                raise ValueError(
-                    f"{where}: method {method!r} needs a learned temperature, not {fixed[0]!r}, a fixed one"
-                )
-        cut = [name for name in grid["horizon"] if self.horizons[name] == "sets"]
-        other = [stream for stream in grid["stream"] if not stream.startswith("dataset-incremental")]
-        if cut and other:  # a task per data set makes sense where the classes of a set come one after another
-            raise ValueError(
-                f"{where}: horizon {cut[0]!r} cuts at every new data set and needs stream dataset-incremental, not {other[0]}"
-            )
 
     def check(self, data: DataConfig) -> None:
         """Raise ValueError where the scale's data lack what the study needs."""
@@ -311,30 +280,45 @@ class ContinualConfig(ContinualPreset):
             raise ValueError(
                 f"data.pools are {', '.join(data.pools)}; one, on which models start, must be called 'pool'"
             )
-        _known("continual.defaults.pool", (self.defaults.pool,), tuple(data.pools))
+        check_known("continual.defaults.pool", (self.defaults.pool,), tuple(data.pools))
         for name, experiment in self.experiments.items():
             for grid in flat(experiment):
-                _known(f"continual.experiments.{name}.pool", grid.get("pool", ()), tuple(data.pools))
+                check_known(f"continual.experiments.{name}.pool", grid.get("pool", ()), tuple(data.pools))
 
 
-def allowed_names(tables: Tables) -> dict[str, tuple[str, ...]]:
-    """Names that exist on an axis, for those that no scale decides."""
+def _check_experiments(tables: Tables, default: dict, more: dict | None = None) -> None:
+    for name, experiment in tables.experiments.items():
+        for grid in flat(experiment):
+            _check_grid(
+                f"experiments.{name}", default | {axis: names for axis, names in grid.items() if names}, tables, more
+            )
+
+
+def _check_grid(where: str, grid: dict, tables: Tables, more: dict[str, tuple[str, ...]] | None = None) -> None:
+    """Raise ValueError for a name that does not exist, in code, in `tables` or in `more`, and for a combination that makes
+    no sense."""
     from flopwise.core.schedules import SCHEDULES
     from flopwise.data.streams import KINDS
+    from flopwise.methods.continual import load
+    from flopwise.methods.deployment import check
     from flopwise.methods.merging.names import MERGES
 
     code = {"merge": tuple(MERGES), "stream": KINDS, "schedule": tuple(SCHEDULES)}
-    return code | {
-        axis: tuple(getattr(tables, table)) for axis, table in TABLE_OF.items() if table in Tables.model_fields
-    }
-
-
-def _known(where: str, given: Iterable[str], allowed: tuple[str, ...]) -> None:
-    for name in given:
-        if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ValueError(f"{where} is {name!r}{hint}; allowed are {', '.join(allowed)}")
+    named = {axis: tuple(getattr(tables, table)) for axis, table in TABLE_OF.items() if table in Tables.model_fields}
+    for axis, names in (code | named | (more or {})).items():
+        check_known(f"{where}.{axis}", grid[axis], names)
+    for method, merge in product(grid["method"], grid["merge"]):
+        check(method, merge)
+    fixed = [name for name in grid["temperature"] if tables.temperatures[name] is not None]
+    for method in grid["method"] if fixed else ():
+        if load(method).learned_temperature:
+            raise ValueError(f"{where}: method {method!r} needs a learned temperature, not {fixed[0]!r}, a fixed one")
+    cut = [name for name in grid["horizon"] if tables.horizons[name] == "sets"]
+    other = [stream for stream in grid["stream"] if not stream.startswith("dataset-incremental")]
+    if cut and other:  # a task per data set makes sense where the classes of a set come one after another
+        raise ValueError(
+            f"{where}: horizon {cut[0]!r} cuts at every new data set and needs stream dataset-incremental, not {other[0]}"
+        )
 
 
 PRESET, CONFIG, EXPERIMENTS = ContinualPreset, ContinualConfig, ContinualExperiments

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from flopwise.config.fields import Slug, Strict, setting
+from flopwise.config.fields import Slug, Strict, check_known, setting
 
 ALL = "`[all]`: every set of this role in the catalogue or the embedded world"
 
@@ -24,9 +24,7 @@ class PoolConfig(Strict):
     def _known(cls, families):
         from flopwise.data.world import POOL_FAMILIES
 
-        for family in families:
-            if family not in POOL_FAMILIES:
-                raise ValueError(f"names {family!r}; allowed are {', '.join(POOL_FAMILIES)}")
+        check_known("a name", families, POOL_FAMILIES)
         return families
 
 
@@ -69,9 +67,8 @@ class DataConfig(Strict):
     def _materials_exist(self):
         from flopwise.data.materials import MATERIALS
 
+        check_known("a material", self.materials, MATERIALS)
         for name, sizes in self.materials.items():
-            if name not in MATERIALS:
-                raise ValueError(f"material {name!r} does not exist; allowed are {', '.join(MATERIALS)}")
             splits = tuple(MATERIALS[name].sizes)
             if sorted(sizes) != sorted(splits):
                 raise ValueError(f"material {name!r} has splits {', '.join(sizes)}; needed are {', '.join(splits)}")

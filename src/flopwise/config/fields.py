@@ -1,5 +1,7 @@
 """Building blocks of the typed configuration: strict models whose every field says what it is and where it comes from."""
 
+import difflib
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +27,15 @@ def source_of(field: FieldInfo) -> str:
 
 def table_of(field: FieldInfo) -> str | None:
     return (field.json_schema_extra or {}).get("table")
+
+
+def check_known(where: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise ValueError for the first name that is not allowed; `where` is the path of its key."""
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(f"{where} is {name!r}{hint}; allowed are {', '.join(dict.fromkeys(allowed))}")
 
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]

@@ -1,12 +1,11 @@
 """Experiments: grids over a study's axes. Each is written once, in full, in config/experiments/<study>.yaml; a scale only
 chooses: which experiments, how many seeds, which of their values."""
 
-import difflib
 from typing import NamedTuple
 
 from pydantic import BaseModel, create_model
 
-from flopwise.config.fields import Slug, Strict, setting, source_of
+from flopwise.config.fields import Slug, Strict, check_known, setting, source_of
 
 
 class Runs(Strict):
@@ -26,11 +25,13 @@ class Models(NamedTuple):
 def models(axes: type[BaseModel], runs: type[Runs]) -> Models:
     """Grid, choice and experiment over the fields of `axes`: each axis takes a list of names."""
     values = {
-        axis: (tuple[Slug, ...], setting((), f"values of: {field.description}", source_of(field)))
+        axis: (tuple[Slug, ...], setting((), field.description, source_of(field)))
         for axis, field in axes.model_fields.items()
     }
+    home = axes.__module__
     grid = create_model(
         "Grid",
+        __module__=home,
         __base__=runs,
         __doc__="The product of the listed values; an axis not listed is at its default.",
         **values,
@@ -40,6 +41,7 @@ def models(axes: type[BaseModel], runs: type[Runs]) -> Models:
     )
     choice = create_model(
         "Choice",
+        __module__=home,
         __base__=grid,
         __doc__="What a scale takes of an experiment: of each grid the listed values, in this order (an axis not listed: "
         "all), with the seeds given here, else with the experiment's. `{}` takes everything.",
@@ -47,6 +49,7 @@ def models(axes: type[BaseModel], runs: type[Runs]) -> Models:
     )
     experiment = create_model(
         "Experiment",
+        __module__=home,
         __base__=choice,
         __doc__="A question and the grid, or grids, of runs that answer it.",
         question=(str, setting(..., "what the experiment asks", "our choice")),
@@ -67,12 +70,7 @@ def choose(where: str, experiment: Runs, choice: Runs, defaults: dict[str, str])
     known = {axis: [v for grid in grids for v in grid.get(axis) or [value]] for axis, value in defaults.items()}
     for wish in flat(choice):
         for axis in defaults.keys() & wish.keys():
-            for value in wish[axis]:
-                if value not in known[axis]:
-                    near = difflib.get_close_matches(value, known[axis], n=1)
-                    hint = f" (did you mean {near[0]!r}?)" if near else ""
-                    listed = ", ".join(dict.fromkeys(known[axis]))
-                    raise ValueError(f"{where}.{axis} is {value!r}{hint}; the experiment's own values are {listed}")
+            check_known(f"{where}.{axis}", wish[axis], known[axis])
         left = [grid | wish | _left(grid, wish, defaults) for grid in grids]
         left = [grid for grid in left if all(grid[axis] for axis in defaults)]
         if not left:
@@ -96,9 +94,6 @@ def composed(config: type[Strict], full: Strict, preset: Strict) -> Strict:
     tables = {name: {**table, **getattr(preset, name)} for name, table in full if name != "experiments"}
     defaults, chosen = preset.defaults.model_dump(), {}
     for name, choice in preset.experiments.items():
-        if name not in full.experiments:
-            near = difflib.get_close_matches(name, full.experiments, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ValueError(f"experiments: {name!r} does not exist{hint}; allowed are {', '.join(full.experiments)}")
+        check_known("experiments", [name], full.experiments)
         chosen[name] = choose(f"experiments.{name}", full.experiments[name], choice, defaults)
     return config.model_validate({**dict(preset), **tables, "experiments": chosen})

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import create_model, field_validator, model_validator
 
 from flopwise.config.data import DataConfig
-from flopwise.config.fields import Slug, Strict, setting
+from flopwise.config.fields import Slug, Strict, check_known, setting
 from flopwise.config.files import scales
 from flopwise.studies import NAMES
 
@@ -31,16 +31,13 @@ class CostConfig(Strict):
     def _known(cls, device):
         from flopwise.cost.devices import DEVICES
 
-        if device not in DEVICES:
-            raise ValueError(f"device {device!r} is not known; allowed are {', '.join(DEVICES)}")
+        check_known("the device", [device], DEVICES)
         return device
 
     @field_validator("priced_scales")
     @classmethod
     def _exist(cls, given):
-        for name in given:
-            if name not in scales():
-                raise ValueError(f"names {name!r}; allowed are {', '.join(scales())}")
+        check_known("a name", given, scales())
         return given or scales()
 
 
@@ -53,14 +50,16 @@ Ledger = create_model(
 )
 
 
-class _Scale(Strict):
-    """A scale: everything that differs between a laptop and a cluster. Each study has a file of its own beside it."""
+class ScaleFile(Strict):
+    """config/scales/<scale>/scale.yaml: what differs between a laptop and a cluster. Each study has a file beside it."""
 
     title: str = setting(..., "hardware and time it assumes", "our choice")
     max_core_seconds: Ledger = setting(..., "what the scale may spend", "our choice")
     data: DataConfig = setting(..., "data sets", "official code")
     cost: CostConfig = setting(CostConfig(), "prices", "our choice")
 
+
+class _Scale(ScaleFile):
     @model_validator(mode="after")
     def _studies_fit(self):
         """Each study that runs has a ledger and finds the data that it needs."""
@@ -76,7 +75,7 @@ class _Scale(Strict):
 Scale = create_model(
     "Scale",
     __base__=_Scale,
-    __doc__=_Scale.__doc__,
+    __doc__="A scale with the studies that it runs.",
     **{
         name: (module.CONFIG | None, setting(None, f"`{name}.yaml`; none: does not run here", "our choice"))
         for name, module in STUDIES.items()
