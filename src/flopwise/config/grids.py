@@ -69,12 +69,13 @@ def choose(where: str, experiment: Runs, choice: Runs, defaults: dict[str, str])
     grids, found = flat(experiment), []
     known = {axis: [v for grid in grids for v in grid.get(axis) or [value]] for axis, value in defaults.items()}
     for wish in flat(choice):
-        for axis in defaults.keys() & wish.keys():
+        for axis in [axis for axis in defaults if axis in wish]:
             check_known(f"{where}.{axis}", wish[axis], known[axis])
         left = [grid | wish | _left(grid, wish, defaults) for grid in grids]
         left = [grid for grid in left if all(grid[axis] for axis in defaults)]
         if not left:
-            raise ValueError(f"{where}: no grid of the experiment has these values together: {wish}")
+            words = " with ".join(f"{axis} {', '.join(wish[axis])}" for axis in defaults if axis in wish)
+            raise ValueError(f"{where}: no grid has {words}")
         found += left
     return type(experiment)(question=experiment.question, grids=found)
 

@@ -39,7 +39,7 @@ def merged(base: dict, changes: dict) -> dict:
 
 def _explain(error: dict, where: str, model: type[BaseModel]) -> str:
     """One line for one of pydantic's errors."""
-    path = ".".join(str(part) for part in error["loc"]) or "(whole file)"
+    path = ".".join(str(part) for part in error["loc"])
     kind, given = error["type"], error.get("input")
     if kind == "extra_forbidden":
         for part in error["loc"][:-1]:
@@ -51,10 +51,10 @@ def _explain(error: dict, where: str, model: type[BaseModel]) -> str:
         return f"{where}: unknown key {path!r}{hint}; allowed here are {', '.join(known)}"
     message = error["msg"].removeprefix("Value error, ")
     if kind == "value_error":
-        return f"{where}: {path}: {message}"
+        return f"{where}: {path}: {message}" if path else f"{where}: {message}"
     if kind == "missing":
         return f"{where}: key {path!r} is missing"
-    return f"{where}: {path} is {given!r}; allowed: {message[0].lower()}{message[1:]}"
+    return f"{where}: {path or 'the whole'} is {given!r}; allowed: {message[0].lower()}{message[1:]}"
 
 
 def _models(annotation):
