@@ -65,7 +65,7 @@ def shrink(tree, root) -> None:
         "defaults": {"model": "vit-xs-8", "horizon": "t2"}, "models": {"vit-xs-8": {"pretrained": "random"}},
         "horizons": {"t2": 2}, "budget_gflops": 24, "rounding": "within", "batch_size": 16, "learning_rate": 1.0e-3,
         "tuning": {}, "runs_per_job": 0, "checkpoint_every_steps": 5, "job": {"threads": 1},
-        "experiments": {"headline": {"title": "t", "seeds": 1, "evaluate": "steps", "method": ["full-ft", "lnfit"]}},
+        "experiments": {"methods": {"seeds": 1, "evaluate": "steps", "method": ["full-ft", "lnfit"]}},
     }  # fmt: skip
     for name, content in {"scale": scale, "continual": study}.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
