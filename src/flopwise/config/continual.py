@@ -188,8 +188,8 @@ class ContinualExperiments(Tables):
 
 
 class ContinualPreset(Tables):
-    """config/scales/<scale>/continual.yaml: the continual study at one scale. Tables of named values add to those of the
-    experiments' file."""
+    """config/scales/<scale>/continual.yaml: the continual study at one scale. Names on axes add to those of the experiments'
+    file."""
 
     defaults: Axes = setting(..., "the point that every experiment varies", "our choice")
     models: dict[Slug, BaseModelConfig] = setting(..., "models by name", "official code", min_length=1)

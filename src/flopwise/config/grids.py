@@ -1,8 +1,6 @@
 """Experiments: grids over a study's axes. Each is written once, in full, in config/experiments/<study>.yaml; a scale only
 chooses: which experiments, how many seeds, which of their values."""
 
-from typing import NamedTuple
-
 from pydantic import BaseModel, create_model
 
 from flopwise.config.fields import Slug, Strict, check_known, setting, source_of
@@ -14,16 +12,8 @@ class Runs(Strict):
     seeds: int = setting(1, "runs per point, with seeds 0, 1, ...", "our choice", ge=1, le=100)
 
 
-class Models(NamedTuple):
-    """The models of a study's experiments."""
-
-    grid: type[Runs]
-    choice: type[Runs]
-    experiment: type[Runs]
-
-
-def models(axes: type[BaseModel], runs: type[Runs]) -> Models:
-    """Grid, choice and experiment over the fields of `axes`: each axis takes a list of names."""
+def models(axes: type[BaseModel], runs: type[Runs]) -> tuple[type[Runs], type[Runs], type[Runs]]:
+    """The models of a grid, a choice and an experiment over the fields of `axes`: each axis takes a list of names."""
     values = {
         axis: (tuple[Slug, ...], setting((), field.description, source_of(field)))
         for axis, field in axes.model_fields.items()
@@ -54,7 +44,7 @@ def models(axes: type[BaseModel], runs: type[Runs]) -> Models:
         __doc__="A question and the grid, or grids, of runs that answer it.",
         question=(str, setting(..., "what the experiment asks", "our choice")),
     )
-    return Models(grid, choice, experiment)
+    return grid, choice, experiment
 
 
 def flat(entry: Runs) -> list[dict]:
@@ -89,12 +79,11 @@ def _left(grid: dict, wish: dict, defaults: dict[str, str]) -> dict[str, tuple[s
     return left
 
 
-def composed(config: type[Strict], full: Strict, preset: Strict) -> Strict:
-    """A study's section at one scale: its preset, with the grids that it chooses and the tables of named values of the
-    experiments' file, to which a preset may add. Raises ValueError for a choice that is not there."""
-    tables = {name: {**table, **getattr(preset, name)} for name, table in full if name != "experiments"}
+def composed(config: type[Strict], experiments: dict[str, Runs], preset: Strict) -> Strict:
+    """A study's section at one scale: its preset with the grids that it chooses among `experiments`. Raises ValueError for
+    a choice that is not there."""
     defaults, chosen = preset.defaults.model_dump(), {}
+    check_known("experiments", preset.experiments, experiments)
     for name, choice in preset.experiments.items():
-        check_known("experiments", [name], full.experiments)
-        chosen[name] = choose(f"experiments.{name}", full.experiments[name], choice, defaults)
-    return config.model_validate({**dict(preset), **tables, "experiments": chosen})
+        chosen[name] = choose(f"experiments.{name}", experiments[name], choice, defaults)
+    return config.model_validate({**dict(preset), "experiments": chosen})

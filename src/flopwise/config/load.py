@@ -108,11 +108,13 @@ def _preset(scale: str, overrides: dict, user: Path) -> Scale:
 
 
 def _section(module, name: str, value: dict, where: str) -> BaseModel:
-    """A study at this scale: what its preset chooses of the study's experiments."""
+    """A study at this scale: what its preset chooses of the study's experiments. The names on the axes stand beside these;
+    a preset may add some."""
     file = ROOT / "config" / "experiments" / f"{name}.yaml"
-    full = validated(module.EXPERIMENTS, read_yaml(file), _where(file))
-    preset = validated(module.PRESET, value, where)
-    return _explained(lambda: composed(module.CONFIG, full, preset), where, module.CONFIG)
+    raw = read_yaml(file)
+    full = validated(module.EXPERIMENTS, raw, _where(file))
+    preset = validated(module.PRESET, merged(raw | {"experiments": {}}, value), where)
+    return _explained(lambda: composed(module.CONFIG, full.experiments, preset), where, module.CONFIG)
 
 
 def _where(file: Path, changed: str = "", user: Path | None = None) -> str:

@@ -133,9 +133,17 @@ def test_overrides_replace_single_values(user_file):
 
 
 def test_overrides_may_name_a_value_and_choose_it(user_file):
-    values = {"rates": {"lr3": 2.5}, "experiments": {"rates": {"rate": ["lr3"]}}}
+    values = {
+        "rates": {"lr3": 2.5},
+        "budgets": {"f1-published": {"multiple": 2}},
+        "experiments": {"rates": {"rate": ["lr3"]}},
+    }
     study = load(user_file(scale="smoke", **continual(**values))).preset.continual
-    assert study.rates["lr3"] == 2.5
+    values = {
+        "rates": {"lr3": 2.5},
+        "budgets": {"f1-published": {"multiple": 2}},
+        "experiments": {"rates": {"rate": ["lr3"]}},
+    }
     assert [grid.rate for grid in study.experiments["rates"].grids] == [("lr3",)]
     assert [grid.method for grid in study.experiments["rates"].grids] == [("full-ft",)], "what the scale chose stays"
 
