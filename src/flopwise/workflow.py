@@ -60,7 +60,7 @@ class Workflow:
         }  # fmt: skip
         own = {f"{name}_{verb}": study.names(verb) for name, study in self.studies.items() for verb in study.verbs}
         drawn = {f"{one.name}_figures": [""] for one in self.notebooks}
-        return {**shared, **own, **drawn, "report": [""], **dict.fromkeys(self.extra, [""])}
+        return {**shared, **own, **drawn, "report": [""], **{rule: [""] for rule in self.extra}}
 
     def job(self, rule: str, name: str = "") -> Job:
         """What a job reads, with which code and settings, and what it writes."""
@@ -72,7 +72,7 @@ class Workflow:
             if study:
                 self._jobs[key] = study.job(verb, name)
             elif name not in self.rules[rule]:
-                raise UserError(f"{rule} has no job {name!r}; allowed are {', '.join(self.rules[rule])}")
+                raise UserError(f"{rule} has no job {name!r}; allowed are {', '.join(self.rules[rule]) or 'none'}")
             else:
                 self._jobs[key] = Job(rule, self.settings.results, name, **self._shared(rule, name))
         return self._jobs[key]
@@ -182,7 +182,7 @@ class Workflow:
     def _figures(self, notebook: Notebook) -> dict:
         facts = {parameter: self._fact(notebook, fact) for parameter, fact in notebook.reads.items()}
         folder = self.folder(notebook)
-        values = {parameter: value for parameter, (value, paths) in facts.items() if not paths}
+        values = {name: value for name, (value, paths) in facts.items() if not paths and not isinstance(value, Path)}
         return {
             "inputs": tuple(dict.fromkeys(path for _, paths in facts.values() for path in paths)),
             "outputs": (*(folder / file for file in notebook.files), folder / f"{notebook.name}.ipynb"),
@@ -234,12 +234,16 @@ class Workflow:
         return lambda wildcards: what(self.job(rule, "/".join(getattr(wildcards, name) for name in names)))
 
     def reads(self, rule: str):
-        """Inputs of a rule: results of others, and every source file that its code depends on."""
+        """Inputs of a rule: results of others, and files of the repository that are no code."""
         return self._each(rule, lambda job: job.read)
 
-    def digest(self, rule: str):
-        """The settings that decide a rule's results, as a parameter: a changed value re-runs what depends on it."""
-        return self._each(rule, lambda job: job.digest)
+    def settings_of(self, rule: str):
+        """Parameter: hash of the settings that decide a rule's results; a changed value re-runs what depends on it."""
+        return self._each(rule, lambda job: job.settings_digest)
+
+    def code_of(self, rule: str):
+        """Parameter: hash of the modules that a rule's code imports, which Snakemake does not see by itself."""
+        return self._each(rule, lambda job: job.code_digest)
 
     def writes(self, rule: str) -> list[str]:
         """Outputs of a rule that has one job."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -20,11 +21,9 @@ def results(smoke, tmp_path):
 
 
 def train(smoke, results, prefix=()):
-    import sys
-
     command = [
-        *prefix, sys.executable, "-m", "flopwise", "--scale", "smoke", "--results", str(results.parent), "continual", "train",
-        str(results / "out.csv"), str(results / "checkpoints"), "--job", JOB, "--lineage", str(results / "lineage.json"),
+        *prefix, sys.executable, "-m", "flopwise", "--scale", "smoke", "--results", str(results.parent), "run",
+        "continual_train", JOB,
     ]  # fmt: skip
     return subprocess.run(command, cwd=smoke.path, env=smoke.environment, capture_output=True, text=True)
 
@@ -42,7 +41,7 @@ def test_a_data_file_cut_short(smoke, results):
     path = results / "data" / "greek" / "train_images.npy"
     os.truncate(path, 1000)
     assert_one_line(train(smoke, results), 1, "greek/train_images.npy holds 1000 bytes", "run snakemake again")
-    assert not (results / "out.csv").exists()
+    assert not (results / "continual" / "train").exists()
 
 
 def test_a_corrupted_checkpoint(smoke, results):
@@ -55,7 +54,7 @@ def test_a_disk_that_fills_up(smoke, results):
     """A file-size limit stands for the full disk: writing fails half-way with an error of the system."""
     done = train(smoke, results, ("bash", "-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "limited"))
     assert_one_line(done, 1, "cannot write", "File too large")
-    assert not (results / "out.csv").exists()
+    assert not (results / "continual" / "train").exists()
     assert not list(results.rglob("*.part"))
 
 
@@ -65,7 +64,9 @@ def test_a_folder_that_cannot_be_written(smoke, results):
 
 
 def test_an_unknown_job_and_data_set(smoke, tmp_path):
-    done = smoke.flopwise("--scale", "smoke", "continual", "train", "a.csv", "b", "--job", "x/y", "--lineage", "c.json")
+    done = smoke.flopwise("--scale", "smoke", "run", "continual_train", "x/y")
     assert_one_line(done, 2, "train job 'x/y' does not exist at this scale; allowed are vit-xs-8/")
+    done = smoke.flopwise("--scale", "smoke", "run", "continual_trian")
+    assert_one_line(done, 2, "rule 'continual_trian' does not exist at this scale", "continual_train")
     done = smoke.flopwise("--scale", "smoke", "data", "describe", "digitz")
     assert_one_line(done, 2, "'digitz'", "did you mean digits")

@@ -142,40 +142,35 @@ def test_a_killed_job_goes_on_and_ends_with_the_same_bytes(tree, tmp_path):
     folder = tmp_path / "r" / "workstation"
     for part in ("data", "continual/base", "continual/streams"):
         shutil.copytree(made / part, folder / part)
-    command = [
-        sys.executable, "-m", "flopwise", "--scale", "workstation", "--results", str(tmp_path / "r"), 
-        "continual", "train", str(folder / "out.csv"), str(folder / "checkpoints"), "--job", JOB, "--lineage",
-        str(folder / "lineage.json"),
-    ]  # fmt: skip
+    own = ("--scale", "workstation", "--results", str(tmp_path / "r"))
+    command = [sys.executable, "-m", "flopwise", *own, "run", "continual_train", JOB]
     running = subprocess.Popen(command, cwd=tree.path, env=tree.environment)
-    while not list(folder.glob("state/train/**/state.json")):
+    while not list(folder.glob("state/continual_train/**/state.json")):
         assert running.poll() is None, "it ended before it could be killed"
         time.sleep(0.01)
     running.kill()
     assert running.wait() == -9
     done = tree.run(*command)
     assert done.returncode == 0, done.stderr
-    whole = made / "continual" / "train" / JOB
+    again, whole = (root / "continual" / "train" / JOB for root in (folder, made))
     for ending in RESULTS:
-        assert (folder / f"out.{ending}").read_bytes() == whole.with_suffix(f".{ending}").read_bytes()
-    counts = [
-        json.loads(path.read_text())[0]["replaced_images"] for path in (folder / "out.json", whole.with_suffix(".json"))
-    ]
+        assert again.with_suffix(f".{ending}").read_bytes() == whole.with_suffix(f".{ending}").read_bytes()
+    counts = [json.loads(path.with_suffix(".json").read_text())[0]["replaced_images"] for path in (again, whole)]
     assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize(
-    ("damage", "part", "message"),
+    ("damage", "job", "message"),
     [
         (
             lambda root: shutil.rmtree(root / "data" / "DTD"),
-            "dtd",
+            ("data_set", "dtd"),
             "holds neither the folder DTD nor the archive DTD.tar",
         ),
-        (lambda root: shutil.rmtree(root / "data" / "LAION400M"), "pool", "pool laion_400m"),
+        (lambda root: shutil.rmtree(root / "data" / "LAION400M"), ("data_pool", "pool"), "pool laion_400m"),
     ],
 )
-def test_a_missing_set_is_one_line_and_status_2(tmp_path, root, damage, part, message):
+def test_a_missing_set_is_one_line_and_status_2(tmp_path, root, damage, job, message):
     mine = tmp_path / "copies"
     shutil.copytree(root, mine)
     damage(mine)
@@ -184,8 +179,8 @@ def test_a_missing_set_is_one_line_and_status_2(tmp_path, root, damage, part, me
     listed = tree.flopwise("--scale", "workstation", "data", "missing")
     assert listed.returncode == 2
     assert len(listed.stdout.splitlines()) == 1
-    done = tree.flopwise("--scale", "workstation", "data", "build", part, str(tmp_path / "out"), "--lineage", "l.json")
+    done = tree.flopwise("--scale", "workstation", "--results", str(tmp_path / "out"), "run", *job)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert not (tmp_path / "out" / "card.json").exists()
+    assert not list(tmp_path.glob("out/**/card.json"))

@@ -79,14 +79,12 @@ def test_a_job_killed_three_times_ends_with_the_same_bytes(smoke):
     for part in ("data", "continual/base", "continual/streams"):
         shutil.copytree(smoke.path / RESULTS / part, results / part)
     out = results / "continual" / "train" / f"{JOB}.csv"
-    command = [
-        sys.executable, "-m", "flopwise", "--scale", "smoke", "--results", "results2", "continual", "train", str(out),
-        str(results / "continual" / "checkpoints" / JOB), "--job", JOB, "--lineage", str(results / "lineage.json"),
-    ]  # fmt: skip
+    own = ("--scale", "smoke", "--results", "results2")
+    command = [sys.executable, "-m", "flopwise", *own, "run", "continual_train", JOB]
     seen = []
     for _ in range(3):
         process = subprocess.Popen(command, cwd=smoke.path, env=smoke.environment)
-        seen.append(_wait_for_progress(results / "state" / "train" / JOB, seen, process))
+        seen.append(_wait_for_progress(results / "state" / "continual_train" / JOB, seen, process))
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not out.exists()
@@ -94,7 +92,8 @@ def test_a_job_killed_three_times_ends_with_the_same_bytes(smoke):
     done = subprocess.run(command, cwd=smoke.path, env=smoke.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == (smoke.path / RESULTS / "continual" / "train" / f"{JOB}.csv").read_bytes()
-    assert not (results / "state" / "train" / JOB).exists() or not list((results / "state" / "train" / JOB).iterdir())
+    state = results / "state" / "continual_train" / JOB
+    assert not state.exists() or not list(state.iterdir())
 
 
 def _wait_for_progress(state, seen, process):

@@ -18,7 +18,8 @@ rule continual_pretrain:
         **flow.resources("continual_pretrain"),
     params:
         flopwise=flow.command,
-        digest=flow.digest("continual_pretrain"),
+        settings=flow.settings_of("continual_pretrain"),
+        code=flow.code_of("continual_pretrain"),
     shell:
         "{params.flopwise} --threads {threads} run continual_pretrain {wildcards.model} > {log:q} 2>&1"
 
@@ -27,7 +28,6 @@ rule continual_start:
     """Score a model's initial weights on the full test sets and build its streams."""
     input:
         flow.reads("continual_start"),
-        base="<results>/continual/base/{model}",
     output:
         streams=flow.studies["continual"].streams("{model}"),
         scores="<results>/continual/start/{model}/zero_shot.csv",
@@ -43,7 +43,8 @@ rule continual_start:
         **flow.resources("continual_start"),
     params:
         flopwise=flow.command,
-        digest=flow.digest("continual_start"),
+        settings=flow.settings_of("continual_start"),
+        code=flow.code_of("continual_start"),
     shell:
         "{params.flopwise} --threads {threads} run continual_start {wildcards.model} > {log:q} 2>&1"
 
@@ -52,7 +53,6 @@ rule continual_train:
     """Run the trainings of one point of the grid (model, budget, mixture, method), evaluating after every task."""
     input:
         flow.reads("continual_train"),
-        base="<results>/continual/base/{model}",
     output:
         metrics="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.csv",
         chunks="<results>/continual/train/{model}/{budget}/{mixture}/{method}/{part}.chunks.csv",
@@ -74,7 +74,8 @@ rule continual_train:
         **flow.resources("continual_train"),
     params:
         flopwise=flow.command,
-        digest=flow.digest("continual_train"),
+        settings=flow.settings_of("continual_train"),
+        code=flow.code_of("continual_train"),
         job="{model}/{budget}/{mixture}/{method}/{part}",
     shell:
         "{params.flopwise} --threads {threads} run continual_train {params.job} > {log:q} 2>&1"
@@ -98,7 +99,8 @@ rule continual_tune:
         **flow.resources("continual_tune"),
     params:
         flopwise=flow.command,
-        digest=flow.digest("continual_tune"),
+        settings=flow.settings_of("continual_tune"),
+        code=flow.code_of("continual_tune"),
     shell:
         "{params.flopwise} --threads {threads} run continual_tune {wildcards.tuned} > {log:q} 2>&1"
 
@@ -121,7 +123,8 @@ rule continual_evaluate:
         **flow.resources("continual_evaluate"),
     params:
         flopwise=flow.command,
-        digest=flow.digest("continual_evaluate"),
+        settings=flow.settings_of("continual_evaluate"),
+        code=flow.code_of("continual_evaluate"),
         job="{model}/{part}",
     shell:
         "{params.flopwise} --threads {threads} run continual_evaluate {params.job} > {log:q} 2>&1"

@@ -15,6 +15,7 @@ rule cost_tables:
         runtime=30,
     params:
         flopwise=flow.command,
-        digest=flow.digest("cost_tables"),
+        settings=flow.settings_of("cost_tables"),
+        code=flow.code_of("cost_tables"),
     shell:
         "{params.flopwise} run cost_tables > {log:q} 2>&1"

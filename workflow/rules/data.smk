@@ -15,7 +15,8 @@ rule data_set:
         **flow.resources("data_set"),
     params:
         flopwise=flow.command,
-        digest=flow.digest("data_set"),
+        settings=flow.settings_of("data_set"),
+        code=flow.code_of("data_set"),
     shell:
         "{params.flopwise} run data_set {wildcards.dataset} > {log:q} 2>&1"
 
@@ -38,7 +39,8 @@ rule data_pool:
         **flow.resources("data_pool"),
     params:
         flopwise=flow.command,
-        digest=flow.digest("data_pool"),
+        settings=flow.settings_of("data_pool"),
+        code=flow.code_of("data_pool"),
     shell:
         "{params.flopwise} run data_pool {wildcards.pool} > {log:q} 2>&1"
 
@@ -60,6 +62,7 @@ rule data_material:
         **flow.resources("data_material"),
     params:
         flopwise=flow.command,
-        digest=flow.digest("data_material"),
+        settings=flow.settings_of("data_material"),
+        code=flow.code_of("data_material"),
     shell:
         "{params.flopwise} run data_material {wildcards.material} > {log:q} 2>&1"

@@ -16,7 +16,8 @@ for notebook in flow.notebooks:
         params:
             flopwise=flow.command,
             rule=f"{notebook.name}_figures",
-            digest=flow.digest(f"{notebook.name}_figures"),
+            settings=flow.settings_of(f"{notebook.name}_figures"),
+            code=flow.code_of(f"{notebook.name}_figures"),
         shell:
             "{params.flopwise} run {params.rule} > {log:q} 2>&1"
 
@@ -35,7 +36,8 @@ rule report:
         "../envs/flopwise.yaml"
     params:
         flopwise=flow.command,
-        digest=flow.digest("report"),
+        settings=flow.settings_of("report"),
+        code=flow.code_of("report"),
     shell:
         "{params.flopwise} run report > {log:q} 2>&1"
 
@@ -54,6 +56,7 @@ rule report_pdf:
         "../envs/flopwise.yaml"
     params:
         flopwise=flow.command,
-        digest=flow.digest("report_pdf"),
+        settings=flow.settings_of("report_pdf"),
+        code=flow.code_of("report_pdf"),
     shell:
         "{params.flopwise} run report_pdf > {log:q} 2>&1"

@@ -20,7 +20,8 @@ for study in flow.studies:
         params:
             flopwise=flow.command,
             rule=f"{study}_plan",
-            digest=flow.digest(f"{study}_plan"),
+            settings=flow.settings_of(f"{study}_plan"),
+            code=flow.code_of(f"{study}_plan"),
         shell:
             "{params.flopwise} run {params.rule} > {log:q} 2>&1"
 
@@ -41,7 +42,8 @@ for study in flow.studies:
         params:
             flopwise=flow.command,
             rule=f"{study}_collect",
-            digest=flow.digest(f"{study}_collect"),
+            settings=flow.settings_of(f"{study}_collect"),
+            code=flow.code_of(f"{study}_collect"),
         shell:
             "{params.flopwise} run {params.rule} > {log:q} 2>&1"
 
@@ -62,7 +64,8 @@ for study in flow.studies:
         params:
             flopwise=flow.command,
             rule=f"{study}_claims",
-            digest=flow.digest(f"{study}_claims"),
+            settings=flow.settings_of(f"{study}_claims"),
+            code=flow.code_of(f"{study}_claims"),
         shell:
             "{params.flopwise} run {params.rule} > {log:q} 2>&1"
 

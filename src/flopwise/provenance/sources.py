@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 VALUES = ("flopwise.config", "flopwise.provenance")
 
 
+@cache
 def _file(module: str) -> Path | None:
     path = PACKAGE.joinpath(*module.split(".")[1:])
     return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
@@ -27,11 +29,17 @@ def imported(path: Path) -> tuple[str, ...]:
     return tuple(name for name in names if name.split(".")[0] == "flopwise" and _file(name))
 
 
-def closure(*modules: str) -> list[Path]:
+@cache
+def closure(*modules: str) -> tuple[Path, ...]:
     """All files of this package that `modules` import, directly or through others, sorted; packages' `__init__`
     files included."""
+    return tuple(sorted({path for module in modules for path in _closure(module)}))
+
+
+@cache
+def _closure(module: str) -> frozenset[Path]:
     found: dict[str, Path] = {}
-    todo = list(modules)
+    todo = [module]
     while todo:
         module = todo.pop()
         if module in found or module.startswith(VALUES):
@@ -43,12 +51,18 @@ def closure(*modules: str) -> list[Path]:
         todo += imported(path)
         if "." in module:
             todo.append(module.rpartition(".")[0])
-    return sorted(set(found.values()))
+    return frozenset(found.values())
 
 
-def digest(files: list[Path]) -> str:
-    """Hash of the contents of `files`, of their names inside the package, and of nothing else."""
+def digest(files: Iterable[Path]) -> str:
+    """Hash of the contents of `files`, of their names without folders, and of nothing else."""
     total = hashlib.sha256()
     for path in files:
         total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
+
+
+@cache
+def code_digest(*modules: str) -> str:
+    """Hash of the closure of `modules`; read once in a process."""
+    return digest(closure(*modules))[:16]

@@ -460,10 +460,10 @@ def test_mistakes_in_a_preset_are_one_line(tmp_path, materials, message):
 
 
 def test_a_material_that_the_scale_does_not_make():
-    command = [sys.executable, "-m", "flopwise", "--scale", "paper", "data", "build", "clips", "a", "--lineage", "b"]
+    command = [sys.executable, "-m", "flopwise", "--scale", "paper", "run", "data_material", "clips"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "scale paper makes no material 'clips'" in done.stderr
+    assert "data_material has no job 'clips'; allowed are none" in done.stderr
 
 
 def test_import_is_light():

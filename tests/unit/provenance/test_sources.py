@@ -1,23 +1,30 @@
-from flopwise.provenance.sources import PACKAGE, closure, digest
-from flopwise.studies.continual.commands import modules
+"""Which files count as the code of a job."""
+
+from functools import cache
+
+from flopwise.config import load
+from flopwise.provenance.sources import PACKAGE, digest
+from flopwise.workflow import Workflow
 
 
-def names(verb: str, job: str = "") -> set[str]:
-    return {str(path.relative_to(PACKAGE)) for path in closure(*modules(verb, job))}
+@cache
+def names(name: str) -> set[str]:
+    job = Workflow(load(scale="laptop")).job("continual_train", name)
+    return {str(path.relative_to(PACKAGE)) for path in job.sources}
 
 
 def test_a_method_is_a_source_of_its_own_cells_only():
-    lora = names("train", "vit-s-8/f1/uniform/lora-r4/all")
-    lnfit = names("train", "vit-s-8/f1/uniform/lnfit/all")
+    lora = names("vit-s-8/f1/uniform/lora-r4/part0")
+    lnfit = names("vit-s-8/f1/uniform/lnfit/part0")
     assert "methods/continual/lora.py" in lora
     assert lora - lnfit == {"methods/continual/lora.py"}  # prices of the published table need all adapters
     assert lnfit - lora == {"methods/continual/lnfit.py"}
-    ema = names("train", "vit-s-8/f1/uniform/ema-merge/all")
+    ema = names("vit-s-8/f1/uniform/ema-merge/part0")
     assert ema - lora == {"methods/continual/merges.py", "methods/continual/full_ft.py"}
 
 
 def test_the_closure_follows_imports_inside_functions_and_leaves_settings_and_reports_out():
-    found = names("train", "vit-s-8/f1/uniform/full-ft/all")
+    found = names("vit-s-8/f1/uniform/full-ft/part0")
     assert {"studies/continual/train.py", "core/loop.py", "models/clip.py", "cost/flops.py"} <= found
     assert not [name for name in found if name.startswith(("config/", "report/", "provenance/"))]
     assert "cli.py" not in found

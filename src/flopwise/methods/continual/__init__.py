@@ -99,6 +99,7 @@ def _files() -> dict[str, tuple[str, bool]]:
     return found
 
 
+@cache
 def families() -> dict[str, bool]:
     """Name of every method (without its rank) -> whether it takes a rank."""
     return {name: ranked for name, (_, ranked) in _files().items()}
@@ -109,6 +110,7 @@ def modules() -> tuple[str, ...]:
     return tuple(sorted({f"{__name__}.{stem}" for stem, _ in _files().values()}))
 
 
+@cache
 def _parts(name: str) -> tuple[str, int | None]:
     """(name without rank, rank) of the method called `name`; raises `UserError` if there is none."""
     ranked = re.fullmatch(r"(.+)-r([1-9]\d*)", name)
@@ -124,6 +126,7 @@ def module_name(name: str) -> str:
     return f"{__name__}.{_files()[_parts(name)[0]][0]}"
 
 
+@cache
 def load(name: str) -> Method:
     """The method called `name` (published spelling, lower case with dashes)."""
     module = importlib.import_module(module_name(name))
@@ -135,6 +138,7 @@ def load(name: str) -> Method:
 TRUNKS = {"latest": "full-ft", "initial": "zs-merge", "all": "all-all", "unrolled": "unrolled-all"}
 
 
+@cache
 def trunk(name: str) -> str:
     """The method whose training a method shares: where only what is deployed differs, every task starts from the same
     weights. `full-ft` for all that just go on, `zs-merge` for all that start at theta_0, and so on; any other method,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from flopwise.config import Settings
 from flopwise.core.errors import UserError
@@ -22,7 +23,7 @@ class Study:
 
     name = STUDY
     verbs = ("plan", "pretrain", "start", "train", "tune", "evaluate", "collect", "claims")
-    wildcards = {
+    wildcards: ClassVar = {
         "pretrain": ("model",), "start": ("model",), "train": ("model", "budget", "mixture", "method", "part"),
         "tune": ("tuned",), "evaluate": ("model", "part"),
     }  # fmt: skip
@@ -144,7 +145,7 @@ class Study:
     def _run_pretrain(self, job: Job) -> dict:
         from flopwise.studies.continual.pretrain import pretrain_job
 
-        return pretrain_job(self.settings, job.name, job.outputs[0], job.state, job.sources_digest)
+        return pretrain_job(self.settings, job.name, job.outputs[0], job.state, job.code_digest)
 
     def _run_start(self, job: Job) -> None:
         import pandas
@@ -162,12 +163,12 @@ class Study:
         from flopwise.studies.continual.jobs import train_job
 
         table, checkpoints = job.outputs[0], job.outputs[-1]
-        return train_job(self.settings, job.name, table.with_suffix(""), checkpoints, job.state, job.sources_digest)
+        return train_job(self.settings, job.name, table.with_suffix(""), checkpoints, job.state, job.code_digest)
 
     def _run_tune(self, job: Job) -> dict:
         from flopwise.studies.continual.tune import tune_job
 
-        return tune_job(self.settings, job.name, job.outputs[0], job.state, job.sources_digest)
+        return tune_job(self.settings, job.name, job.outputs[0], job.state, job.code_digest)
 
     def _run_evaluate(self, job: Job) -> dict:
         from flopwise.studies.continual.jobs import evaluate_job
@@ -189,7 +190,7 @@ class Study:
     def _data(self, name: str) -> Path:
         return self.settings.results / "data" / name
 
-    @property
+    @cached_property
     def _sets(self) -> tuple[Path, ...]:
         data = self.settings.preset.data
         return tuple(map(self._data, (*data.adaptation, *data.evaluation)))

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from flopwise.studies.continual.commands import _check_inputs
 from typer.testing import CliRunner
 
 from flopwise.cli import app
@@ -16,7 +17,6 @@ from flopwise.data.streams import KINDS, PUBLISHED_RELEASES, class_of, entry, re
 from flopwise.data.world import WORLD
 from flopwise.models import clip
 from flopwise.studies.continual.start import StreamMaterial, build_stream, build_streams
-from flopwise.studies.continual.stream_commands import _check_inputs
 
 SETS = ("solids", "digits", "leaves")
 MODEL = "vit-xs-8"
