@@ -120,14 +120,17 @@ def audit(
 
 @app.command("config")
 def config_files(
-    check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 if they differ.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; print what differs, exit 1 if anything does.")
+    ] = False,
 ) -> None:
-    """Write the generated files: config/config.schema.json, config/README.md and the claims' lock."""
-    from flopwise.config.generate import write_generated
+    """Write the generated files: the schemas in config/schema/, config/README.md and the claims' locks."""
+    from flopwise.generate import write_generated
 
     stale = write_generated(check=check)
     if check and stale:
-        raise RunFailure(f"{', '.join(map(str, stale))} differ from the code; run `flopwise config`")
+        print("\n".join(stale.values()))
+        raise RunFailure(f"{', '.join(map(str, stale))} differ from the code; `flopwise config` writes them again")
 
 
 def _print(facts, as_json: bool, text) -> None:

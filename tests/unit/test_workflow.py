@@ -5,12 +5,12 @@ from collections import Counter
 import pytest
 
 from flopwise.config import load
-from flopwise.config.models import SCALES
+from flopwise.config.load import scales
 from flopwise.core.errors import UserError
 from flopwise.workflow import Workflow
 
 
-@pytest.fixture(scope="module", params=SCALES)
+@pytest.fixture(scope="module", params=scales())
 def flow(request) -> Workflow:
     return Workflow(load(scale=request.param))
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from flopwise.config.models import SCALES
+from flopwise.config.load import scales
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scale", scales())
 def test_dry_run_works_at_every_scale(tree, scale):
     done = tree.snakemake("--dry-run", "--quiet", "all", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -58,17 +58,17 @@ def retrieval_sets(data) -> None:
 
 def shrink(tree, root) -> None:
     """Let the scale `workstation` of a tree name the small copies and finish in seconds."""
-    path = tree.path / "config" / "scales" / "workstation.yaml"
-    preset = yaml.safe_load(path.read_text())
-    preset["data"] |= {"adaptation": ADAPTATION, "evaluation": EVALUATION, "allow_subset": True}
-    study = preset["continual"]
+    folder = tree.path / "config" / "scales" / "workstation"
+    scale, study = (yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("scale", "continual"))
+    scale["data"] |= {"adaptation": ADAPTATION, "evaluation": EVALUATION, "allow_subset": True}
     study |= {
         "defaults": {"model": "vit-xs-8", "horizon": "t2"}, "models": {"vit-xs-8": {"pretrained": "random"}},
         "horizons": {"t2": 2}, "budget_gflops": 24, "rounding": "within", "batch_size": 16, "learning_rate": 1.0e-3,
         "tuning": {}, "runs_per_job": 0, "checkpoint_every_steps": 5, "job": {"threads": 1},
-        "experiments": {"headline": {"title": "t", "seeds": 1, "evaluate": "steps", "method": ["full-ft", "lnfit"]}},
+        "experiments": {"methods": {"seeds": 1, "evaluate": "steps", "method": ["full-ft", "lnfit"]}},
     }  # fmt: skip
-    path.write_text(yaml.safe_dump(preset, sort_keys=False))
+    for name, content in {"scale": scale, "continual": study}.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     config = {"data_root": str(root / "data"), "weights_root": str(root / "weights")}
     (tree.path / "config" / "config.yaml").write_text(yaml.safe_dump(config))
 

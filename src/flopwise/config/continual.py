@@ -5,7 +5,9 @@ from typing import Literal
 
 from pydantic import field_validator, model_validator
 
-from flopwise.config.fields import Slug, Strict, setting
+from flopwise.config.data import DataConfig
+from flopwise.config.fields import Slug, Strict, check_known, setting, table_of
+from flopwise.config.grids import Runs, flat, models
 
 
 class BaseModelConfig(Strict):
@@ -49,42 +51,32 @@ class Recipe(Strict):
 class Axes(Strict):
     """One point of the continual study's grid."""
 
-    model: Slug = setting(..., "model scale, a key of `models`", "official code")
-    budget: Slug = setting("f1", "compute budget, a key of `budgets`", "official code")
-    mixture: Slug = setting("uniform", "data mixture, a key of `mixtures`", "official code")
+    model: Slug = setting(..., "model scale", "official code", table="models")
+    budget: Slug = setting("f1", "compute budget", "official code", table="budgets")
+    mixture: Slug = setting("uniform", "data mixture", "official code", table="mixtures")
     method: Slug = setting("full-ft", "update method", "official code")
     merge: Slug = setting("interpolation", "how a method that merges combines weights", "official code")
     stream: Slug = setting("random", "order in which classes arrive", "official code")
     schedule: Slug = setting("cosine", "learning-rate schedule", "official code")
-    rate: Slug = setting("lr1", "peak learning rate, a key of `rates`", "official code")
-    temperature: Slug = setting("learned", "temperature of the loss, a key of `temperatures`", "official code")
-    pool: Slug = setting("pool", "pre-training pool that is replayed, a key of `data.pools`", "official code")
-    horizon: Slug = setting("t20", "number of update steps, a key of `horizons`", "official code")
+    rate: Slug = setting("lr1", "peak learning rate", "official code", table="rates")
+    temperature: Slug = setting("learned", "temperature of the loss", "official code", table="temperatures")
+    pool: Slug = setting("pool", "pre-training pool that is replayed, one of the scale's", "official code")
+    horizon: Slug = setting("t20", "number of update steps", "official code", table="horizons")
     recipe: Slug = setting(
-        "mended", "what decays and whether the temperature is bounded, a key of `recipes`", "our choice"
+        "mended", "what decays and whether the temperature is bounded", "our choice", table="recipes"
     )
 
 
-class Experiment(Strict):
-    """A grid: the product of the listed values, every other axis at its default."""
+class ContinualRuns(Runs):
+    """What a grid of the continual study says besides the values of its axes."""
 
-    title: str = setting(..., "what the experiment asks", "our choice")
-    seeds: int = setting(..., "runs per point; a seed varies stream, batches and adapters", "our choice", ge=1, le=100)
     evaluate: Literal["final", "tasks", "steps"] = setting(
         "tasks", "evaluated after the stream only, after each task, or inside tasks too", "our choice"
     )
-    model: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    budget: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    mixture: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    method: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    merge: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    stream: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    schedule: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    rate: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    temperature: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    pool: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    horizon: tuple[Slug, ...] = setting((), "values of the axis", "official code")
-    recipe: tuple[Slug, ...] = setting((), "values of the axis", "our choice")
+
+
+TABLE_OF = {axis: table_of(field) for axis, field in Axes.model_fields.items() if table_of(field)}
+Grid, Choice, Experiment = models(Axes, ContinualRuns)
 
 
 class Tuning(Strict):
@@ -144,71 +136,23 @@ class JobConfig(Strict):
     minutes: int = setting(240, "time of a train job; a job that failed asks for as much again", "our choice", ge=1)
 
 
-class ContinualConfig(Strict):
-    """The continual study at one scale."""
+class Tables(Strict):
+    """What the names on some axes stand for."""
 
-    defaults: Axes = setting(..., "the point that every experiment varies", "our choice")
-    models: dict[Slug, BaseModelConfig] = setting(..., "models by name", "official code", min_length=1)
-    budget_gflops: float = setting(
-        ..., "total budget F of a stream in GFLOPs", "derived from the published cost table", gt=0
-    )
-    budgets: dict[Slug, Budget] = setting({"f1": Budget()}, "budgets by name", "our choice")
-    rounding: Literal["within", "published"] = setting(
-        "within",
-        "`within`: a stream never costs more than its budget, tasks differ by at most one step; `published`: every task "
-        "has round(F / T / cost of a step) steps",
-        "derived from the published cost table",
-    )
-    prices: Literal["published", "tensors"] = setting(
-        "published",
-        "cost of a step. `published`: as `flopwise cost table`, FLOPs with what fused attention recomputes, peak memory as "
-        "the device's driver shows it; `tensors`: FLOPs without recomputation, memory of the tensors alone, for models so "
-        "small that the CUDA runtime's 1.3 GiB would hide them",
-        "derived from the published cost table",
-    )
+    budgets: dict[Slug, Budget] = setting({}, "budgets by name", "our choice")
     mixtures: dict[Slug, tuple[float, float, float]] = setting(
-        ..., "shares (pre-training, update, buffer) by name; they sum to 1", "official code"
+        {}, "shares (pre-training, update, buffer) by name; they sum to 1", "official code"
     )
     horizons: dict[Slug, int | Literal["sets"]] = setting(
-        {"t20": 20}, "update steps T of a stream by name; `sets`: a task per data set", "official code"
+        {}, "update steps T of a stream by name; `sets`: a task per data set", "official code"
     )
-    rates: dict[Slug, float] = setting({"lr1": 1.0}, "multiples of `learning_rate` by name", "our choice")
+    rates: dict[Slug, float] = setting({}, "multiples of `learning_rate` by name", "our choice")
     temperatures: dict[Slug, float | None] = setting(
-        {"learned": None}, "fixed temperatures of the loss by name; none: learned", "official code"
+        {}, "fixed temperatures of the loss by name; none: learned", "official code"
     )
     recipes: dict[Slug, Recipe] = setting(
-        {"mended": Recipe(decay="matrices", clamp=True), "as-released": Recipe(decay="all", clamp=False)},
-        "training recipes by name; `as-released` is that of the official code",
-        "our choice",
+        {}, "training recipes by name; `as-released` is that of the official code", "our choice"
     )
-    fisher_samples: int = setting(
-        50_000, "samples of EWC's Fisher pass at the end of a task, rounded up to batches", "official code", ge=1
-    )
-    performance_score: Literal["similarity", "accuracy"] = setting(
-        "similarity",
-        "what the performance stream sorts by, per class: cosine of image and caption, or top-1",
-        "our choice",
-    )
-    batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
-    precision: Literal["fp32", "fp16", "bf16"] = setting(
-        "fp32",
-        "of the matrix products: `fp16` (with dynamic loss scaling) on a GPU only, on a CPU it is fp32; `bf16` on both",
-        "official code: fp16",
-    )
-    job: JobConfig = setting(JobConfig(), "what a job asks for", "our choice")
-    learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
-    weight_decay: float = setting(0.2, "AdamW's decoupled weight decay; the recipe says of what", "official code", ge=0)
-    clip_norm: float = setting(1.0, "global gradient norm is clipped to this", "official code", gt=0)
-    evaluation: EvaluationConfig = setting(EvaluationConfig(), "evaluation while streaming", "official code")
-    experiments: dict[Slug, Experiment] = setting(
-        ..., "the grids by name; `<name>-more` is drawn with `<name>`", "our choice", min_length=1
-    )
-    tuning: Tuning = setting(Tuning(), "trials on validation data", "our choice")
-    runs_per_job: int = setting(0, "trainings in one job; 0: all of a point", "our choice", ge=0)
-    jobs_per_evaluation: int = setting(
-        1, "train jobs whose final weights one job scores; 0: all of a model", "our choice", ge=0
-    )
-    checkpoint_every_steps: int = setting(200, "steps between saved states inside a task", "our choice", ge=1)
 
     @field_validator("rates", "temperatures", "horizons")
     @classmethod
@@ -230,60 +174,151 @@ class ContinualConfig(Strict):
                 )
         return mixtures
 
-    @model_validator(mode="after")
-    def _axes_exist(self):
-        from flopwise.core.schedules import SCHEDULES
-        from flopwise.data.streams import KINDS
-        from flopwise.methods.deployment import check
-        from flopwise.methods.merging.names import MERGES
 
-        allowed = {
-            "model": tuple(self.models), "budget": tuple(self.budgets), "mixture": tuple(self.mixtures),
-            "merge": tuple(MERGES), "stream": KINDS, "schedule": tuple(SCHEDULES), "rate": tuple(self.rates),
-            "temperature": tuple(self.temperatures), "horizon": tuple(self.horizons), "recipe": tuple(self.recipes),
-        }  # fmt: skip
-        points = {f"experiments.{name}": experiment for name, experiment in self.experiments.items()}
+class ContinualExperiments(Tables):
+    """config/experiments/continual.yaml: the names on the axes and every experiment in full."""
+
+    experiments: dict[Slug, Experiment] = setting(..., "experiments by name", "our choice", min_length=1)
+
+    @model_validator(mode="after")
+    def _values_exist(self):
+        default = {axis: (field.default,) for axis, field in Axes.model_fields.items() if not field.is_required()}
+        _check_experiments(self, default)
+        return self
+
+
+class ContinualPreset(Tables):
+    """config/scales/<scale>/continual.yaml: the continual study at one scale. Names on axes add to those of the experiments'
+    file."""
+
+    defaults: Axes = setting(..., "the point that every experiment varies", "our choice")
+    models: dict[Slug, BaseModelConfig] = setting(..., "models by name", "official code", min_length=1)
+    budget_gflops: float = setting(
+        ..., "total budget F of a stream in GFLOPs", "derived from the published cost table", gt=0
+    )
+    rounding: Literal["within", "published"] = setting(
+        "within",
+        "`within`: a stream never costs more than its budget, tasks differ by at most one step; `published`: every task "
+        "has round(F / T / cost of a step) steps",
+        "derived from the published cost table",
+    )
+    prices: Literal["published", "tensors"] = setting(
+        "published",
+        "cost of a step. `published`: as `flopwise cost table`, FLOPs with what fused attention recomputes, peak memory as "
+        "the device's driver shows it; `tensors`: FLOPs without recomputation, memory of the tensors alone, for models so "
+        "small that the CUDA runtime's 1.3 GiB would hide them",
+        "derived from the published cost table",
+    )
+    fisher_samples: int = setting(
+        50_000, "samples of EWC's Fisher pass at the end of a task, rounded up to batches", "official code", ge=1
+    )
+    performance_score: Literal["similarity", "accuracy"] = setting(
+        "similarity",
+        "what the performance stream sorts by, per class: cosine of image and caption, or top-1",
+        "our choice",
+    )
+    batch_size: int = setting(512, "samples per batch b", "official code", ge=2)
+    precision: Literal["fp32", "fp16", "bf16"] = setting(
+        "fp32",
+        "of the matrix products: `fp16` (with dynamic loss scaling) on a GPU only, on a CPU it is fp32; `bf16` on both",
+        "official code: fp16",
+    )
+    job: JobConfig = setting(JobConfig(), "what a job asks for", "our choice")
+    learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
+    weight_decay: float = setting(0.2, "AdamW's decoupled weight decay; the recipe says of what", "official code", ge=0)
+    clip_norm: float = setting(1.0, "global gradient norm is clipped to this", "official code", gt=0)
+    evaluation: EvaluationConfig = setting(EvaluationConfig(), "evaluation while streaming", "official code")
+    experiments: dict[Slug, Choice] = setting(
+        ..., "the experiments that run here, in this order, and what of each", "our choice", min_length=1
+    )
+    tuning: Tuning = setting(Tuning(), "trials on validation data", "our choice")
+    runs_per_job: int = setting(0, "trainings in one job; 0: all of a point", "our choice", ge=0)
+    jobs_per_evaluation: int = setting(
+        1, "train jobs whose final weights one job scores; 0: all of a model", "our choice", ge=0
+    )
+    checkpoint_every_steps: int = setting(200, "steps between saved states inside a task", "our choice", ge=1)
+
+
+class ContinualConfig(ContinualPreset):
+    """The continual study at one scale, with the grids that it chose."""
+
+    experiments: dict[Slug, Experiment] = setting(..., "experiments by name, every axis listed", "our choice")
+
+    def used(self, axis: str) -> list[str]:
+        """Names on an axis that some experiment lists, in the order of their table."""
+        used = {
+            name
+            for experiment in self.experiments.values()
+            for grid in experiment.grids
+            for name in getattr(grid, axis)
+        }
+        return [name for name in getattr(self, TABLE_OF[axis]) if name in used]
+
+    def seeds(self) -> list[int]:
+        """Numbers of seeds that some grid has, small to large."""
+        return sorted({grid.seeds for experiment in self.experiments.values() for grid in experiment.grids})
+
+    @model_validator(mode="after")
+    def _names_exist(self):
         if self.tuning.rate and 1.0 not in [self.rates.get(name) for name in self.tuning.rate]:
             raise ValueError(
                 f"tuning.rate is {list(self.tuning.rate)}; the base rate (a multiple of 1) must be among them"
             )
-        tuned = Axes(**self.defaults.model_dump()).model_copy(
-            update={"method": self.tuning.method or (self.defaults.method,), "rate": self.tuning.rate}
-        )
-        for where, point in {"defaults": self.defaults, **points, "tuning": tuned}.items():
-            for axis, names in allowed.items():
-                value = getattr(point, axis)
-                for given in (value,) if isinstance(value, str) else value:
-                    if given not in names:
-                        raise ValueError(f"{where}.{axis} is {given!r}; allowed are {', '.join(names)}")
-            methods = (point.method,) if isinstance(point.method, str) else point.method or (self.defaults.method,)
-            merges = (point.merge,) if isinstance(point.merge, str) else point.merge or (self.defaults.merge,)
-            for method, merge in product(methods, merges):
-                check(method, merge)
-            self._check_temperatures(where, methods, point.temperature or self.defaults.temperature)
+        default, names = {axis: (name,) for axis, name in self.defaults}, {"model": tuple(self.models)}
+        tuned = {"method": self.tuning.method, "rate": self.tuning.rate}
+        for where, grid in {"defaults": {}, "tuning": {axis: value for axis, value in tuned.items() if value}}.items():
+            _check_grid(where, default | grid, self, names)
+        _check_experiments(self, default, names)
         return self
 
-    def _check_temperatures(self, where: str, methods: tuple[str, ...], given) -> None:
-        from flopwise.methods.continual import load
-
-        fixed = [t for t in ((given,) if isinstance(given, str) else given) if self.temperatures[t] is not None]
-        for method in methods:
-            if fixed and load(method).learned_temperature:
-                raise ValueError(
-                    f"{where}: method {method!r} needs a learned temperature, not {fixed[0]!r}, a fixed one"
-                )
-
-    @model_validator(mode="after")
-    def _per_set_streams(self):
-        """A task per data set makes sense where the classes of a set come one after another."""
+    def check(self, data: DataConfig) -> None:
+        """Raise ValueError where the scale's data lack what the study needs."""
+        for kind in ("adaptation", "evaluation"):
+            if not getattr(data, kind):
+                raise ValueError(f"data.{kind} is empty; the study continual needs at least one data set there")
+        if "pool" not in data.pools:
+            raise ValueError(
+                f"data.pools are {', '.join(data.pools)}; one, on which models start, must be called 'pool'"
+            )
+        check_known("continual.defaults.pool", (self.defaults.pool,), tuple(data.pools))
         for name, experiment in self.experiments.items():
-            horizons = experiment.horizon or (self.defaults.horizon,)
-            streams = experiment.stream or (self.defaults.stream,)
-            cut = [horizon for horizon in horizons if self.horizons[horizon] == "sets"]
-            other = [stream for stream in streams if not stream.startswith("dataset-incremental")]
-            if cut and other:
-                raise ValueError(
-                    f"experiments.{name}: horizon {cut[0]!r} cuts at every new data set and needs stream dataset-incremental, "
-                    f"not {other[0]}"
-                )
-        return self
+            for grid in flat(experiment):
+                check_known(f"continual.experiments.{name}.pool", grid.get("pool", ()), tuple(data.pools))
+
+
+def _check_experiments(tables: Tables, default: dict, more: dict | None = None) -> None:
+    for name, experiment in tables.experiments.items():
+        for grid in flat(experiment):
+            _check_grid(
+                f"experiments.{name}", default | {axis: names for axis, names in grid.items() if names}, tables, more
+            )
+
+
+def _check_grid(where: str, grid: dict, tables: Tables, more: dict[str, tuple[str, ...]] | None = None) -> None:
+    """Raise ValueError for a name that does not exist, in code, in `tables` or in `more`, and for a combination that makes
+    no sense."""
+    from flopwise.core.schedules import SCHEDULES
+    from flopwise.data.streams import KINDS
+    from flopwise.methods.continual import load
+    from flopwise.methods.deployment import check
+    from flopwise.methods.merging.names import MERGES
+
+    code = {"merge": tuple(MERGES), "stream": KINDS, "schedule": tuple(SCHEDULES)}
+    named = {axis: tuple(getattr(tables, table)) for axis, table in TABLE_OF.items() if table in Tables.model_fields}
+    for axis, names in (code | named | (more or {})).items():
+        check_known(f"{where}.{axis}", grid[axis], names)
+    for method, merge in product(grid["method"], grid["merge"]):
+        check(method, merge)
+    fixed = [name for name in grid["temperature"] if tables.temperatures[name] is not None]
+    for method in grid["method"] if fixed else ():
+        if load(method).learned_temperature:
+            raise ValueError(f"{where}: method {method!r} needs a learned temperature, not {fixed[0]!r}, a fixed one")
+    cut = [name for name in grid["horizon"] if tables.horizons[name] == "sets"]
+    other = [stream for stream in grid["stream"] if not stream.startswith("dataset-incremental")]
+    if cut and other:  # a task per data set makes sense where the classes of a set come one after another
+        raise ValueError(
+            f"{where}: horizon {cut[0]!r} cuts at every new data set and needs stream dataset-incremental, not {other[0]}"
+        )
+
+
+PRESET, CONFIG, EXPERIMENTS = ContinualPreset, ContinualConfig, ContinualExperiments

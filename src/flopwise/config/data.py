@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from flopwise.config.fields import Slug, Strict, setting
+from flopwise.config.fields import Slug, Strict, check_known, setting
+
+ALL = "`[all]`: every set of this role in the catalogue or the embedded world"
 
 
 class PoolConfig(Strict):
@@ -22,9 +24,7 @@ class PoolConfig(Strict):
     def _known(cls, families):
         from flopwise.data.world import POOL_FAMILIES
 
-        for family in families:
-            if family not in POOL_FAMILIES:
-                raise ValueError(f"names {family!r}; allowed are {', '.join(POOL_FAMILIES)}")
+        check_known("a name", families, POOL_FAMILIES)
         return families
 
 
@@ -34,10 +34,8 @@ class DataConfig(Strict):
     kind: Literal["embedded", "catalogue"] = setting(
         "embedded", "made here (`embedded`) or read from a user's copies (`catalogue`)", "our choice"
     )
-    adaptation: tuple[str, ...] = setting(..., "names of the data sets that stream in", "official code", min_length=1)
-    evaluation: tuple[str, ...] = setting(
-        ..., "names of the data sets only evaluated on", "official code", min_length=1
-    )
+    adaptation: tuple[str, ...] = setting((), f"names of the data sets that stream in; {ALL}", "official code")
+    evaluation: tuple[str, ...] = setting((), f"names of the data sets only evaluated on; {ALL}", "official code")
     allow_subset: bool = setting(
         False,
         "a copy with fewer images or classes than the catalogue says is read, with a warning in its card",
@@ -45,22 +43,32 @@ class DataConfig(Strict):
     )
     train_per_class: int = setting(40, "training images per class (embedded)", "our choice", ge=2, le=10_000)
     test_per_class: int = setting(20, "test images per class (embedded)", "our choice", ge=2, le=10_000)
-    pools: dict[Slug, PoolConfig] = setting(
-        ...,
-        "pre-training pools by name; initial models are trained on the one called `pool`",
-        "our choice",
-    )
+    pools: dict[Slug, PoolConfig] = setting({}, "pre-training pools by name", "our choice")
     materials: dict[Slug, dict[str, Annotated[int, Field(ge=1)]]] = setting(
         {}, "material for the other studies (embedded): samples of each split, by name", "our choice"
     )
+
+    @field_validator("adaptation", "evaluation")
+    @classmethod
+    def _all_of_a_role(cls, names, info):
+        if names != ("all",):
+            return names
+        if info.data["kind"] == "embedded":
+            from flopwise.data.world import WORLD
+
+            sets = WORLD.values()
+        else:
+            from flopwise.data.catalogue import catalogue
+
+            sets = [row for row in catalogue().values() if row.streams]
+        return tuple(row.name for row in sets if row.role == info.field_name)
 
     @model_validator(mode="after")
     def _materials_exist(self):
         from flopwise.data.materials import MATERIALS
 
+        check_known("a material", self.materials, MATERIALS)
         for name, sizes in self.materials.items():
-            if name not in MATERIALS:
-                raise ValueError(f"material {name!r} does not exist; allowed are {', '.join(MATERIALS)}")
             splits = tuple(MATERIALS[name].sizes)
             if sorted(sizes) != sorted(splits):
                 raise ValueError(f"material {name!r} has splits {', '.join(sizes)}; needed are {', '.join(splits)}")
@@ -80,6 +88,4 @@ class DataConfig(Strict):
         twice = [name for name in self.adaptation if name in self.evaluation or self.adaptation.count(name) > 1]
         if twice:
             raise ValueError(f"data set {twice[0]!r} is listed twice; a set is for adaptation or for evaluation, once")
-        if "pool" not in self.pools:
-            raise ValueError(f"pools are {', '.join(self.pools)}; one must be called 'pool'")
         return self

@@ -1,8 +1,11 @@
 """Building blocks of the typed configuration: strict models whose every field says what it is and where it comes from."""
 
+import difflib
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class Strict(BaseModel):
@@ -11,10 +14,28 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-def setting(default, description: str, source: str, **bounds):
+def setting(default, description: str, source: str, *, table: str | None = None, **bounds):
     """A configuration field: default (`...` where required), description, source (a paper, `official code`,
-    `our choice`) and bounds."""
-    return Field(default, description=description, json_schema_extra={"source": source}, **bounds)
+    `our choice`), bounds, and for a field that holds a name the `table` in which it is a key."""
+    facts = {"source": source} | ({"table": table} if table else {})
+    return Field(default, description=description, json_schema_extra=facts, **bounds)
+
+
+def source_of(field: FieldInfo) -> str:
+    return (field.json_schema_extra or {}).get("source", "")
+
+
+def table_of(field: FieldInfo) -> str | None:
+    return (field.json_schema_extra or {}).get("table")
+
+
+def check_known(where: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise ValueError for the first name that is not allowed; `where` is the path of its key."""
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(f"{where} is {name!r}{hint}; allowed are {', '.join(dict.fromkeys(allowed))}")
 
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]

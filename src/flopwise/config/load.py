@@ -2,17 +2,18 @@
 allowed."""
 
 import difflib
-import os
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from flopwise.config.models import SCALES, Config, Scale
+from flopwise.config.files import ROOT, read_yaml, scale_file, scales
+from flopwise.config.grids import composed
+from flopwise.config.models import STUDIES, Config, Scale
 from flopwise.core.errors import UserError
 
-ROOT = Path(os.environ.get("FLOPWISE_ROOT", Path(__file__).resolve().parents[3]))
+__all__ = ["ROOT", "Settings", "load", "merged", "read_yaml", "scales", "validated"]
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,6 @@ class Settings:
         return Path(self.config.results) / self.config.scale
 
 
-def read_yaml(path: Path) -> dict:
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} must hold keys and values, not {type(value).__name__}")
-    return value
-
-
 def merged(base: dict, changes: dict) -> dict:
     """`base` with the values of `changes`, nested dicts merged key by key."""
     result = dict(base)
@@ -50,7 +39,7 @@ def merged(base: dict, changes: dict) -> dict:
 
 def _explain(error: dict, where: str, model: type[BaseModel]) -> str:
     """One line for one of pydantic's errors."""
-    path = ".".join(str(part) for part in error["loc"]) or "(whole file)"
+    path = ".".join(str(part) for part in error["loc"])
     kind, given = error["type"], error.get("input")
     if kind == "extra_forbidden":
         for part in error["loc"][:-1]:
@@ -62,15 +51,13 @@ def _explain(error: dict, where: str, model: type[BaseModel]) -> str:
         return f"{where}: unknown key {path!r}{hint}; allowed here are {', '.join(known)}"
     message = error["msg"].removeprefix("Value error, ")
     if kind == "value_error":
-        return f"{where}: {path}: {message}"
+        return f"{where}: {path}: {message}" if path else f"{where}: {message}"
     if kind == "missing":
         return f"{where}: key {path!r} is missing"
-    return f"{where}: {path} is {given!r}; allowed: {message[0].lower()}{message[1:]}"
+    return f"{where}: {path or 'the whole'} is {given!r}; allowed: {message[0].lower()}{message[1:]}"
 
 
 def _models(annotation):
-    import typing
-
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in typing.get_args(annotation):
@@ -78,20 +65,57 @@ def _models(annotation):
 
 
 def validated(model: type[BaseModel], value: dict, where: str):
+    """`value` as `model`. Raises UserError, one line, for the first mistake."""
+    return _explained(lambda: model.model_validate(value), where, model)
+
+
+def _explained(make, where: str, model: type[BaseModel]):
     try:
-        return model.model_validate(value)
+        return make()
     except ValidationError as error:
         raise UserError(_explain(error.errors()[0], where, model)) from None
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
 def load(file: Path | str | None = None, **changes) -> Settings:
     """Settings from `config/config.yaml` (or `file`), `changes` (for example `scale="smoke"`) on top."""
     path = Path(file) if file else ROOT / "config" / "config.yaml"
     raw = merged(read_yaml(path), {key: value for key, value in changes.items() if value is not None})
-    if raw.get("scale", "laptop") not in SCALES:
-        raise UserError(f"scale {raw['scale']!r} does not exist; allowed are {', '.join(SCALES)}")
     config = validated(Config, raw, str(path))
-    preset_path = ROOT / "config" / "scales" / f"{config.scale}.yaml"
-    where = f"{preset_path.relative_to(ROOT)}" + (f" with the overrides of {path}" if config.overrides else "")
-    preset = validated(Scale, merged(read_yaml(preset_path), config.overrides), where)
-    return Settings(config, preset)
+    if config.scale not in (allowed := scales()):
+        raise UserError(f"scale {config.scale!r} does not exist; allowed are {', '.join(allowed)}")
+    return Settings(config, _preset(config.scale, config.overrides, path))
+
+
+def _preset(scale: str, overrides: dict, user: Path) -> Scale:
+    """The scale and its studies, each file validated by itself, so that a mistake is found where it was written."""
+    own = {name: value for name, value in overrides.items() if name not in STUDIES}
+    where = _where(scale_file(scale), "overrides" if own else "", user)
+    values = merged(read_yaml(scale_file(scale)), own)
+    for name, module in STUDIES.items():
+        file, changes = scale_file(scale, name), overrides.get(name, {})
+        if name in values:
+            raise UserError(f"{where}: key {name!r} belongs into a file of its own, {name}.yaml")
+        if file.is_file():
+            if not isinstance(changes, dict):
+                raise UserError(f"{user}: overrides.{name} is {changes!r}; allowed: keys and values of {name}.yaml")
+            source = _where(file, f"overrides.{name}" if changes else "", user)
+            values[name] = _section(module, name, merged(read_yaml(file), changes), source)
+        elif changes:
+            raise UserError(f"{user}: overrides.{name}: scale {scale!r} does not run the study {name}")
+    return validated(Scale, values, where)
+
+
+def _section(module, name: str, value: dict, where: str) -> BaseModel:
+    """A study at this scale: what its preset chooses of the study's experiments. The names on the axes stand beside these;
+    a preset may add some."""
+    file = ROOT / "config" / "experiments" / f"{name}.yaml"
+    raw = read_yaml(file)
+    full = validated(module.EXPERIMENTS, raw, _where(file))
+    preset = validated(module.PRESET, merged(raw | {"experiments": {}}, value), where)
+    return _explained(lambda: composed(module.CONFIG, full.experiments, preset), where, module.CONFIG)
+
+
+def _where(file: Path, changed: str = "", user: Path | None = None) -> str:
+    return f"{file.relative_to(ROOT)}" + (f" with {changed} of {user}" if changed else "")

@@ -1,15 +1,17 @@
-"""The typed configuration: what a user may set, and what a scale preset holds."""
+"""The typed configuration: what a user may set, and what a scale holds. A study's section comes from config/<study>.py."""
 
 import re
+from importlib import import_module
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import create_model, field_validator, model_validator
 
-from flopwise.config.continual import ContinualConfig
 from flopwise.config.data import DataConfig
-from flopwise.config.fields import Strict, setting
+from flopwise.config.fields import Slug, Strict, check_known, setting
+from flopwise.config.files import scales
+from flopwise.studies import NAMES
 
-SCALES = ("smoke", "laptop", "evening", "workstation", "paper")
+STUDIES = {name: import_module(f"flopwise.config.{name}") for name in NAMES}  # study -> module with its CONFIG
 
 
 class CostConfig(Strict):
@@ -20,9 +22,8 @@ class CostConfig(Strict):
     checked_models: int = setting(
         12, "models per library whose published profile is checked", "our choice", ge=1, le=75
     )
-
-    priced_scales: tuple[Literal[SCALES], ...] = setting(
-        SCALES, "scales that the report prices; the larger ones take a minute to count", "our choice"
+    priced_scales: tuple[Slug, ...] = setting(
+        (), "scales that the report prices, none given: all; the larger ones take a minute to count", "our choice"
     )
 
     @field_validator("device")
@@ -30,42 +31,62 @@ class CostConfig(Strict):
     def _known(cls, device):
         from flopwise.cost.devices import DEVICES
 
-        if device not in DEVICES:
-            raise ValueError(f"device {device!r} is not known; allowed are {', '.join(DEVICES)}")
+        check_known("the device", [device], DEVICES)
         return device
 
+    @field_validator("priced_scales")
+    @classmethod
+    def _exist(cls, given):
+        check_known("a name", given, scales())
+        return given or scales()
 
-class Ledger(Strict):
-    """Core-seconds that a scale may spend, by study; what was used is printed beside it."""
 
-    continual: float = setting(..., "the continual study", "our choice", gt=0)
-    other: float = setting(..., "data, notebooks and the report", "our choice", gt=0)
+Ledger = create_model(
+    "Ledger",
+    __base__=Strict,
+    __doc__="Core-seconds that a scale may spend, by study; what was used is printed beside it.",
+    **{name: (float | None, setting(None, f"the study {name}", "our choice", gt=0)) for name in NAMES},
+    other=(float, setting(..., "data, notebooks and the report", "our choice", gt=0)),
+)
 
 
-class Scale(Strict):
-    """A scale preset: everything that differs between a laptop and a cluster."""
+class ScaleFile(Strict):
+    """config/scales/<scale>/scale.yaml: what differs between a laptop and a cluster. Each study has a file beside it."""
 
     title: str = setting(..., "hardware and time it assumes", "our choice")
     max_core_seconds: Ledger = setting(..., "what the scale may spend", "our choice")
     data: DataConfig = setting(..., "data sets", "official code")
-    continual: ContinualConfig = setting(..., "the continual study", "arXiv 2408.14471")
     cost: CostConfig = setting(CostConfig(), "prices", "our choice")
 
+
+class _Scale(ScaleFile):
     @model_validator(mode="after")
-    def _pools_exist(self):
-        study = self.continual
-        points = {"defaults": study.defaults, **{f"experiments.{k}": v for k, v in study.experiments.items()}}
-        for where, point in points.items():
-            for pool in (point.pool,) if isinstance(point.pool, str) else point.pool:
-                if pool not in self.data.pools:
-                    raise ValueError(f"continual.{where}.pool is {pool!r}; allowed are {', '.join(self.data.pools)}")
+    def _studies_fit(self):
+        """Each study that runs has a ledger and finds the data that it needs."""
+        for name in NAMES:
+            section = getattr(self, name)
+            if (section is None) != (getattr(self.max_core_seconds, name) is None):
+                raise ValueError(f"max_core_seconds.{name} must be given where the scale runs {name}, and only there")
+            if section is not None:
+                section.check(self.data)
         return self
+
+
+Scale = create_model(
+    "Scale",
+    __base__=_Scale,
+    __doc__="A scale with the studies that it runs.",
+    **{
+        name: (module.CONFIG | None, setting(None, f"`{name}.yaml`; none: does not run here", "our choice"))
+        for name, module in STUDIES.items()
+    },
+)
 
 
 class Config(Strict):
     """The file a user edits: config/config.yaml."""
 
-    scale: Literal[SCALES] = setting("laptop", "preset in config/scales/", "our choice")
+    scale: str = setting("laptop", "folder of config/scales/", "our choice")
     results: str = setting("results", "folder of everything that is generated", "our choice", min_length=1)
     data_root: str | None = setting(None, "folder of your copies of the real data sets", "our choice")
     weights_root: str | None = setting(None, "folder of released checkpoints", "our choice")

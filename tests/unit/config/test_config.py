@@ -1,12 +1,15 @@
 import json
+import re
+import sys
 
 import pytest
 import yaml
 
 from flopwise.config import ROOT, load
-from flopwise.config.generate import write_generated
-from flopwise.config.models import SCALES
+from flopwise.config.load import read_yaml, scales
 from flopwise.core.errors import UserError
+from flopwise.generate import write_generated
+from flopwise.studies import NAMES
 
 
 @pytest.fixture
@@ -19,7 +22,12 @@ def user_file(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("scale", SCALES)
+def test_scales_are_the_folders_from_small_to_large():
+    assert scales() == ("smoke", "laptop", "evening", "workstation", "paper")
+    assert set(scales()) == {path.name for path in (ROOT / "config" / "scales").iterdir()}
+
+
+@pytest.mark.parametrize("scale", scales())
 def test_every_preset_loads_and_says_what_it_assumes(scale):
     settings = load(scale=scale)
     assert settings.config.scale == scale
@@ -28,16 +36,26 @@ def test_every_preset_loads_and_says_what_it_assumes(scale):
 
 
 def test_generated_files_are_in_sync():
-    assert write_generated(check=True) == []
+    stale = write_generated(check=True)
+    assert not stale, "`flopwise config` writes them again:\n" + "\n".join(stale.values())
 
 
-def test_presets_and_defaults_validate_against_the_generated_schema():
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: f"{path.relative_to(ROOT)}"
+)
+def test_every_yaml_file_names_its_schema_and_keeps_to_it(path):
     jsonschema = pytest.importorskip("jsonschema")
-    schema = json.loads((ROOT / "config" / "config.schema.json").read_text())
-    jsonschema.validate(yaml.safe_load((ROOT / "config" / "config.yaml").read_text()), schema)
-    preset = {**schema["$defs"]["Scale"], "$defs": schema["$defs"]}
-    for scale in SCALES:
-        jsonschema.validate(yaml.safe_load((ROOT / "config" / "scales" / f"{scale}.yaml").read_text()), preset)
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    assert named, "the first line names the schema, for editors"
+    jsonschema.validate(read_yaml(path), json.loads((path.parent / named[1]).read_text()))
+
+
+def continual(**values) -> dict:
+    return {"overrides": {"continual": values}}
+
+
+def experiment(name: str, **choice) -> dict:
+    return continual(experiments={name: choice})
 
 
 @pytest.mark.parametrize(
@@ -46,71 +64,53 @@ def test_presets_and_defaults_validate_against_the_generated_schema():
         ({"scale": "huge"}, r"scale 'huge' does not exist; allowed are smoke, laptop, evening, workstation, paper"),
         ({"scael": "smoke"}, r"unknown key 'scael' \(did you mean 'scale'\?\); allowed here are scale, results"),
         ({"results": 7}, r"results is 7; allowed: .*string"),
+        ({"overrides": {"dta": {}}}, r"laptop/scale.yaml with overrides of .*: unknown key 'dta' \(did you mean 'data'\?\)"),
+        ({"overrides": {"continual": 3}}, r"overrides.continual is 3; allowed: keys and values"),
+        (continual(bach_size=3), r"with overrides.continual of .*: unknown key 'bach_size' \(did you mean 'batch_size'\?\)"),
+        (continual(batch_size="many"), r"laptop/continual.yaml with .*: batch_size is 'many'; allowed: .*integer"),
+        (continual(budget_gflops=-5), r": budget_gflops is -5; allowed: .*greater than 0"),
+        (continual(budgets={"f1": {"multiple": -1}}), r": budgets.f1.multiple is -1; allowed: .*greater than 0"),
         (
-            {"overrides": {"continual": {"bach_size": 3}}},
-            r"unknown key 'continual.bach_size' \(did you mean 'batch_size'\?\)",
-        ),
-        ({"overrides": {"continual": {"batch_size": "many"}}}, r"continual.batch_size is 'many'; allowed: .*integer"),
-        (
-            {"overrides": {"continual": {"budget_gflops": -5}}},
-            r"continual.budget_gflops is -5; allowed: .*greater than 0",
-        ),
-        (
-            {"overrides": {"continual": {"budgets": {"f1": {"multiple": -1}}}}},
-            r"budgets.f1.multiple is -1; allowed: .*greater than 0",
-        ),
-        (
-            {"overrides": {"continual": {"mixtures": {"uniform": [0.5, 0.5, 0.5]}}}},
+            continual(mixtures={"uniform": [0.5, 0.5, 0.5]}),
             r"mixture 'uniform' is \[0.5, 0.5, 0.5\], sum 1.5; allowed are shares >= 0 that sum to 1",
         ),
+        (continual(mixtures={"uniform": [float("nan"), 0.5, 0.5]}), r"mixture 'uniform' is \[nan, 0.5, 0.5\], sum nan; allowed"),
         (
-            {"overrides": {"continual": {"mixtures": {"uniform": [float("nan"), 0.5, 0.5]}}}},
-            r"mixture 'uniform' is \[nan, 0.5, 0.5\], sum nan; allowed are shares >= 0 that sum to 1",
-        ),
-        (
-            {"overrides": {"continual": {"defaults": {"method": "full-tf"}}}},
+            continual(defaults={"method": "full-tf"}),
             r"method 'full-tf' does not exist; allowed are .*full-ft, .*lora-r<rank>",
         ),
+        (continual(defaults={"stream": "sorted"}), r"defaults.stream is 'sorted'; allowed are random, similarity"),
+        (continual(defaults={"pool": "pond"}), r"continual.defaults.pool is 'pond'.*; allowed are pool"),
+        (continual(defaults={"recipe": "raw"}), r"defaults.recipe is 'raw'; allowed are mended, as-released"),
+        (continual(defaults={"merge": "ties"}), r"method 'full-ft' cannot have merge 'ties': it merges nothing"),
+        (continual(defaults={"horizon": "per-set"}), r"'per-set' cuts at every new data set and needs stream dataset-"),
         (
-            {"overrides": {"continual": {"defaults": {"stream": "sorted"}}}},
-            r"defaults.stream is 'sorted'; allowed are random, similarity",
+            continual(defaults={"method": "ewc-as-released", "temperature": "tau0.5"}),
+            r"defaults: method 'ewc-as-released' needs a learned temperature, not 'tau0.5', a fixed one",
+        ),
+        (experiment("operatos"), r"experiments is 'operatos' \(did you mean 'operators'\?\); allowed are headline, "),
+        (experiment("headline", sedes=2), r"unknown key 'experiments.headline.sedes' \(did you mean 'seeds'\?\)"),
+        (experiment("headline", seeds=0), r"experiments.headline.seeds is 0; allowed: .*greater than or equal to 1"),
+        (
+            experiment("headline", method=["ema-merg"]),
+            r"experiments.headline.method is 'ema-merg' \(did you mean 'ema-merge'\?\); allowed are full-ft, ema-merge",
         ),
         (
-            {"overrides": {"continual": {"experiments": {"x": {"title": "t", "seeds": 1, "merge": ["ties"]}}}}},
-            r"method 'full-ft' cannot have merge 'ties': it merges nothing",
+            experiment("operators", method=["initial-unrolled"], merge=["ties"]),
+            r"experiments.operators: no grid has method initial-unrolled with merge ties",
         ),
         (
-            {"overrides": {"continual": {"defaults": {"pool": "pond"}}}},
-            r"continual.defaults.pool is 'pond'; allowed are pool",
-        ),
-        (
-            {"overrides": {"continual": {"experiments": {"x": {"title": "t", "seeds": 1, "horizon": ["per-set"]}}}}},
-            r"experiments.x: horizon 'per-set' cuts at every new data set and needs stream dataset-incremental",
-        ),
-        (
-            {"overrides": {"continual": {"experiments": {"x": {"title": "t", "seeds": 1, "recipe": ["raw"]}}}}},
-            r"experiments.x.recipe is 'raw'; allowed are mended, as-released",
-        ),
-        (
-            {
-                "overrides": {
-                    "continual": {
-                        "experiments": {
-                            "x": {
-                                "title": "t",
-                                "seeds": 1,
-                                "method": ["ewc-as-released"],
-                                "temperature": ["learned", "tau0.5"],
-                            }
-                        }
-                    }
-                }
-            },
-            r"experiments.x: method 'ewc-as-released' needs a learned temperature, not 'tau0.5', a fixed one",
+            experiment("model-scale", model=["vit-b-32"]),
+            r"experiments.model-scale.model is 'vit-b-32'.*; allowed are vit-xs-8, vit-s-8, vit-m-8",
         ),
         ({"overrides": {"data": {"adaptation": ["digitz"]}}}, r"data set 'digitz' is not part of the embedded world"),
+        ({"overrides": {"data": {"adaptation": []}}}, r"data.adaptation is empty; the study continual needs"),
+        (
+            {"overrides": {"max_core_seconds": {"continual": None}}},
+            r"max_core_seconds.continual must be given where the scale runs continual, and only there",
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(user_file, content, message):
     with pytest.raises(UserError, match=message) as caught:
         load(user_file(**content))
@@ -126,7 +126,35 @@ def test_broken_yaml_and_missing_file(tmp_path):
 
 
 def test_overrides_replace_single_values(user_file):
-    changed = load(user_file(scale="smoke", overrides={"continual": {"learning_rate": 0.5}})).preset.continual
+    changed = load(user_file(scale="smoke", **continual(learning_rate=0.5))).preset.continual
     same = load(scale="smoke").preset.continual
     assert changed.learning_rate == 0.5
     assert changed.model_dump(exclude={"learning_rate"}) == same.model_dump(exclude={"learning_rate"})
+
+
+def test_overrides_may_name_a_value_and_choose_it(user_file):
+    values = {
+        "rates": {"lr3": 2.5},
+        "budgets": {"f1-published": {"multiple": 2}},
+        "experiments": {"rates": {"rate": ["lr3"]}},
+    }
+    study = load(user_file(scale="smoke", **continual(**values))).preset.continual
+    values = {
+        "rates": {"lr3": 2.5},
+        "budgets": {"f1-published": {"multiple": 2}},
+        "experiments": {"rates": {"rate": ["lr3"]}},
+    }
+    assert [grid.rate for grid in study.experiments["rates"].grids] == [("lr3",)]
+    assert [grid.method for grid in study.experiments["rates"].grids] == [("full-ft",)], "what the scale chose stays"
+
+
+def test_a_scale_without_a_studys_file_does_not_run_it(tmp_path, monkeypatch):
+    own = tmp_path / "config" / "scales" / "tiny"
+    own.mkdir(parents=True)
+    (own / "scale.yaml").write_text("{title: t, max_core_seconds: {other: 1}, data: {}}")
+    (tmp_path / "config" / "config.yaml").write_text("scale: tiny")
+    for module in ("files", "load"):
+        monkeypatch.setattr(sys.modules[f"flopwise.config.{module}"], "ROOT", tmp_path)
+    preset = load().preset
+    assert all(getattr(preset, name) is None for name in NAMES)
+    assert preset.data.adaptation == ()

@@ -445,7 +445,7 @@ def test_verbs_of_the_small_language_agree(stored):
 @pytest.mark.parametrize(
     ("materials", "message"),
     [
-        ({"pool": {"train": 3}}, "material 'pool' does not exist; allowed are pool-coco"),
+        ({"pool": {"train": 3}}, "a material is 'pool'.*; allowed are pool-coco"),
         ({"clips": {"validation": 3}}, "material 'clips' has splits train, test, validation; needed are train, test"),
         ({"clips": {"train": 3, "test": 0}}, "greater than or equal to 1"),
     ],

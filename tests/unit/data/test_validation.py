@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from real_trees import make
 
-from flopwise import workflow
 from flopwise.config import load
 from flopwise.core.errors import UserError
 from flopwise.data import real
@@ -14,7 +13,7 @@ from flopwise.data.validation import for_validation, held_out, part_of
 from flopwise.models import clip
 from flopwise.studies.continual.corpus import load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.plan import Grid
+from flopwise.workflow import Workflow
 
 SETS = {"adaptation": ["clocks", "icon-search"], "evaluation": ["shapes", "scenes"]}
 MODEL, TRAIN, TEST = "vit-xs-8", 10, 6
@@ -131,8 +130,7 @@ def test_sets_without_validation_images_are_left_out_and_named(results, tmp_path
 
 
 def test_the_setting_re_runs_what_depends_on_it(results):
-    one, other = (settings_for(results, split) for split in ("test", "validation"))
-    job = next(iter(Grid(one.preset.continual).jobs))
-    assert Grid(one.preset.continual).digest(job) != Grid(other.preset.continual).digest(job)
-    flows = [workflow.Flow(settings) for settings in (one, other)]
-    assert flows[0].streams_digest(None) != flows[1].streams_digest(None)
+    one, other = (Workflow(settings_for(results, split)) for split in ("test", "validation"))
+    for rule in ("continual_train", "continual_start"):
+        name = one.rules[rule][0]
+        assert one.job(rule, name).settings_digest != other.job(rule, name).settings_digest

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from flopwise.config.continual import ContinualConfig
+from flopwise.config import load as load_settings
 from flopwise.core.io import write_tensors
 from flopwise.core.loop import AdamW, optimiser_tensors, restore_optimiser
 from flopwise.core.seeds import torch_generator
@@ -18,7 +18,7 @@ from flopwise.studies.continual.loss import contrastive_loss
 from flopwise.studies.continual.recipe import bound, groups
 
 MODEL = "vit-xs-8"
-RECIPES = ContinualConfig.model_fields["recipes"].default
+RECIPES = load_settings(scale="smoke").preset.continual.recipes
 NAMES = [f"{name}-r4" if ranked else name for name, ranked in families().items()]
 ADAPTED = ("attn.in_proj_weight", "mlp.c_proj.weight")
 SELECTED = {  # method -> does a parameter of the plain model change?

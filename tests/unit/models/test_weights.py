@@ -74,8 +74,8 @@ def test_every_checkpoint_that_a_preset_starts_from_is_in_the_catalogue():
     import yaml
 
     known = {(row.model.lower(), row.tag) for row in weights.checkpoints().values()}
-    for preset in (ROOT / "config" / "scales").glob("*.yaml"):
-        for model, recipe in yaml.safe_load(preset.read_text())["continual"]["models"].items():
+    for preset in (ROOT / "config" / "scales").glob("*/continual.yaml"):
+        for model, recipe in yaml.safe_load(preset.read_text())["models"].items():
             assert "pretrained" not in recipe or (model, recipe["pretrained"]) in known
 
 

@@ -31,10 +31,8 @@ class Study(NamedTuple):
     titles: dict  # data set -> its title
 
     def of(self, frame: pd.DataFrame, *experiments: str) -> pd.DataFrame:
-        """Rows of `frame` at the points of the grid that belong to one of the experiments, with every seed there. A
-        preset may spread an experiment over several grids: `streams-more` belongs to `streams`."""
-        names = self.cells["experiments"].str.replace(r"-more\d*(?=,|$)", "", regex=True).str.split(",")
-        mine = names.map(set(experiments).intersection).map(bool)
+        """Rows of `frame` at the points of the grid that belong to one of the experiments, with every seed there."""
+        mine = self.cells["experiments"].str.split(",").map(set(experiments).intersection).map(bool)
         points = pd.MultiIndex.from_frame(self.cells[list(AXES)])
         cells = self.cells.loc[points.isin(points[mine]), "cell"]
         return frame[frame["cell"].isin(cells)]

@@ -1,11 +1,11 @@
 """The grid of the continual study: cells, the trainings they share, and the jobs that run them. Imports no torch."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, make_dataclass, replace
 from functools import cached_property
 from itertools import product
 
 from flopwise.config import Settings
-from flopwise.config.continual import Axes, ContinualConfig
+from flopwise.config.continual import TABLE_OF, Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
@@ -17,36 +17,24 @@ AXES = tuple(Axes.model_fields)
 KEYS = ["cell", *AXES, "seed", "status"]  # columns of every table of runs
 TUNING = (*KEYS, "rate_multiple", "metric", "value", "zero_shot", "delta")  # columns of the table of trials
 JOB_AXES = ("model", "budget", "mixture")  # with the trunk, the wildcards of a train job; all else is inside
-NAMED = {
-    "budget": "budgets", "mixture": "mixtures", "rate": "rates", "temperature": "temperatures", "horizon": "horizons",
-    "recipe": "recipes",
-}  # fmt: skip
 EVALUATE = ("final", "tasks", "steps")
 UNUSED = {  # settings that change nothing that a train job computes
     "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
     "performance_score", "job", "tuning",
 }  # fmt: skip
+NAMED = {
+    axis: table for axis, table in TABLE_OF.items() if table not in UNUSED
+}  # of these a job sees its own names only
+_Point = make_dataclass("_Point", [("slug", str), *((axis, str) for axis in AXES)], frozen=True)
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One deployed model: a point of the grid and a seed. `slug` names only what differs from the preset's defaults.
+class Cell(_Point):
+    """One deployed model: a point of the grid (a field per axis) and a seed. `slug` names only what differs from the
+    preset's defaults.
 
     Cells whose methods differ only in what they deploy share one training, the one of their `trunk`."""
 
-    slug: str
-    model: str
-    budget: str
-    mixture: str
-    method: str
-    merge: str
-    stream: str
-    schedule: str
-    rate: str
-    temperature: str
-    pool: str
-    horizon: str
-    recipe: str
     seed: int
     part: str = "all"
     evaluate: str = "tasks"
@@ -61,7 +49,7 @@ class Cell:
     def training(self) -> tuple[str, ...]:
         """Everything that decides the training; where only deployment merges, how it merges does not."""
         own = (self.merge,) if merges_in_training(self.method) else ()
-        rest = (self.stream, self.schedule, self.rate, self.temperature, self.pool, self.horizon, self.recipe)
+        rest = (getattr(self, axis) for axis in AXES if axis not in (*JOB_AXES, "method", "merge"))
         return (*(getattr(self, axis) for axis in JOB_AXES), self.trunk, *own, *rest, str(self.seed))
 
     @property
@@ -95,11 +83,10 @@ class Grid:
         found: dict[str, Cell] = {}
         defaults = self.study.defaults
         for name, experiment in self.study.experiments.items():
-            values = [getattr(experiment, axis) or (getattr(defaults, axis),) for axis in AXES]
-            for point in product(*values):
-                axes = dict(zip(AXES, point))
-                for seed in range(experiment.seeds):
-                    self._add(found, axes, seed, name, experiment.evaluate)
+            for grid in experiment.grids:
+                values = [getattr(grid, axis) or (getattr(defaults, axis),) for axis in AXES]
+                for point, seed in product(product(*values), range(grid.seeds)):
+                    self._add(found, dict(zip(AXES, point)), seed, name, grid.evaluate)
         return self._with_parts(found)
 
     def _add(self, found: dict[str, Cell], axes: dict[str, str], seed: int, experiment: str, evaluate: str) -> None:
@@ -114,7 +101,8 @@ class Grid:
                 "another name"
             )
         evaluate = max(known.evaluate, evaluate, key=EVALUATE.index)
-        found[key] = replace(known, evaluate=evaluate, experiments=(*known.experiments, experiment))
+        experiments = tuple(dict.fromkeys([*known.experiments, experiment]))  # once, even if two of its grids meet here
+        found[key] = replace(known, evaluate=evaluate, experiments=experiments)
 
     def _with_parts(self, cells: dict[str, Cell]) -> dict[str, Cell]:
         """Split the trainings of each point into jobs of at most `runs_per_job`."""

@@ -8,10 +8,9 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
     study, data = settings.preset.continual, settings.preset.data
     default = study.defaults
     mixture = " / ".join(f"{share:g}" for share in study.mixtures[default.mixture])
-    seeds = sorted({experiment.seeds for experiment in study.experiments.values()})
-    other = [_tasks(tasks) for name, tasks in study.horizons.items() if name != default.horizon]
+    other = [_tasks(study.horizons[name]) for name in study.used("horizon") if name != default.horizon]
     horizons = _tasks(study.horizons[default.horizon]) + (f" (also {', '.join(other)})" if other else "")
-    multiples = sorted({study.budgets[name].multiple for name in {*_used(study, "budget"), default.budget}})
+    multiples = sorted({study.budgets[name].multiple for name in study.used("budget")})
     optimiser = f"AdamW, {study.learning_rate:g}, decay {study.weight_decay:g}, clip {study.clip_norm:g}"
     return [
         ("models", "ViT-S/16 to ViT-g/14, 224 pixels", ", ".join(study.models)),
@@ -22,14 +21,9 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
         ("budget F, memory-adjusted (MAFs)", "1.8e9 GFLOPs", f"{study.budget_gflops:g} GFLOPs"),
         ("multiples of F", "not sourced", ", ".join(f"{multiple:g}" for multiple in multiples)),
         ("optimiser", "AdamW, 1e-5, decay 0.2, clip 1", optimiser),
-        ("seeds", "1 (5 streams published)", " or ".join(map(str, seeds))),
+        ("seeds", "1 (5 streams published)", " or ".join(map(str, study.seeds()))),
     ]
 
 
 def _tasks(horizon: int | str) -> str:
     return "a task per data set" if horizon == "sets" else str(horizon)
-
-
-def _used(study, axis: str) -> set[str]:
-    """Values of an axis that some experiment lists."""
-    return {value for experiment in study.experiments.values() for value in getattr(experiment, axis)}

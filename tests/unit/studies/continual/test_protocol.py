@@ -18,6 +18,10 @@ def study():
     return load(scale="smoke").preset.continual
 
 
+def asking(**axes) -> Experiment:
+    return Experiment(question="?", grids=[axes])
+
+
 def cell(**axes) -> Cell:
     point = load(scale="smoke").preset.continual.defaults.model_dump()
     return Cell("x", **{**point, "seed": 0, **axes})
@@ -36,8 +40,8 @@ def test_cells_are_shared_unique_and_named_by_what_differs():
 
 def test_two_points_of_one_name_are_refused(study):
     defaults = study.defaults.model_copy(update={"stream": "similarity", "merge": "ties"})
-    both = {"title": "t", "seeds": 1, "method": ("zs-merge",)}
-    experiments = {"a": Experiment(**both, stream=("random",)), "b": Experiment(**both, merge=("random",))}
+    random = ("random",)
+    experiments = {name: asking(method=("zs-merge",), **{name: random}) for name in ("stream", "merge")}
     clash = study.model_copy(update={"defaults": defaults, "experiments": experiments})
     with pytest.raises(UserError, match="would both be called 'zs-merge-random-s0'"):
         Grid(clash).cells  # noqa: B018
@@ -55,8 +59,7 @@ def test_cells_that_differ_in_what_they_deploy_share_a_training():
 
 
 def test_a_recipe_is_an_axis_with_a_name_and_a_training_of_its_own(study):
-    experiment = Experiment(title="t", seeds=1, recipe=("mended", "as-released"))
-    plan = Grid(study.model_copy(update={"experiments": {"a": experiment}}))
+    plan = Grid(study.model_copy(update={"experiments": {"a": asking(recipe=("mended", "as-released"))}}))
     assert list(plan.cells) == ["full-ft-s0", "full-ft-as-released-s0"]
     assert len(plan.trainings("vit-xs-8/f1/uniform/full-ft/all")) == 2
     assert plan.cells["full-ft-as-released-s0"].row()["recipe"] == "as-released"
@@ -71,20 +74,20 @@ def test_jobs_split_into_parts_of_the_size_asked_for():
 
 
 def test_a_jobs_digest_sees_its_own_settings_and_no_others():
-    settings = load(scale="smoke")
-    plan, job = grid(settings), "vit-xs-8/f1/uniform/lora-r4/all"
+    study, job = load(scale="smoke").preset.continual, "vit-xs-8/f1/uniform/lora-r4/all"
 
-    def changed(**values):
-        return type(plan)(settings.preset.continual.model_copy(update=values)).digest(job)
+    def digest(**values):
+        changed = Grid(study.model_copy(update=values))
+        return changed.digest_of(changed.job(job))
 
-    assert changed(learning_rate=0.5) != plan.digest(job)
-    assert changed(mixtures={**plan.study.mixtures, "uniform": (0.5, 0.25, 0.25)}) != plan.digest(job)
-    assert changed(mixtures={**plan.study.mixtures, "other": (0.5, 0.25, 0.25)}) == plan.digest(job)
-    assert changed(horizons={**plan.study.horizons, "t4": 5}) != plan.digest(job)
-    recipes = plan.study.recipes
-    assert changed(recipes={**recipes, "mended": recipes["as-released"]}) != plan.digest(job)
-    assert changed(recipes={**recipes, "other": recipes["as-released"]}) == plan.digest(job)
-    assert changed(checkpoint_every_steps=1) == plan.digest(job)
+    assert digest(learning_rate=0.5) != digest()
+    assert digest(mixtures={**study.mixtures, "uniform": (0.5, 0.25, 0.25)}) != digest()
+    assert digest(mixtures={**study.mixtures, "other": (0.5, 0.25, 0.25)}) == digest()
+    assert digest(horizons={**study.horizons, "t4": 5}) != digest()
+    recipes = study.recipes
+    assert digest(recipes={**recipes, "mended": recipes["as-released"]}) != digest()
+    assert digest(recipes={**recipes, "other": recipes["as-released"]}) == digest()
+    assert digest(checkpoint_every_steps=1) == digest()
 
 
 @pytest.mark.parametrize("slug", sorted({(c.budget, c.method) for c in grid(load(scale="smoke")).cells.values()}))
