@@ -56,7 +56,7 @@ class Workflow:
         config = self.settings.preset.data
         shared = {
             "data_set": [*config.adaptation, *config.evaluation], "data_pool": list(config.pools),
-            "data_material": list(config.materials), "cost_tables": [""],
+            "data_material": list(config.materials), "data_index": [""], "cost_tables": [""],
         }  # fmt: skip
         own = {f"{name}_{verb}": study.names(verb) for name, study in self.studies.items() for verb in study.verbs}
         drawn = {f"{one.name}_figures": [""] for one in self.notebooks}

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 
 from flopwise.config import ROOT, load
-from flopwise.provenance.audit import KINDS, _problems, changes
+from flopwise.provenance.audit import _problems, changes
 from flopwise.workflow import Workflow
 
 flow = Workflow(load(scale="smoke"))
-made = {str(path): flow.job(rule, name) for rule, names in flow.rules.items() for name in names for path in flow.job(rule, name).outputs}
+jobs = [flow.job(rule, name) for rule, names in flow.rules.items() for name in names]
+made = {str(path): job for job in jobs for path in job.outputs}
 
 
 def named(job, hashes: dict, edited: Path) -> bool:

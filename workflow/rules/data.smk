@@ -66,3 +66,22 @@ rule data_material:
         code=flow.code_of("data_material"),
     shell:
         "{params.flopwise} run data_material {wildcards.material} > {log:q} 2>&1"
+
+
+rule data_index:
+    """Write the hash of every data set's card into one file: an input for the jobs that read them all."""
+    input:
+        flow.reads("data_index"),
+    output:
+        flow.writes("data_index"),
+        lineage="<results>/lineage/data_index.json",
+    log:
+        "<results>/logs/data_index.log",
+    localrule: True
+    conda:
+        "../envs/flopwise.yaml"
+    params:
+        flopwise=flow.command,
+        code=flow.code_of("data_index"),
+    shell:
+        "{params.flopwise} run data_index > {log:q} 2>&1"

@@ -2,12 +2,22 @@
 
 from pathlib import Path
 
+from flopwise.core.io import sha256_file, write_json
+
 WILDCARDS = {"data_set": ("dataset",), "data_pool": ("pool",), "data_material": ("material",)}
 
 
+def index(settings) -> Path:
+    """The file with the hash of every data set's card: all sets of the scale as one input, for jobs that read them all."""
+    return settings.results / "data" / "index.json"
+
+
 def describe(settings, name: str) -> dict:
-    """What the job that makes `name` depends on and writes, as arguments of a `Job`."""
+    """What the job that makes `name`, or the index, depends on and writes, as arguments of a `Job`."""
     data = settings.preset.data
+    if not name:
+        sets = tuple(settings.results / "data" / one for one in (*data.adaptation, *data.evaluation))
+        return {"inputs": sets, "outputs": (index(settings),), "modules": ("flopwise.data.jobs",)}
     if name in data.materials:
         chosen = data.materials[name]
     elif name in data.pools:
@@ -31,9 +41,11 @@ def modules(data, name: str) -> tuple[str, ...]:
 
 
 def run(settings, job) -> None:
-    """Make one data set of the scale, one of its pools or of its materials, and its card."""
+    """Make one data set of the scale, one of its pools or of its materials, with its card; or the index."""
     data, name, out = settings.preset.data, job.name, job.outputs[0]
-    if name in data.materials:
+    if not name:
+        write_json(out, {folder.name: sha256_file(folder / "card.json") for folder in job.inputs})
+    elif name in data.materials:
         from flopwise.data.materials.build import build_material
 
         build_material(name, data.materials[name], out)

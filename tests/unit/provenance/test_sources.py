@@ -1,9 +1,10 @@
 """Which files count as the code of a job."""
 
+import ast
 from functools import cache
 
-from flopwise.config import load
-from flopwise.provenance.sources import PACKAGE, digest
+from flopwise.config import ROOT, load
+from flopwise.provenance.sources import PACKAGE, _file, digest, imported
 from flopwise.workflow import Workflow
 
 
@@ -28,6 +29,17 @@ def test_the_closure_follows_imports_inside_functions_and_leaves_settings_and_re
     assert {"studies/continual/train.py", "core/loop.py", "models/clip.py", "cost/flops.py"} <= found
     assert not [name for name in found if name.startswith(("config/", "report/", "provenance/"))]
     assert "cli.py" not in found
+
+
+def test_imports_are_those_that_the_language_sees():
+    for path in sorted([*PACKAGE.rglob("*.py"), *(ROOT / "notebooks").glob("*.py")]):
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        assert set(imported(path)) == {name for name in names if name.split(".")[0] == "flopwise" and _file(name)}, path
 
 
 def test_digest_sees_content_and_name(tmp_path):

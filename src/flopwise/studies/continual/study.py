@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from flopwise.config import Settings
 from flopwise.core.errors import UserError
+from flopwise.data.jobs import index
 from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import module_name
 from flopwise.methods.continual import modules as method_modules
@@ -71,7 +72,7 @@ class Study:
     def _start(self, model: str) -> dict:
         decide = [self.grid.streams, self.settings.preset.data.adaptation, self.config.performance_score]
         return {
-            "inputs": (self._base(model), *self._sets, self._data("pool")),
+            "inputs": (self._base(model), index(self.settings), self._data("pool")),
             "outputs": (self._zero_shot(model), *map(Path, self.streams(model))),
             "modules": (f"{PACKAGE}.start",), "settings": [*decide, self.config.evaluation.model_dump(mode="json")],
         }  # fmt: skip
@@ -98,13 +99,13 @@ class Study:
         model = cells[0].model
         streams = sorted({(cell.stream, cell.seed) for cell in cells})
         pools = sorted({cell.pool for cell in cells})
-        inputs = (self._base(model), *self._streams(model, streams), *self._sets, *map(self._data, pools))
+        inputs = (self._base(model), *self._streams(model, streams), index(self.settings), *map(self._data, pools))
         return {"inputs": inputs, **_about(cells)}
 
     def _evaluate(self, name: str) -> dict:
         jobs = self.grid.evaluation(name)
         return {
-            "inputs": (*self._sets, *map(self._checkpoints, jobs)), "outputs": (self._metrics(name),),
+            "inputs": (index(self.settings), *map(self._checkpoints, jobs)), "outputs": (self._metrics(name),),
             "modules": (f"{PACKAGE}.jobs",), "settings": self.config.evaluation.model_dump(mode="json"),
             **_about([cell for job in jobs for cell in self.grid.job(job)]),
         }  # fmt: skip
@@ -189,11 +190,6 @@ class Study:
 
     def _data(self, name: str) -> Path:
         return self.settings.results / "data" / name
-
-    @cached_property
-    def _sets(self) -> tuple[Path, ...]:
-        data = self.settings.preset.data
-        return tuple(map(self._data, (*data.adaptation, *data.evaluation)))
 
     def _base(self, model: str) -> Path:
         return self.folder / "base" / model

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from flopwise.studies.continual.commands import _check_inputs
 from typer.testing import CliRunner
 
 from flopwise.cli import app
@@ -16,6 +15,7 @@ from flopwise.data.store import Split, open_set, write_set
 from flopwise.data.streams import KINDS, PUBLISHED_RELEASES, class_of, entry, read_stream, reverse_of, runs
 from flopwise.data.world import WORLD
 from flopwise.models import clip
+from flopwise.studies.continual.commands import _check_inputs
 from flopwise.studies.continual.start import StreamMaterial, build_stream, build_streams
 
 SETS = ("solids", "digits", "leaves")
