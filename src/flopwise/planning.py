@@ -13,7 +13,7 @@ def plan_of(workflow) -> dict:
     """Jobs by rule, and for each study cells, models and GFLOPs by stage (1 multiply-add = 2 FLOPs, as the scale prices
     them) and MAFs."""
     settings = workflow.settings
-    ledger = settings.preset.max_core_seconds.model_dump()
+    ledger = settings.preset.ledger
     prices = {name: study.price() for name, study in workflow.studies.items()}
     studies = {
         name: {

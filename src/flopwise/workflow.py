@@ -208,7 +208,7 @@ class Workflow:
             "outputs": (self.settings.results / "report" / f"report.{kind}",),
             "modules": ("flopwise.report.assemble", *own, *(["flopwise.report.pdf"] if kind == "pdf" else [])),
             "extra_sources": tuple(sorted(files)),
-            "settings": [preset.title, preset.max_core_seconds.model_dump(), {n: s.setup() for n, s in self.studies.items()}],
+            "settings": [preset.title, preset.ledger, {n: s.setup() for n, s in self.studies.items()}],
         }  # fmt: skip
 
     # for the rule files ----------------------------------------------------------------------------------------------

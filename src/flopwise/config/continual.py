@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import field_validator, model_validator
 
 from flopwise.config.data import DataConfig
-from flopwise.config.fields import Slug, Strict, check_known, setting, table_of
+from flopwise.config.fields import Slug, Strict, StudyPreset, check_known, setting, table_of
 from flopwise.config.grids import Runs, flat, models
 
 
@@ -187,7 +187,7 @@ class ContinualExperiments(Tables):
         return self
 
 
-class ContinualPreset(Tables):
+class ContinualPreset(Tables, StudyPreset):
     """config/scales/<scale>/continual.yaml: the continual study at one scale. Names on axes add to those of the experiments'
     file."""
 

@@ -21,6 +21,14 @@ def setting(default, description: str, source: str, *, table: str | None = None,
     return Field(default, description=description, json_schema_extra=facts, **bounds)
 
 
+class StudyPreset(Strict):
+    """What every study's file of a scale holds."""
+
+    max_core_seconds: float = setting(
+        ..., "core-seconds that the study may spend here; what it used is printed beside it", "our choice", gt=0
+    )
+
+
 def source_of(field: FieldInfo) -> str:
     return (field.json_schema_extra or {}).get("source", "")
 

@@ -30,12 +30,9 @@ def scale_file(scale: str, name: str = "scale") -> Path:
 
 
 def scales() -> tuple[str, ...]:
-    """Names of the scales, the folders of config/scales, by what they may spend."""
-    found = [path.parent.name for path in (ROOT / "config" / "scales").glob("*/scale.yaml")]
-
-    def spends(scale: str) -> tuple[float, str]:
-        ledger = read_yaml(scale_file(scale)).get("max_core_seconds")
-        numbers = ledger.values() if isinstance(ledger, dict) else ()
-        return sum(number for number in numbers if isinstance(number, int | float)), scale
-
-    return tuple(sorted(found, key=spends))
+    """Names of the scales, the folders of config/scales, by what they may spend beside their studies."""
+    found = {
+        path.parent.name: read_yaml(path).get("max_core_seconds")
+        for path in (ROOT / "config" / "scales").glob("*/scale.yaml")
+    }
+    return tuple(sorted(found, key=lambda scale: (found[scale] if isinstance(found[scale], int | float) else 0, scale)))

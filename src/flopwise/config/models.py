@@ -41,33 +41,29 @@ class CostConfig(Strict):
         return given or scales()
 
 
-Ledger = create_model(
-    "Ledger",
-    __base__=Strict,
-    __doc__="Core-seconds that a scale may spend, by study; what was used is printed beside it.",
-    **{name: (float | None, setting(None, f"the study {name}", "our choice", gt=0)) for name in NAMES},
-    other=(float, setting(..., "data, notebooks and the report", "our choice", gt=0)),
-)
-
-
 class ScaleFile(Strict):
     """config/scales/<scale>/scale.yaml: what differs between a laptop and a cluster. Each study has a file beside it."""
 
     title: str = setting(..., "hardware and time it assumes", "our choice")
-    max_core_seconds: Ledger = setting(..., "what the scale may spend", "our choice")
+    max_core_seconds: float = setting(
+        ..., "what everything that belongs to no study may spend: data, cost tables, the report", "our choice", gt=0
+    )
     data: DataConfig = setting(..., "data sets", "official code")
     cost: CostConfig = setting(CostConfig(), "prices", "our choice")
 
 
 class _Scale(ScaleFile):
+    @property
+    def ledger(self) -> dict[str, float]:
+        """Core-seconds that may be spent, by study that runs here, and by all else together (`other`)."""
+        running = {name: section for name in NAMES if (section := getattr(self, name)) is not None}
+        return {**{name: section.max_core_seconds for name, section in running.items()}, "other": self.max_core_seconds}
+
     @model_validator(mode="after")
     def _studies_fit(self):
-        """Each study that runs has a ledger and finds the data that it needs."""
+        """Each study that runs finds the data that it needs."""
         for name in NAMES:
-            section = getattr(self, name)
-            if (section is None) != (getattr(self.max_core_seconds, name) is None):
-                raise ValueError(f"max_core_seconds.{name} must be given where the scale runs {name}, and only there")
-            if section is not None:
+            if (section := getattr(self, name)) is not None:
                 section.check(self.data)
         return self
 

@@ -98,7 +98,7 @@ def _provenance(workflow) -> dict:
         "versions": [f"{name} {value}" for name, value in versions().items()],
         "settings": sha256_json(settings.preset.model_dump(mode="json"))[:16],
         "audit": f"flopwise audit {workflow.folder(first) / next(iter(first.files))}",
-        "ledger": [f"{name}: at most {seconds:g} core-seconds" for name, seconds in settings.preset.max_core_seconds if seconds],
+        "ledger": [f"{name}: at most {seconds:g} core-seconds" for name, seconds in settings.preset.ledger.items()],
     }  # fmt: skip
 
 

@@ -105,10 +105,6 @@ def experiment(name: str, **choice) -> dict:
         ),
         ({"overrides": {"data": {"adaptation": ["digitz"]}}}, r"data set 'digitz' is not part of the embedded world"),
         ({"overrides": {"data": {"adaptation": []}}}, r"data.adaptation is empty; the study continual needs"),
-        (
-            {"overrides": {"max_core_seconds": {"continual": None}}},
-            r"max_core_seconds.continual must be given where the scale runs continual, and only there",
-        ),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(user_file, content, message):
@@ -151,7 +147,7 @@ def test_overrides_may_name_a_value_and_choose_it(user_file):
 def test_a_scale_without_a_studys_file_does_not_run_it(tmp_path, monkeypatch):
     own = tmp_path / "config" / "scales" / "tiny"
     own.mkdir(parents=True)
-    (own / "scale.yaml").write_text("{title: t, max_core_seconds: {other: 1}, data: {}}")
+    (own / "scale.yaml").write_text("{title: t, max_core_seconds: 1, data: {}}")
     (tmp_path / "config" / "config.yaml").write_text("scale: tiny")
     for module in ("files", "load"):
         monkeypatch.setattr(sys.modules[f"flopwise.config.{module}"], "ROOT", tmp_path)

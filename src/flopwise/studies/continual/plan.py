@@ -20,7 +20,7 @@ JOB_AXES = ("model", "budget", "mixture")  # with the trunk, the wildcards of a 
 EVALUATE = ("final", "tasks", "steps")
 UNUSED = {  # settings that change nothing that a train job computes
     "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
-    "performance_score", "job", "tuning",
+    "performance_score", "job", "tuning", "max_core_seconds",
 }  # fmt: skip
 NAMED = {
     axis: table for axis, table in TABLE_OF.items() if table not in UNUSED

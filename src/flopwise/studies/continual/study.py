@@ -227,7 +227,7 @@ class Study:
     @cached_property
     def _whole(self) -> dict:
         """All settings of the study but what its jobs ask a machine for."""
-        return self.config.model_dump(mode="json", exclude={"job"})
+        return self.config.model_dump(mode="json", exclude={"job", "max_core_seconds"})
 
     def resources(self, verb: str) -> dict:
         if verb == "plan":
