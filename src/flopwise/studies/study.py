@@ -3,70 +3,99 @@
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
-from flopwise.config import ROOT, Settings
+from flopwise.config import Settings
+from flopwise.core.errors import UserError
 from flopwise.provenance.job import Job
 from flopwise.studies import NAMES
 
 
-class Study(Protocol):
-    """One study at one scale; `studies/<name>/study.py` defines it as `Study(settings)`, without torch or pandas.
+class Study:
+    """One study at one scale; `studies/<name>/study.py` derives its own `Study` from this, without torch or pandas.
 
-    verbs: its steps in order, each the rule `<name>_<verb>`; `plan`, `collect` and `claims` every study has, the others
-    stand in workflow/rules/<name>.smk. wildcards: for each verb with several jobs, the wildcards of its rule, whose
-    values joined by `/` are a job's name. tables: names of the tidy tables that `collect` writes, `cells` among them,
-    with at least the columns cell, training, seed, status, diverged_at and cpu_seconds."""
+    name: short name, everywhere the same. verbs: its steps in order, each the rule `<name>_<verb>`; `plan`, `collect` and
+    `claims` every study has, the others stand in workflow/rules/<name>.smk. wildcards: for each verb with several jobs,
+    the wildcards of its rule, whose values joined by `/` are a job's name. tables: names of the tidy tables that `collect`
+    writes, `cells` among them, with at least the columns cell, training, seed, status and diverged_at.
+
+    For each verb a study says what its jobs read and write in `_<verb>(name)` and does one in `_run_<verb>(job)`."""
 
     name: str
     verbs: tuple[str, ...]
-    wildcards: dict[str, tuple[str, ...]]
+    wildcards: ClassVar[dict[str, tuple[str, ...]]] = {}
     tables: tuple[str, ...]
 
-    def __init__(self, settings: Settings): ...
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.config = getattr(settings.preset, self.name)
+        self.folder = settings.results / self.name
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._names: dict[str, dict[str, None]] = {}
 
     def names(self, verb: str) -> list[str]:
         """Names of all jobs of a verb; `[""]` where it is one job."""
+        return [""]
 
     def job(self, verb: str, name: str = "") -> Job:
         """What a job reads and writes. Raises `UserError` where there is no job of that name."""
+        key = (verb, name)
+        if key not in self._jobs:
+            allowed = self._names.setdefault(verb, dict.fromkeys(self.names(verb)))
+            if name not in allowed:
+                raise UserError(f"{verb} job {name!r} does not exist at this scale; allowed are {', '.join(allowed)}")
+            facts = getattr(self, f"_{verb}")(*([name] if name else []))
+            self._jobs[key] = Job(f"{self.name}_{verb}", self.settings.results, name, study=self.name, **facts)
+        return self._jobs[key]
 
     def run(self, verb: str, job: Job) -> dict | None:
         """Do the job; returns what it knows of its cost (gflops, train_seconds, evaluate_seconds), for the record."""
+        return getattr(self, f"_run_{verb}")(job)
+
+    def table(self, name: str) -> Path:
+        """Where `collect` writes a table."""
+        return self.folder / "tables" / f"{name}.csv"
 
     def resources(self, verb: str) -> dict:
-        """What a verb's jobs ask for: threads, memory_mb, minutes, gpus; a job that failed gets a multiple."""
+        """What a verb's jobs ask for; a job that failed gets a multiple of memory (MB) and time (minutes)."""
+        return {"threads": 1, "memory_mb": 4000, "minutes": 60, "gpus": 0}
 
     def allowed(self) -> dict[str, Iterable[str]]:
         """Values that each wildcard of its rules may have; `part` needs none."""
+        return {}
 
     def facts(self) -> dict[str, tuple[object, tuple[Path, ...]]]:
         """What notebooks may ask for by `<study>.<fact>`: a value, most often a folder, and the files behind it."""
+        return {"tables": (self.folder / "tables", tuple(map(self.table, self.tables)))}
 
     def price(self) -> dict:
-        """Before anything runs: cells, models (names), gflops by stage, mafs (GFLOPs), checkpoint_bytes."""
+        """Before anything runs: cells, models (names), gflops by stage, mafs (GFLOPs), checkpoint_bytes. What it calls
+        stands in `studies/<name>/price.py`, which the cost tables depend on."""
+        raise NotImplementedError
 
     def setup(self) -> list[tuple[str, str, str]]:
-        """Rows of the set-up table: what, in the paper, in this run."""
+        """Rows of the set-up table: what, in the paper, in this run. What it calls stands in `studies/<name>/setup.py`,
+        which the page depends on."""
+        return []
 
     def missing(self) -> list[str]:
         """What the study reads from the user's copies and does not find, a line each."""
+        return []
 
     def claim_context(self) -> dict:
-        """What `core.judge.judge_all` needs to know beside claims and scale."""
+        """What the claims' rules need to know: `defaults`, the values of axes that a rule does not name, and `validation`,
+        whether the scores are not of test data."""
+        raise NotImplementedError
+
+    def _claims(self) -> dict:
+        return {
+            "inputs": tuple(map(self.table, self.tables)), "outputs": (self.folder / "tables" / "claims.json",),
+            "modules": ("flopwise.core.judge",), "extra_sources": (claims_file(self.name),),
+            "settings": self.claim_context(),
+        }  # fmt: skip
 
 
 def studies(settings: Settings) -> dict[str, Study]:
     """The studies that the scale runs, by name."""
     running = [name for name in NAMES if getattr(settings.preset, name) is not None]
     return {name: import_module(f"flopwise.studies.{name}.study").Study(settings) for name in running}
-
-
-def folder(settings: Settings, name: str) -> Path:
-    """Where everything of a study lies."""
-    return settings.results / name
-
-
-def claims_files(name: str) -> tuple[Path, Path]:
-    """The claims of a study and the lock that holds the hashes of their rules."""
-    return ROOT / "config" / "claims" / f"{name}.yaml", ROOT / "config" / "claims" / f"{name}.lock.json"

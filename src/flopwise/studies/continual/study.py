@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from flopwise.config import Settings
-from flopwise.core.errors import UserError
 from flopwise.data.jobs import index
 from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import module_name
 from flopwise.methods.continual import modules as method_modules
 from flopwise.provenance.job import Job
+from flopwise.studies import study
 from flopwise.studies.continual.plan import STUDY, TABLES, Cell, grid, trials
-from flopwise.studies.study import claims_files
 
 PACKAGE = "flopwise.studies.continual"
 TRAINED = (".csv", ".chunks.csv", ".inside.csv", ".json")  # what a train job writes, after its name
 
 
-class Study:
+class Study(study.Study):
     """See `flopwise.studies.study.Study`."""
 
     name = STUDY
@@ -31,14 +30,8 @@ class Study:
     tables = TABLES
 
     def __init__(self, settings: Settings):
-        self.settings = settings
-        self.config = settings.preset.continual
+        super().__init__(settings)
         self.grid = grid(settings)
-        self.folder = settings.results / STUDY
-        self._jobs: dict[tuple[str, str], Job] = {}
-        self._names: dict[str, dict[str, None]] = {}
-
-    # jobs ----------------------------------------------------------------------------------------------------------
 
     def names(self, verb: str) -> list[str]:
         own = {
@@ -47,15 +40,7 @@ class Study:
         }  # fmt: skip
         return list(own.get(verb, [""]))
 
-    def job(self, verb: str, name: str = "") -> Job:
-        key = (verb, name)
-        if key not in self._jobs:
-            allowed = self._names.setdefault(verb, dict.fromkeys(self.names(verb)))
-            if name not in allowed:
-                raise UserError(f"{verb} job {name!r} does not exist at this scale; allowed are {', '.join(allowed)}")
-            facts = getattr(self, f"_{verb}")(*([name] if name else []))
-            self._jobs[key] = Job(f"{STUDY}_{verb}", self.settings.results, name, study=STUDY, **facts)
-        return self._jobs[key]
+    # what jobs read, write and do ------------------------------------------------------------------------------------
 
     def _plan(self) -> dict:
         return {
@@ -117,15 +102,8 @@ class Study:
         }  # fmt: skip
         parts = [path for verb, written in each.items() for name in self.names(verb) for path in written(name)]
         return {
-            "inputs": (self.folder / "cells.tsv", *parts), "outputs": tuple(map(self._table, TABLES)),
+            "inputs": (self.folder / "cells.tsv", *parts), "outputs": tuple(map(self.table, TABLES)),
             "modules": (f"{PACKAGE}.tables",), "settings": self._whole, **_about(list(self.grid.cells.values())),
-        }  # fmt: skip
-
-    def _claims(self) -> dict:
-        return {
-            "inputs": tuple(map(self._table, TABLES)), "outputs": (self.folder / "tables" / "claims.json",),
-            "modules": (f"{PACKAGE}.claims",), "extra_sources": claims_files(STUDY)[:1],
-            "settings": [self.config.defaults.model_dump(mode="json"), self.config.evaluation.split],
         }  # fmt: skip
 
     def run(self, verb: str, job: Job) -> dict | None:
@@ -133,7 +111,7 @@ class Study:
             from flopwise.models import clip
 
             clip.only(self.config.defaults.model if verb == "tune" else job.name.split("/")[0])
-        return getattr(self, f"_run_{verb}")(job)
+        return super().run(verb, job)
 
     def _run_plan(self, job: Job) -> None:
         from flopwise.core.io import atomic_path
@@ -219,9 +197,6 @@ class Study:
     def _tuning(self, method: str) -> Path:
         return self.folder / "tuning" / f"{method}.csv"
 
-    def _table(self, name: str) -> Path:
-        return self.folder / "tables" / f"{name}.csv"
-
     # what others ask -----------------------------------------------------------------------------------------------
 
     @cached_property
@@ -231,7 +206,7 @@ class Study:
 
     def resources(self, verb: str) -> dict:
         if verb == "plan":
-            return {"threads": 1, "memory_mb": 4000, "minutes": 60, "gpus": 0}
+            return super().resources(verb)
         return self.config.job.model_dump()
 
     def allowed(self) -> dict[str, Iterable[str]]:
@@ -245,8 +220,8 @@ class Study:
         streams = (self._orderings(model), *self._streams(model, [(kind, 0) for kind in ORDERINGS]))
         tasks = len(self.settings.preset.data.adaptation) if horizon == "sets" else horizon
         return {
-            "tables": (self.folder / "tables", tuple(map(self._table, TABLES))),
-            "zero_shot": (self.folder / "tables", (self._table("zero_shot"),)),
+            **super().facts(),
+            "zero_shot": (self.folder / "tables", (self.table("zero_shot"),)),
             "streams": (streams[0].parent, streams),
             "tasks": (tasks, ()),
         }  # fmt: skip
