@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from flopwise.config import Settings
+from flopwise.config.files import claims_file
 from flopwise.core.errors import UserError
 from flopwise.provenance.job import Job
 from flopwise.studies import NAMES
