@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from flopwise.config import ROOT, Settings
+from flopwise.config import Settings
 from flopwise.provenance.job import Job
 from flopwise.studies import NAMES
+
+if TYPE_CHECKING:  # it imports pandas
+    from flopwise.core.judge import Context
 
 
 class Study(Protocol):
@@ -52,8 +55,8 @@ class Study(Protocol):
     def missing(self) -> list[str]:
         """What the study reads from the user's copies and does not find, a line each."""
 
-    def claim_context(self) -> dict:
-        """What `core.judge.judge_all` needs to know beside claims and scale."""
+    def claim_context(self) -> "Context":
+        """What `core.judge.judge_all` needs to know beside the claims; reads the tables."""
 
 
 def studies(settings: Settings) -> dict[str, Study]:
@@ -65,8 +68,3 @@ def studies(settings: Settings) -> dict[str, Study]:
 def folder(settings: Settings, name: str) -> Path:
     """Where everything of a study lies."""
     return settings.results / name
-
-
-def claims_files(name: str) -> tuple[Path, Path]:
-    """The claims of a study and the lock that holds the hashes of their rules."""
-    return ROOT / "config" / "claims" / f"{name}.yaml", ROOT / "config" / "claims" / f"{name}.lock.json"

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from flopwise.config import Settings
+from flopwise.config.files import claims_file, preset_files
 from flopwise.core.errors import UserError
 from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import module_name
 from flopwise.methods.continual import modules as method_modules
 from flopwise.provenance.job import Job
 from flopwise.studies.continual.plan import STUDY, TABLES, Cell, grid, trials
-from flopwise.studies.study import claims_files
 
 PACKAGE = "flopwise.studies.continual"
 TRAINED = (".csv", ".chunks.csv", ".inside.csv", ".json")  # what a train job writes, after its name
@@ -123,7 +123,8 @@ class Study:
     def _claims(self) -> dict:
         return {
             "inputs": tuple(map(self._table, TABLES)), "outputs": (self.folder / "tables" / "claims.json",),
-            "modules": (f"{PACKAGE}.claims",), "extra_sources": claims_files(STUDY)[:1],
+            "modules": (f"{PACKAGE}.claims", "flopwise.config.claims", "flopwise.core.judge"),
+            "extra_sources": (claims_file(STUDY), *preset_files(STUDY)),
             "settings": [self.config.defaults.model_dump(mode="json"), self.config.evaluation.split],
         }  # fmt: skip
 
@@ -181,9 +182,11 @@ class Study:
         collect(self.settings, self.folder, job.outputs[0].parent)
 
     def _run_claims(self, job: Job) -> None:
-        from flopwise.studies.continual.claims import judge_all
+        from flopwise.config.claims import read_claims
+        from flopwise.core.io import write_json
+        from flopwise.core.judge import judge_all
 
-        judge_all(self.settings, job.inputs[0].parent, job.outputs[0])
+        write_json(job.outputs[0], judge_all(read_claims(claims_file(STUDY)), self.claim_context()))
 
     # paths ---------------------------------------------------------------------------------------------------------
 
@@ -270,11 +273,10 @@ class Study:
 
         return missing_weights(self.settings, self.grid.models)
 
-    def claim_context(self) -> dict:
-        return {
-            "defaults": self.config.defaults.model_dump(),
-            "validation": self.config.evaluation.split == "validation",
-        }
+    def claim_context(self):
+        from flopwise.studies.continual.claims import claim_context
+
+        return claim_context(self.settings, self._table("final").parent)
 
 
 def _about(cells: list[Cell]) -> dict:
