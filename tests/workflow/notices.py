@@ -9,12 +9,7 @@ from flopwise.provenance.audit import KINDS, _problems, changes
 from flopwise.workflow import Workflow
 
 flow = Workflow(load(scale="smoke"))
-made = {
-    str(path): flow.job(rule, name)
-    for rule, names in flow.rules.items()
-    for name in names
-    for path in flow.job(rule, name).outputs
-}
+made = {str(path): flow.job(rule, name) for rule, names in flow.rules.items() for name in names for path in flow.job(rule, name).outputs}
 
 
 def named(job, hashes: dict, edited: Path) -> bool:

@@ -20,9 +20,7 @@ def test_a_record_holds_what_snakemake_was_told(smoke):
     assert done.returncode == 0, done.stderr
     told: dict[str, dict[str, set]] = {}
     for row in csv.DictReader(io.StringIO(done.stdout), delimiter="\t"):
-        job = told.setdefault(
-            row["log-file(s)"], {"inputs": set(filter(None, row["input-file(s)"].split(","))), "outputs": set()}
-        )
+        job = told.setdefault(row["log-file(s)"], {"inputs": set(filter(None, row["input-file(s)"].split(","))), "outputs": set()})
         job["outputs"].add(row["output_file"])
     records = [path.relative_to(smoke.path) for path in sorted((smoke.path / RESULTS / "lineage").rglob("*.json"))]
     assert len(records) == len(told) > 50

@@ -89,7 +89,8 @@ def load(file: Path | str | None = None, **changes) -> Settings:
 
 
 def preset(scale: str, overrides: dict | None = None, user: Path | None = None) -> Scale:
-    """The scale and its studies, with the overrides of the user's file if there are any; each file validated by itself, so that a mistake is found where it was written."""
+    """The scale and its studies, with the overrides of the user's file if there are any. Each file is validated by itself,
+    so that a mistake is found where it was written."""
     overrides = overrides or {}
     own = {name: value for name, value in overrides.items() if name not in STUDIES}
     where = _where(scale_file(scale), "overrides" if own else "", user)

@@ -1,6 +1,6 @@
 """From claims and a study's tables to verdicts, with no knowledge of the study."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flopwise.core.calibration import calibrate
@@ -25,20 +25,22 @@ class Planned:
     that it will hold."""
 
     defaults: Point
-    rows: Mapping[str, Collection[Mapping[str, object]]]
+    rows: Mapping[str, Sequence[Mapping[str, object]]]
     _counts: dict = field(default_factory=dict, repr=False)
 
     def units(self, table: str, point: Point, over: tuple[str, ...]) -> int:
         """Units of inference at a point; of pairs, those of the side that has fewer."""
-        if (table, over) not in self._counts:
-            found = self._counts[table, over] = {}
-            for row in self.rows.get(table, ()):
-                key = frozenset((axis, value) for axis, value in row.items() if axis not in (*over, "seed"))
-                sides = found.setdefault(key, [set() for _ in over])
+        rows = self.rows.get(table, ())
+        axes = next(iter(rows), {})
+        fixed = {a: v for a, v in self.defaults.items() if a in axes and a not in over} | point  # as `Rule.runs` selects
+        names = tuple(sorted(fixed))
+        if (table, over, names) not in self._counts:
+            found = self._counts[table, over, names] = {}
+            for row in rows:
+                sides = found.setdefault(tuple(row.get(name) for name in names), [set() for _ in over])
                 for side, name in zip(sides, over):
                     side.add(row.get(name))
-        key = frozenset((axis, v) for axis, v in {**self.defaults, **point}.items() if axis not in over)
-        return min(map(len, self._counts[table, over].get(key, [()])))
+        return min(map(len, self._counts[table, over, names].get(tuple(fixed[name] for name in names), [()])))
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Context:
         return self.planned[self.scale].defaults
 
 
-def testable(rule: Rule | None, planned: Mapping[str, Planned]) -> list[str]:
+def scales_of(rule: Rule | None, planned: Mapping[str, Planned]) -> list[str]:
     """The scales that run every point of a rule with as many units as its interval needs."""
     if rule is None:
         return []
@@ -90,7 +92,7 @@ def judge(claim: Claim, context: Context, gates: Iterable[Mapping] = ()) -> dict
     """The claim with its verdict, in plain data. `effect`, `low`, `high` are in the quantity's own sign and unit; `n` counts
     units of inference, `n_seeds` does where these are seeds; `diverged` counts the runs of each side and how many of them
     diverged. gates: the verdicts on the claims that stand in `claim.gates`."""
-    rule, scales = claim.rule, testable(claim.rule, context.planned)
+    rule, scales = claim.rule, scales_of(claim.rule, context.planned)
     result = claim.model_dump(mode="json", exclude={"rule", "unit"}) | {
         "study": context.study, "rule": rule.words() if rule else "no rule: see the note",
         "kind": rule.kind if rule else None, "rule_sha256": claim.rule_sha256, "scales": scales,

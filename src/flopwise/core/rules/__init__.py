@@ -1,7 +1,9 @@
 """The kinds of rules. Each lists the runs it needs and has one method, `measure`, that gives effect, interval, p-value and
 smallest detectable effect; the verdict follows from these and from the range of numbers that the claim allows."""
 
-from typing import Annotated, Union
+from functools import reduce
+from operator import or_
+from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
@@ -26,4 +28,4 @@ def kind_of(rule: Rule | dict) -> str:
     return rule.get("kind", "trend" if "along" in rule else "spread" if "narrow" in rule else "difference")
 
 
-AnyRule = Annotated[Union[tuple(Annotated[kind, Tag(name)] for name, kind in KINDS.items())], Discriminator(kind_of)]
+AnyRule = Annotated[reduce(or_, (Annotated[kind, Tag(name)] for name, kind in KINDS.items())), Discriminator(kind_of)]

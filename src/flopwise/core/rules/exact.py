@@ -17,7 +17,7 @@ class Exact(Rule):
     kind: Literal["exact"] = "exact"
     metric: str | None = None
     over: tuple[str, ...] = ("row",)
-    at: Point = {}
+    at: Point = Field({})
     expected: float | str
     tolerance: float = Field(0.0, ge=0)
     relative_tolerance: float = Field(0.0, ge=0)

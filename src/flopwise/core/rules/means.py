@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from flopwise.core.rules.rule import Compared, Directed, Estimate, Point, Rule, Side, Tables, words
+from flopwise.core.rules.rule import Compared, Contrast, Directed, Estimate, Point, Rule, Side, Tables, words
 from flopwise.core.statistics import (
     CONFIDENCE,
     interval,
@@ -56,19 +56,10 @@ class Mean(Rule):
         return smallest_detectable(error, n)
 
 
-class Difference(Compared, Directed, Mean):
+class Difference(Contrast, Mean):
     """value(a) - value(b), or value(a) alone."""
 
     kind: Literal["difference"] = "difference"
-
-    def sides(self) -> tuple[Side, ...]:
-        """A side is said to be worse where the claim is that one value lies above or below the other."""
-        first, *second = super().sides()
-        if not second:
-            return (first._replace(worse=self.claimed == "below"),)
-        if self.margin:
-            return first, *second
-        return first._replace(worse=self.claimed == "below"), second[0]._replace(worse=self.claimed == "above")
 
     def words(self) -> str:
         return f"{self.number}: 95 % t-interval {self.condition}"

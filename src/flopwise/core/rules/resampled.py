@@ -4,10 +4,9 @@ draws of whole clusters, so that forty pairs of four teachers do not count as fo
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from flopwise.core.rules.means import Difference
-from flopwise.core.rules.rule import Directed, Estimate, Point, Side, Tables, words
+from flopwise.core.rules.rule import Contrast, Directed, Estimate, Point, Side, Tables, words
 from flopwise.core.statistics import (
     CONFIDENCE,
     Fisher,
@@ -56,7 +55,7 @@ class Resampled(Directed):
         return Estimate(len(grid), found.effect, found.low, found.high, p, detectable, detail)
 
 
-class Median(Resampled, Difference):
+class Median(Contrast, Resampled):
     """Median over units of value(a) - value(b), or of value(a) alone."""
 
     kind: Literal["median"] = "median"
@@ -69,7 +68,7 @@ class Median(Resampled, Difference):
         return f"median of {self.number}: 95 % interval, {' and '.join(self.over)} drawn anew, {self.condition}"
 
 
-class Share(Resampled, Difference):
+class Share(Contrast, Resampled):
     """Share of units in which value(a) - value(b), or value(a) alone, lies above `success`; margin and size are shares.
 
     Units that share no cluster have Wilson's interval. So do pairs that all succeed or all fail, with as many trials as
@@ -114,7 +113,7 @@ class Other(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     metric: str | None = None
     column: str | None = None
-    at: Point = {}
+    at: Point = Field({})
 
 
 class RankCorrelation(Resampled):
@@ -122,7 +121,7 @@ class RankCorrelation(Resampled):
     both sides; units that share nothing: Fisher's transformation."""
 
     kind: Literal["rank-correlation"] = "rank-correlation"
-    at: Point = {}
+    at: Point = Field({})
     against: Other
 
     unit: ClassVar[str] = "rank correlation"

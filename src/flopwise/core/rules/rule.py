@@ -152,5 +152,18 @@ class Compared(Rule):
         return f"{self.column} of {self.metric} in table {self.table}, {difference}, per {self.unit_of_inference}"
 
 
+class Contrast(Compared, Directed):
+    """A comparison whose claim names a side."""
+
+    def sides(self) -> tuple[Side, ...]:
+        """A side is said to be worse where the claim is that one value lies above or below the other."""
+        first, *second = super().sides()
+        if not second:
+            return (first._replace(worse=self.claimed == "below"),)
+        if self.margin:
+            return first, *second
+        return first._replace(worse=self.claimed == "below"), second[0]._replace(worse=self.claimed == "above")
+
+
 def words(point: Point) -> str:
     return ", ".join(f"{axis} {value}" for axis, value in point.items()) or "the default"
