@@ -51,7 +51,7 @@ def context(tables: Mapping[str, pandas.DataFrame], defaults: Mapping[str, str] 
 
 
 def axes(frame: pandas.DataFrame) -> list[str]:
-    return [name for name in ("method", "model", "budget", "stream", "m") if name in frame]
+    return [name for name in ("method", "model", "budget", "stream", "m", "row") if name in frame]
 
 
 def judged(one: Claim, frame: pandas.DataFrame, **options) -> dict:
