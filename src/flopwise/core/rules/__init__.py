@@ -3,7 +3,7 @@ smallest detectable effect; the verdict follows from these and from the range of
 
 from functools import reduce
 from operator import or_
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Discriminator, Tag
 
@@ -15,7 +15,7 @@ from flopwise.core.rules.rule import Estimate, Point, Rule, Side, Tables
 __all__ = ["KINDS", "AnyRule", "Estimate", "Point", "Rule", "Side", "Tables", "kind_of"]
 
 KINDS: dict[str, type[Rule]] = {
-    kind.model_fields["kind"].default: kind
+    get_args(kind.model_fields["kind"].annotation)[0]: kind
     for kind in (Difference, Trend, Spread, Equivalence, Median, Share, RankCorrelation, Exact)
 }
 

@@ -14,7 +14,7 @@ class Exact(Rule):
     `relative_tolerance` times the expected value; `may_differ` rows need not. The effect is the number of rows that differ.
     over: the column that names the rows."""
 
-    kind: Literal["exact"] = "exact"
+    kind: Literal["exact"]
     metric: str | None = None
     over: tuple[str, ...] = ("row",)
     at: Point = Field({})

@@ -151,7 +151,7 @@ class Equivalence(Compared, Mean):
     does, not reproduced where all of it lies outside. With a 95 % interval each of the tests is at 2.5 %, the error that
     every other kind of rule allows to a verdict, and stricter than the usual 5 %."""
 
-    kind: Literal["equivalence"] = "equivalence"
+    kind: Literal["equivalence"]
     within: float = Field(gt=0)
 
     def claimed_range(self) -> tuple[float, float]:

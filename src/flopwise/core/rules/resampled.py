@@ -58,7 +58,7 @@ class Resampled(Directed):
 class Median(Contrast, Resampled):
     """Median over units of value(a) - value(b), or of value(a) alone."""
 
-    kind: Literal["median"] = "median"
+    kind: Literal["median"]
     over: tuple[str, ...] = ("teacher", "student")
 
     def statistic(self, values, weights):
@@ -74,7 +74,7 @@ class Share(Contrast, Resampled):
     Units that share no cluster have Wilson's interval. So do pairs that all succeed or all fail, with as many trials as
     the side of fewer clusters has: no draw of them varies."""
 
-    kind: Literal["share"] = "share"
+    kind: Literal["share"]
     over: tuple[str, ...] = ("teacher", "student")
     success: float = 0.0
     margin: float = 0.5
@@ -120,7 +120,7 @@ class RankCorrelation(Resampled):
     """Spearman's correlation over units between the number at `at` and the one that `against` names. Pairs: bootstrap over
     both sides; units that share nothing: Fisher's transformation."""
 
-    kind: Literal["rank-correlation"] = "rank-correlation"
+    kind: Literal["rank-correlation"]
     at: Point = Field({})
     against: Other
 
