@@ -11,7 +11,6 @@ from flopwise.core.statistics import holm
 REASONS = {
     "validation": "validation mode",
     "scale": "not run at this scale",
-    "seed": "one seed only",
     "diverged": "runs diverged",
     "rule": "no rule",
     "gate": "the instrument does not respond",
@@ -32,7 +31,9 @@ class Planned:
         """Units of inference at a point; of pairs, those of the side that has fewer."""
         rows = self.rows.get(table, ())
         axes = next(iter(rows), {})
-        fixed = {a: v for a, v in self.defaults.items() if a in axes and a not in over} | point  # as `Rule.runs` selects
+        fixed = {
+            a: v for a, v in self.defaults.items() if a in axes and a not in over
+        } | point  # as `Rule.runs` selects
         names = tuple(sorted(fixed))
         if (table, over, names) not in self._counts:
             found = self._counts[table, over, names] = {}
@@ -107,8 +108,8 @@ def judge(claim: Claim, context: Context, gates: Iterable[Mapping] = ()) -> dict
     if untested:
         return result | {"reason": REASONS[untested] + _gates(shut if untested == "gate" else [])}
     estimate, lost = rule.measure(context.tables, context.defaults), _diverged(rule, context)
-    result |= _numbers(rule, estimate) | {"diverged": lost, "reason": _reason(estimate, lost)}
-    outcome = verdict(estimate, rule.claimed_range(), getattr(rule, "size", None))
+    result |= _numbers(rule, estimate) | {"diverged": lost, "reason": _reason(rule, estimate, lost)}
+    outcome = verdict(estimate, rule.claimed_range(), rule.stated_size())
     if closed and outcome != NOT_TESTABLE:
         return result | {"verdict": INCONCLUSIVE, "p_value": None, "reason": REASONS["undecided"] + _gates(closed)}
     return result | {"verdict": outcome}
@@ -143,12 +144,12 @@ def _diverged(rule: Rule, context: Context) -> list[dict]:
     return found
 
 
-def _reason(estimate: Estimate, sides: list[dict]) -> str:
+def _reason(rule: Rule, estimate: Estimate, sides: list[dict]) -> str:
     """Why there is no verdict, or over which runs there is one; empty where all runs finished."""
     lost = [side for side in sides if side["diverged"]]
     if not lost:
-        few = "" if estimate.low is not None else REASONS["seed" if estimate.n else "scale"]
-        return estimate.detail or few
+        few = f"one {rule.unit_of_inference} only" if estimate.n else REASONS["scale"]
+        return estimate.detail or (few if estimate.low is None else "")
     agreement = {
         True: ", which agrees with the claim that this side is worse but gives no number",
         False: ", which speaks against the claim that this side is better but gives no number",
@@ -157,5 +158,7 @@ def _reason(estimate: Estimate, sides: list[dict]) -> str:
     parts = [
         f"{side['diverged']} of {side['runs']} runs of ({side['side']}){agreement[side['worse']]}" for side in lost
     ]
-    end = f"; the interval is over the {estimate.n} seeds without" if estimate.low is not None else ""
+    end = (
+        f"; the interval is over the {estimate.n} {rule.unit_of_inference}s without" if estimate.low is not None else ""
+    )
     return f"{REASONS['diverged']}: {'; '.join(parts)}{end}"

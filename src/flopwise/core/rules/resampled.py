@@ -129,6 +129,8 @@ class RankCorrelation(Resampled):
     @model_validator(mode="after")
     def _clusters(self):
         """Any unit will do."""
+        if not -1 < self.margin < 1:
+            raise ValueError(f"margin is {self.margin:g}; allowed is a correlation between -1 and 1")
         return self
 
     def sides(self) -> tuple[Side, ...]:

@@ -69,6 +69,10 @@ class Rule(BaseModel):
         """Between which numbers the claim says that the true effect lies."""
         raise NotImplementedError
 
+    def stated_size(self) -> float | None:
+        """How far beyond its threshold the claim says that the effect lies, where it says so."""
+        return None
+
     def measure(self, tables: Tables, defaults: Point) -> Estimate:
         """Effect, interval, p-value and power from the runs at the points of the rule."""
         raise NotImplementedError
@@ -126,6 +130,9 @@ class Directed(Rule):
 
     def claimed_range(self) -> tuple[float, float]:
         return (self.margin, math.inf) if self.claimed == "above" else (-math.inf, self.margin)
+
+    def stated_size(self) -> float | None:
+        return self.size
 
     @property
     def condition(self) -> str:
