@@ -41,7 +41,7 @@ def content(workflow) -> dict:
         **{key: [one for result in judged for one in result[key]] for key in ("claims", "calibration")},
         "facts": _facts(settings, runs), "costs": _costs(settings), "provenance": _provenance(workflow),
         "problems": _problems(runs), "sources": ROOT / "report",
-        "validation": any(study.claim_context()["validation"] for study in workflow.studies.values()),
+        "validation": any(study.validation for study in workflow.studies.values()),
     }  # fmt: skip
 
 
