@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from flopwise.report import theme
-from flopwise.report.continual import advice, inside, merging, methods, plots, recipes, scaling, streams
+from flopwise.report.continual import advice, inside, merging, methods, plots, recipes, scaling, streams, styles
 from flopwise.report.continual import study as studies
 
 FIGURES = [
@@ -112,7 +112,7 @@ def test_the_chosen_rate_is_the_best_one_at_which_every_trial_ended(study):
 def test_methods_stand_in_panels_by_what_they_change(study):
     shown = dict(methods.panels(study.at(study.trajectory)))
     assert set(shown["regularisers"]["method"]) == {"ewc", "si", "full-ft", "ema-merge"}
-    assert "brand-new" in set(shown[theme.OTHERS]["method"])
+    assert "brand-new" in set(shown[styles.OTHERS]["method"])
 
 
 def test_discs_lie_where_the_shares_say(study):
@@ -146,7 +146,7 @@ def test_the_best_method_leads_by_the_paired_difference(study):
     )  # fmt: skip
     best, second = done.mean().sort_values(ascending=False).index[:2]
     difference = done[best] - done[second]
-    assert row["Best by GM"].startswith(theme.style(best).label)
+    assert row["Best by GM"].startswith(styles.style(best).label)
     assert row["Lead"].startswith(plots.change(difference.mean(), 1))
     assert row["Lead"].endswith("resolved" if difference.min() > 0 else "not resolved")
 

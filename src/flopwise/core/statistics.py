@@ -19,11 +19,16 @@ def standard_error(values: np.ndarray, widening: float = 1.0) -> np.ndarray:
     return widening * values.std(axis=-1, ddof=1) / np.sqrt(values.shape[-1])
 
 
+def critical(n: int, confidence: float = CONFIDENCE) -> float:
+    """Half-width of the t-interval of a mean of n >= 2 numbers, in standard errors."""
+    from scipy.special import stdtrit  # what scipy.stats calls, which takes a second to import
+
+    return stdtrit(n - 1, 0.5 + confidence / 2)
+
+
 def interval(mean, error, n: int, confidence: float = CONFIDENCE) -> tuple:
     """Ends of the t-interval of a mean of n >= 2 numbers with this standard error."""
-    from scipy.stats import t
-
-    half = t.ppf(0.5 + confidence / 2, n - 1) * error
+    half = critical(n, confidence) * error
     return mean - half, mean + half
 
 
