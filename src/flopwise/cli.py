@@ -118,6 +118,21 @@ def audit(
         raise RunFailure(f"{path} does not hold: {facts['problems'][0]}")
 
 
+@app.command()
+def ledger(
+    context: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 if a study is over by more than half.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the core-seconds that each study used beside those that the scale allows it."""
+    from flopwise.provenance.ledger import ledger, ledger_text
+
+    rows = ledger(context.obj())
+    _print(rows, as_json, ledger_text)
+    if check and (over := [row["study"] for row in rows if row["over"]]):
+        raise RunFailure(f"{', '.join(over)}: over the ledger by more than half")
+
+
 @app.command("config")
 def config_files(
     check: Annotated[

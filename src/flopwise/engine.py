@@ -1,0 +1,34 @@
+"""What the workflow adds to Snakemake's own process: a mend of its scheduler, and the count of what it costs. Called from
+workflow/rules/engine.smk; docs/engine.md says why."""
+
+import threading
+
+
+def tame(scheduler) -> None:
+    """Let the scheduler wake itself only where jobs wait for the rate limit, one timer at a time.
+
+    Snakemake (9.27.1) ends every pass that saw ready jobs by starting a timer that wakes it again after the limit's
+    timespan, one second, also where the limit (100 jobs a second) is nowhere near; that pass starts the next. Each finished
+    job adds such a chain, which lives as long as jobs are ready, so that threads and passes grow with the jobs that are
+    done. Nothing is lost without them: jobs that wait for cores or memory are woken by the job that frees these. The limit
+    itself stays, the default and one that a user gives with --max-jobs-per-timespan. Where Snakemake has changed what
+    this touches, it is left alone."""
+    limiter, wake = getattr(scheduler, "job_rate_limiter", None), getattr(scheduler, "_schedule_reevalutation", None)
+    if limiter is None or wake is None or not hasattr(limiter, "get_free_jobs") or not hasattr(scheduler, "_open_jobs"):
+        return
+    pending = threading.Event()
+
+    def wake_scheduler() -> None:
+        pending.clear()  # first: the pass that this starts may have to set the next timer
+        scheduler._open_jobs.release()
+
+    def wake_once(delay: float) -> None:
+        if delay != limiter.timespan:  # a queue of inputs, which has a rhythm of its own
+            wake(delay)
+        elif limiter.get_free_jobs() == 0 and not pending.is_set():
+            pending.set()
+            timer = threading.Timer(delay, wake_scheduler)
+            timer.daemon = True  # a finished workflow does not wait for it
+            timer.start()
+
+    scheduler._schedule_reevalutation = wake_once
