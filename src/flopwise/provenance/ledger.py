@@ -1,9 +1,11 @@
 """What a run has cost, nothing unbooked, beside what it may cost."""
 
 import os
+import sys
 from statistics import median
 
 from flopwise.config import Settings
+from flopwise.core.errors import RunFailure
 from flopwise.core.io import read_json
 from flopwise.provenance import meter
 from flopwise.provenance.job import Job
@@ -21,7 +23,10 @@ def close(settings: Settings) -> None:
     name, times = os.environ[meter.VARIABLE].partition("/")[2], os.times()
     own = [record["cost"]["cpu_seconds"] for _, record in records(settings) if record["cost"].get("engine") == name]
     children = times.children_user + times.children_system
-    meter.book(settings.results, name, times.user + times.system, children, jobs_seconds=sum(own))
+    try:
+        meter.book(settings.results, name, times.user + times.system, children, jobs_seconds=sum(own))
+    except RunFailure as error:  # a run does not fail at its last breath for want of a number
+        print(f"flopwise: {error}", file=sys.stderr)
 
 
 def core_seconds(settings: Settings, running: Job | None = None) -> dict[str, tuple[float, int]]:

@@ -11,6 +11,7 @@ PICTURE = re.compile(r'xlink:href="data:image/png;base64,\s*([^"]*)"')
 PATH = re.compile(r' d="([^"]*)"')
 GLYPH = re.compile(r' d="([^"]*)" transform="scale\(0\.015625\)"')  # its outline in 6400ths of the type size
 LETTER = re.compile(r'(<use [^>]*)transform="translate\((\S+) 0\)"')  # its place in the line, in hundredths
+SMALL = 64  # pixels
 DIGITS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -39,16 +40,19 @@ def data_uri(svg: str) -> str:
 
 
 def _webp(match: re.Match) -> str:
-    """A PNG as WebP. Every pixel is doubled first: the format keeps colours at half the resolution, and edges between
-    colours in pictures of 32 pixels would blur."""
+    """A PNG as WebP where that is shorter. The format keeps colours at half the resolution: the pixels of small pictures are
+    doubled first, or edges between their colours would blur."""
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(base64.b64decode(match[1])))
+    png = base64.b64decode(match[1])
+    picture = Image.open(io.BytesIO(png))
     picture = picture.convert("RGBA" if picture.mode == "RGBA" and picture.getextrema()[3][0] < 255 else "RGB")
-    picture = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
+    if max(picture.size) <= SMALL:
+        picture = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
     stream = io.BytesIO()
     picture.save(stream, "WEBP", method=4, quality=75)
-    return f'xlink:href="data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"'
+    kind, content = min(("webp", stream.getvalue()), ("png", png), key=lambda one: len(one[1]))
+    return f'xlink:href="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
 
 
 def _name(index: int) -> str:
