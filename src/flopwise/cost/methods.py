@@ -52,7 +52,7 @@ class Description:
     device_state: int = 0
 
     def end_of_task_steps(self, batch_size: int) -> int:
-        """Extra passes, each as dear as a training step, at the end of a task."""
+        """Extra passes, each costs as much as a training step, at the end of a task."""
         return math.ceil(self.fisher_samples / batch_size)
 
 

@@ -14,8 +14,8 @@ BASELINE = "full-ft"
 
 @dataclass(frozen=True)
 class StepCost:
-    """One training step. gflops: forward and backward; end_of_task_steps: further passes at the end of a task, each as
-    dear as a step; peak: memory."""
+    """One training step. gflops: forward and backward; end_of_task_steps: further passes at the end of a task, each
+    costs as much as a training step; peak: memory."""
 
     gflops: float
     end_of_task_steps: int

@@ -76,7 +76,7 @@ class Method:
         assert self.deploy in DEPLOYS
 
     def end_passes(self, batch_size: int, fisher_samples: int) -> int:
-        """Extra passes at the end of a task, each as dear as a training step."""
+        """Extra passes at the end of a task, each costs as much as a training step."""
         return math.ceil(fisher_samples / batch_size) if self.fisher else 0
 
     @property
@@ -135,16 +135,16 @@ def load(name: str) -> Method:
     return replace(method, prepare_options={**method.prepare_options, "rank": rank}) if rank else method
 
 
-TRUNKS = {"latest": "full-ft", "initial": "zs-merge", "all": "all-all", "unrolled": "unrolled-all"}
+SHARED = {"latest": "full-ft", "initial": "zs-merge", "all": "all-all", "unrolled": "unrolled-all"}
 
 
 @cache
-def trunk(name: str) -> str:
+def shared_training(name: str) -> str:
     """The method whose training a method shares: where only what is deployed differs, every task starts from the same
     weights. `full-ft` for all that just go on, `zs-merge` for all that start at theta_0, and so on; any other method,
     its own."""
     method = load(name)
-    shared = "ema-merge" if method.init == "unrolled" and method.unroll_from_initial else TRUNKS.get(method.init, name)
+    shared = "ema-merge" if method.init == "unrolled" and method.unroll_from_initial else SHARED.get(method.init, name)
     plain = load(shared)
     same = replace(method, deploy=plain.deploy, unroll_from_initial=plain.unroll_from_initial) == plain
     return shared if same else name

@@ -120,9 +120,9 @@ def step_cost(model: str, method: str, batch_size: int, prices: str, cache: Path
 
 
 @dataclass(frozen=True)
-class Schedule:
+class StepPlan:
     """What a cell's training does and costs. `steps`: optimiser steps of each task; `end_passes`: extra passes at the
-    end of each task, each as dear as a step; `allowed`: the budget, in the unit that `unit` says (GFLOPs)."""
+    end of each task, each costs as much as a training step; `allowed`: the budget, in the unit that `unit` says (GFLOPs)."""
 
     steps: tuple[int, ...]
     end_passes: int
@@ -154,10 +154,10 @@ def tasks_of(study: ContinualConfig, cell: Cell, sets: int) -> int:
     return sets if horizon == "sets" else horizon
 
 
-def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | None = None) -> Schedule:
+def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | None = None) -> StepPlan:
     """Steps and cost of the training that `cell` deploys; `sets`: number of adaptation sets; `cache`: see `step_cost`.
     Raises `UserError` where the budget buys no step, or fewer in a task than the schedule needs."""
-    budget, method = study.budgets[cell.budget], cell.trunk
+    budget, method = study.budgets[cell.budget], cell.shared_training
     tasks = tasks_of(study, cell, sets)
     per_step, multiplier = step_cost(cell.model, method, study.batch_size, study.prices, cache)
     allowed = study.budget_gflops * budget.multiple
@@ -174,7 +174,7 @@ def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | Non
         )
     if tasks > 1:
         learning_rate(cell.schedule, 1, 0, min(steps))  # refuses a schedule that needs longer tasks
-    return Schedule(steps, passes, per_step, multiplier, allowed, budget.equal)
+    return StepPlan(steps, passes, per_step, multiplier, allowed, budget.equal)
 
 
 def _steps(affordable: float, tasks: int, passes: int, budget: Budget, rounding: str) -> tuple[int, ...]:
