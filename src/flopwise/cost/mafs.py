@@ -9,7 +9,8 @@ F = 1.8e9 GFLOPs `steps` gives all of its 16 x 4 step counts.
 
 import math
 
-from flopwise.cost.names import ACCOUNTINGS, check
+from flopwise.core.choices import check
+from flopwise.cost.names import ACCOUNTINGS
 
 BUDGET_GFLOPS = 1.8e9
 TASKS = (20, 50, 100, 200)

@@ -4,9 +4,10 @@ import copy
 import math
 from dataclasses import dataclass
 
+from flopwise.core.choices import check
 from flopwise.core.errors import UserError
 from flopwise.cost import flops, mafs, memory, methods, subjects
-from flopwise.cost.names import ACCOUNTINGS, CONVENTIONS, METHODS, check
+from flopwise.cost.names import ACCOUNTINGS, CONVENTIONS, METHODS
 from flopwise.cost.subjects import Subject
 
 BASELINE = "full-ft"

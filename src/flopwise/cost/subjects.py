@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from flopwise.core.choices import check
 from flopwise.core.errors import UserError
-from flopwise.cost.names import LIBRARIES, check
+from flopwise.cost.names import LIBRARIES
 
 
 @dataclass(frozen=True)

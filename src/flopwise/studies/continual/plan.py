@@ -16,11 +16,7 @@ TABLES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "z
 AXES = tuple(Axes.model_fields)
 KEYS = ["cell", *AXES, "seed", "status"]  # columns of every table of runs
 TUNING = (*KEYS, "rate_multiple", "metric", "value", "zero_shot", "delta")  # columns of the table of trials
-JOB_AXES = (
-    "model",
-    "budget",
-    "mixture",
-)  # and the shared training: a train job's wildcards; the rest is inside
+JOB_AXES = ("model", "budget", "mixture")  # wildcards of a train job, with its shared training; all else is inside
 EVALUATE = ("final", "tasks", "steps")
 UNUSED = {  # settings that change nothing that a train job computes
     "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
