@@ -31,7 +31,8 @@ def steps(
 ) -> int:
     """Training steps per task that `budget` buys, spread evenly over `tasks`; all FLOPs in one unit.
 
-    end_of_task_steps: passes at the end of a task, each costs as much as a training step (EWC's Fisher pass: 98 batches of 512)
+    end_of_task_steps: passes at the end of a task, of which each costs as much as a training step (EWC's
+        Fisher pass: 98 batches of 512)
 
     `published` charges every step with the end-of-task passes: N = round(F / (T * a * c * (1 + e))).
     `per-task-once` pays them once per task, out of the budget first: N = floor((F/T - a*c*e) / (a*c)).

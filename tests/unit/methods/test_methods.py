@@ -14,7 +14,7 @@ from flopwise.core.loop import AdamW, optimiser_tensors, restore_optimiser
 from flopwise.core.seeds import torch_generator
 from flopwise.methods.continual import families, load, shared_training
 from flopwise.models import clip
-from flopwise.studies.continual.loss import contrastive_loss
+from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual.recipe import bound, groups
 
 MODEL = "vit-xs-8"

@@ -21,11 +21,11 @@ from flopwise.data.streams import chunks, dataset_chunks, read_stream
 from flopwise.methods.continual import Method, load
 from flopwise.methods.deployment import Deployment
 from flopwise.models import clip
+from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual import recipe
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.loss import contrastive_loss
 from flopwise.studies.continual.plan import Cell
 
 

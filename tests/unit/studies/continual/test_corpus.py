@@ -17,9 +17,9 @@ from flopwise.data.files import ImageFiles
 from flopwise.data.store import BuiltSet, Split, write_set
 from flopwise.data.strings import Strings
 from flopwise.models import clip
+from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual.corpus import FileCorpus, Prefetcher, TaskBatches, decoding_threads, load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.loss import contrastive_loss
 
 MODEL = "vit-xs-8"
 
