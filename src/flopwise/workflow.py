@@ -15,7 +15,6 @@ from flopwise.config import ROOT, Settings, load
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.cost.names import TABLES as COST_TABLES
 from flopwise.data import jobs as data
-from flopwise.methods.continual import modules as method_modules
 from flopwise.provenance.job import Job
 from flopwise.provenance.sources import imported
 from flopwise.report.chapters import Notebook, chapters
@@ -132,9 +131,9 @@ class Workflow:
             *presets,
             *(ROOT / "config" / "experiments").glob("*.yaml"),
         ]
-        prices = (f"flopwise.studies.{name}.price" for name in NAMES)
+        prices = (module for study in self.studies.values() for module in study.job("plan").modules)
         return {
-            "outputs": tuple(tables), "modules": ("flopwise.cost.tables", "flopwise.planning", *prices, *method_modules()),
+            "outputs": tuple(tables), "modules": ("flopwise.cost.tables", "flopwise.planning", *prices),
             "extra_sources": tuple(sorted(read)), "settings": [chosen.checked_models, list(chosen.priced_scales)],
         }  # fmt: skip
 

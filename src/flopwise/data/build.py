@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-from flopwise.config.data import DataConfig
 from flopwise.core.choices import near
 from flopwise.core.errors import UserError
 from flopwise.data.catalogue import facts_of_row
@@ -17,7 +16,7 @@ POOL_FACTS = {
 }  # fmt: skip
 
 
-def facts_of(data: DataConfig, name: str) -> dict:
+def facts_of(data, name: str) -> dict:
     """What the catalogue knows about the data set called `name`."""
     allowed = (*data.adaptation, *data.evaluation, *data.pools)
     if name not in allowed:
@@ -29,7 +28,7 @@ def facts_of(data: DataConfig, name: str) -> dict:
     return dataclasses.asdict(WORLD[name])
 
 
-def build_to(data: DataConfig, name: str, out: Path) -> None:
+def build_to(data, name: str, out: Path) -> None:
     """Write the embedded data set `name`, or one of the pools made here, to the folder `out`."""
     if name in data.pools:
         recipe = data.pools[name]

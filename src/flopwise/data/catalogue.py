@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from flopwise.config import ROOT
 from flopwise.core.choices import near
 from flopwise.core.errors import UserError
-from flopwise.data.readers import OTHER_FORMATS, READERS
+from flopwise.core.root import ROOT
+from flopwise.data.formats import OTHER_FORMATS, READERS
 
 FILE = Path("config") / "datasets.csv"
 STREAM_ROLES, TASKS = ("adaptation", "evaluation"), ("classification", "retrieval")
