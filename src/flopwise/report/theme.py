@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from flopwise.core.errors import UserError
 from flopwise.core.io import atomic_path, write_table, write_text
-from flopwise.methods.continual import load
+from flopwise.methods.continual import OTHERS, Method, load
 
 WIDTH = 7.0  # inches; the page's column and a journal's page
 INK, QUIET, FAINT = "#1a1a1a", "#5f6368", "#d5d8dc"
@@ -142,13 +142,13 @@ TITLES = {"a_ka": "$\\mathbf{A_{KA}}$", "a_zs": "$\\mathbf{A_{ZS}}$", "gm": "GM"
 def style(value: str, axis: str = "method") -> Style:
     """Style of a method or of a value of another axis, the same in every figure. A reversed stream looks like the
     forward one, hollow to the reader by its dashed line; what is not listed gets a colour from its name."""
-    known = AXES.get(axis, {})
-    if value in known:
-        return known[value]
+    if value in AXES.get(axis, {}):
+        return AXES[axis][value]
     if axis == "stream" and value.endswith("-reverse"):
         forward = style(value.removesuffix("-reverse"), axis)
         return forward._replace(label=f"{forward.label}, reversed", line="--")
-    label = _label(value) if axis == "method" else value
+    known = _known(value) if axis == "method" else None
+    label = known.label if known and known.label else value
     number = int.from_bytes(hashlib.sha256(value.encode()).digest()[:4])
     line = ("-", "--", "-.")[number // 36 % 3]
     return Style(label, SPARE_COLOURS[number % 6], SPARE_MARKERS[number // 6 % 6], line)
@@ -156,15 +156,16 @@ def style(value: str, axis: str = "method") -> Style:
 
 def group(method: str) -> str | None:
     """The panel that a method belongs to; None for plain fine-tuning and the oracle, which belong to all."""
-    return load(method).group
+    known = _known(method)
+    return known.group if known else OTHERS
 
 
-def _label(method: str) -> str:
-    """The name that a method gives itself; one that no longer exists is called as in its tables."""
+def _known(method: str) -> Method | None:
+    """What a method says of itself; None for one that no longer exists."""
     try:
-        return load(method).label or method
+        return load(method)
     except UserError:
-        return method
+        return None
 
 
 def order(values, axis: str = "method") -> list[str]:
