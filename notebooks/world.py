@@ -12,7 +12,8 @@
 
 # %%
 from flopwise.core.io import read_table
-from flopwise.report import captions, orderings, show, world
+from flopwise.report import captions, show, world
+from flopwise.report.continual import orderings
 
 reads = {  # parameter: what it is given; the inputs of the rule follow from it
     "tables": "continual.zero_shot", "data": "data.sets", "streams": "continual.streams", "tasks": "continual.tasks",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from flopwise.config.fields import source_of
+from flopwise.config.files import claims_file, lock_file
 from flopwise.config.load import ROOT
 from flopwise.config.models import STUDIES, Config, ScaleFile
 from flopwise.core.io import write_text
@@ -152,7 +153,7 @@ def _type(facts: dict, links: dict[str, str]) -> str:
 
 def lock_text(study: str) -> str:
     """Hash of the rule of every claim, by claim."""
-    from flopwise.studies.continual.claims import claims_file, read_claims
+    from flopwise.config.claims import read_claims
 
     return json.dumps({claim.id: claim.rule_sha256 for claim in read_claims(claims_file(study))}, indent=1) + "\n"
 
@@ -160,7 +161,7 @@ def lock_text(study: str) -> str:
 def generated() -> dict[Path, str]:
     """Every generated file and what it must hold."""
     texts = {FOLDER / "schema" / f"{name}.json": schema_text(model) for name, model in schemas().items()}
-    locks = {FOLDER / "claims" / f"{name}.lock.json": lock_text(name) for name in STUDIES}
+    locks = {lock_file(name): lock_text(name) for name in STUDIES}
     return {**texts, FOLDER / "README.md": readme_text(), **locks}
 
 

@@ -1,4 +1,4 @@
-"""One smoke-sized run of both notebooks, shared by all tests of the report."""
+"""One smoke-sized run of two notebooks, shared by all tests of the report."""
 
 import sys
 from pathlib import Path

@@ -287,6 +287,7 @@ def claims() -> list[dict]:
             "rule_sha256": f"{index}" * 64, "scales": ["laptop", "evening"], "verdict": verdict,
             "effect": 1.5 - index if measured else None, "low": 0.5 - index if measured else None,
             "high": 2.5 - index if measured else None, "unit": "points", "n_seeds": 5 if measured else 0,
+            "n": 5 if measured else 0, "unit_of_inference": "seed", "gates": [],
             "smallest_detectable": 1.2 if measured else None, "p_value": 0.001 if measured else None,
             "p_holm": 0.01 * 4**index if measured else None, "stands_for": "published", "kind": "difference",
             "diverged": [], "reason": "" if measured else "one seed only",

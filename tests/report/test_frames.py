@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from flopwise.report import frames, labels, theme
+from flopwise.report.continual import slices, styles
 from flopwise.report.continual import study as studies
 from flopwise.studies.continual.plan import AXES
 
@@ -18,14 +19,14 @@ def study(tmp_path_factory) -> studies.Study:
 
 def test_interval_is_that_of_a_t_test():
     values = [1.2, 0.4, 2.2, 1.9]
-    mean, lower, upper, n = frames.t_interval(values)
+    mean, lower, upper, n = frames.mean_interval(values)
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert (mean, n) == (pytest.approx(1.425), 4)
     assert (lower, upper) == pytest.approx(tuple(expected))
 
 
 def test_one_seed_has_no_interval():
-    mean, lower, upper, n = frames.t_interval([3.0])
+    mean, lower, upper, n = frames.mean_interval([3.0])
     assert (mean, n) == (3.0, 1)
     assert np.isnan([lower, upper]).all()
     assert frames.seeds_note([1, 1]) == "One seed per point: no interval can be given."
@@ -33,7 +34,7 @@ def test_one_seed_has_no_interval():
 
 
 def test_axes_are_those_of_the_grid():
-    assert frames.AXES == AXES
+    assert slices.AXES == AXES
 
 
 def test_setting_is_the_one_that_all_methods_share(study):
@@ -50,7 +51,7 @@ def test_an_experiment_is_its_points_with_all_their_seeds(study):
 
 
 def test_paths_start_at_the_zero_shot_point(study):
-    paths = frames.plane(study.at(study.trajectory), ["method"])
+    paths = slices.plane(study.at(study.trajectory), ["method"])
     start = paths[paths["task"] == 0]
     assert {"full-ft", "lnfit", "lora-r4", "ema-merge"} <= set(start["method"])
     assert np.allclose(start[["x", "y"]], 0)
@@ -81,11 +82,11 @@ def test_labels_are_moved_apart_and_keep_their_order():
 
 
 def test_a_method_keeps_its_colour_and_unknown_ones_get_one():
-    assert theme.style("ema-merge") == theme.METHODS["ema-merge"]
-    assert theme.style("brand-new") == theme.style("brand-new")
-    assert theme.group("lora-r64") == theme.group("dora-r4") == "adapters and low-rank updates"
-    assert theme.group("brand-new") == theme.OTHERS
-    assert theme.order(["oracle", "brand-new", "lnfit", "full-ft"]) == ["full-ft", "lnfit", "brand-new", "oracle"]
+    assert styles.style("ema-merge") == styles.METHODS["ema-merge"]
+    assert styles.style("brand-new") == styles.style("brand-new")
+    assert styles.group("lora-r64") == styles.group("dora-r4") == "adapters and low-rank updates"
+    assert styles.group("brand-new") == styles.OTHERS
+    assert styles.order(["oracle", "brand-new", "lnfit", "full-ft"]) == ["full-ft", "lnfit", "brand-new", "oracle"]
 
 
 def test_tables_are_escaped_for_latex_and_markdown(tmp_path):

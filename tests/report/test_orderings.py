@@ -8,7 +8,8 @@ import pytest
 
 from flopwise.data.store import Split, StoredSet
 from flopwise.data.streams import entry
-from flopwise.report import captions, orderings
+from flopwise.report import captions
+from flopwise.report.continual import orderings
 
 BLOCKS = [entry(name, str(i)) for name in "abc" for i in range(4)]
 MIXED = [entry(name, str(i)) for i in range(4) for name in "abc"]

@@ -58,5 +58,5 @@ def test_settings_decide_and_what_a_job_asks_a_machine_for_does_not(tmp_path):
     assert digests("{continual: {job: {memory_mb: 9999}}}") == plain
     slower = digests("{continual: {learning_rate: 1.0e-4}}")
     assert {name.partition(":")[0] for name in plain if plain[name] != slower[name]} == {
-        "continual_plan", "continual_train", "continual_tune", "continual_collect", "report", "report_pdf",
+        "continual_plan", "continual_train", "continual_tune", "continual_collect", "continual_claims", "report", "report_pdf",
     }  # fmt: skip

@@ -29,6 +29,16 @@ def scale_file(scale: str, name: str = "scale") -> Path:
     return ROOT / "config" / "scales" / scale / f"{name}.yaml"
 
 
+def claims_file(study: str) -> Path:
+    """config/claims/<study>.yaml: the claims of a study."""
+    return ROOT / "config" / "claims" / f"{study}.yaml"
+
+
+def lock_file(study: str) -> Path:
+    """config/claims/<study>.lock.json: the hashes of the rules of its claims."""
+    return ROOT / "config" / "claims" / f"{study}.lock.json"
+
+
 def scales() -> tuple[str, ...]:
     """Names of the scales, the folders of config/scales, by what they may spend beside their studies."""
     found = {
@@ -36,3 +46,10 @@ def scales() -> tuple[str, ...]:
         for path in (ROOT / "config" / "scales").glob("*/scale.yaml")
     }
     return tuple(sorted(found, key=lambda scale: (found[scale] if isinstance(found[scale], int | float) else 0, scale)))
+
+
+def preset_files(study: str) -> tuple[Path, ...]:
+    """Every file that decides what some scale runs of a study."""
+    names = ("scale", study)
+    files = [scale_file(scale, name) for scale in scales() for name in names]
+    return ROOT / "config" / "experiments" / f"{study}.yaml", *(path for path in files if path.is_file())

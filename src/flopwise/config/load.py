@@ -13,7 +13,7 @@ from flopwise.config.grids import composed
 from flopwise.config.models import STUDIES, Config, Scale
 from flopwise.core.errors import UserError
 
-__all__ = ["ROOT", "Settings", "load", "merged", "read_yaml", "scales", "validated"]
+__all__ = ["ROOT", "Settings", "load", "merged", "preset", "read_yaml", "scales", "validated"]
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,13 @@ def load(file: Path | str | None = None, **changes) -> Settings:
     config = validated(Config, raw, str(path))
     if config.scale not in (allowed := scales()):
         raise UserError(f"scale {config.scale!r} does not exist; allowed are {', '.join(allowed)}")
-    return Settings(config, _preset(config.scale, config.overrides, path))
+    return Settings(config, preset(config.scale, config.overrides, path))
 
 
-def _preset(scale: str, overrides: dict, user: Path) -> Scale:
-    """The scale and its studies, each file validated by itself, so that a mistake is found where it was written."""
+def preset(scale: str, overrides: dict | None = None, user: Path | None = None) -> Scale:
+    """The scale and its studies, with the overrides of the user's file if there are any. Each file is validated by itself,
+    so that a mistake is found where it was written."""
+    overrides = overrides or {}
     own = {name: value for name, value in overrides.items() if name not in STUDIES}
     where = _where(scale_file(scale), "overrides" if own else "", user)
     values = merged(read_yaml(scale_file(scale)), own)

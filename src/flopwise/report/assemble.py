@@ -11,6 +11,7 @@ from flopwise.config import ROOT, Settings
 from flopwise.core.io import atomic_path, read_json, read_table, sha256_json
 from flopwise.provenance.job import Job
 from flopwise.provenance.lineage import code_version, records, versions
+from flopwise.provenance.meter import by_study, core_seconds
 from flopwise.report import page
 
 
@@ -41,7 +42,7 @@ def content(workflow) -> dict:
         **{key: [one for result in judged for one in result[key]] for key in ("claims", "calibration")},
         "facts": _facts(settings, runs), "costs": _costs(settings), "provenance": _provenance(workflow),
         "problems": _problems(runs), "sources": ROOT / "report",
-        "validation": any(study.claim_context()["validation"] for study in workflow.studies.values()),
+        "validation": any(study.validation for study in workflow.studies.values()),
     }  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def _chapters(workflow, made: dict) -> Iterator[page.Chapter]:
 
 
 def _facts(settings: Settings, cells) -> dict:
-    core = _core_seconds(settings)
+    core = core_seconds(settings)
     version = code_version()
     return {
         "hardware": settings.preset.title, "version": version["flopwise"], "commit": version["commit"],
@@ -67,15 +68,6 @@ def _facts(settings: Settings, cells) -> dict:
     }  # fmt: skip
 
 
-def _core_seconds(settings: Settings) -> dict[str, tuple[float, int]]:
-    """CPU seconds and number of jobs by rule, as each job's own process measured them."""
-    found: dict[str, tuple[float, int]] = {}
-    for _, record in records(settings):
-        seconds, jobs = found.get(record["rule"], (0.0, 0))
-        found[record["rule"]] = (seconds + record["cost"].get("cpu_seconds", 0.0), jobs + 1)
-    return found
-
-
 def _costs(settings: Settings) -> list[dict]:
     """CPU seconds by rule beside what training and evaluation took inside."""
     inside: dict[str, float] = {}
@@ -84,9 +76,9 @@ def _costs(settings: Settings) -> list[dict]:
         if seconds:
             inside[record["rule"]] = inside.get(record["rule"], 0.0) + sum(seconds)
     return [
-        {"rule": rule, "jobs": jobs, "CPU seconds": round(seconds, 1),
+        {"rule": rule, "jobs": jobs or None, "CPU seconds": round(seconds, 1),
          "of them training and evaluation": round(inside[rule], 1) if rule in inside else None}
-        for rule, (seconds, jobs) in sorted(_core_seconds(settings).items(), key=lambda item: -item[1][0])
+        for rule, (seconds, jobs) in sorted(core_seconds(settings).items(), key=lambda item: -item[1][0])
     ]  # fmt: skip
 
 
@@ -98,7 +90,9 @@ def _provenance(workflow) -> dict:
         "versions": [f"{name} {value}" for name, value in versions().items()],
         "settings": sha256_json(settings.preset.model_dump(mode="json"))[:16],
         "audit": f"flopwise audit {workflow.folder(first) / next(iter(first.files))}",
-        "ledger": [f"{name}: at most {seconds:g} core-seconds" for name, seconds in settings.preset.ledger.items()],
+        "ledger": [
+            f"{name}: {used:,.0f} core-seconds of {settings.preset.ledger[name]:,g}" for name, used in by_study(settings).items()
+        ],
     }  # fmt: skip
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure
-from flopwise.report import notebook, show, words
+from flopwise.report import notebook, show, shrink, words
 
-HEAVY = 400_000  # bytes above which a vector figure goes in as PNG if that is clearly smaller
+HEAVY = 400_000  # characters above which a vector figure goes in as PNG if that is clearly smaller
 
 
 class Counter:
@@ -70,18 +70,19 @@ def _figure(content: Mapping, path: Path | str, figures: Path, made: Mapping, co
     }  # fmt: skip
 
 
-def picture(svg: Path, png: Path) -> tuple[str, int, int]:
-    """A data URI of the figure, its width and height in CSS pixels: the SVG, or the PNG where the SVG is heavy."""
+def picture(svg: Path, png: Path) -> tuple[words.Markup, int, int]:
+    """A data URI of the figure, its width and height in CSS pixels: the SVG made smaller, or the PNG where the SVG is heavy."""
     try:
-        vector, raster = svg.read_bytes(), png.read_bytes()
+        vector, raster = svg.read_text(encoding="utf-8"), png.read_bytes()
     except OSError as error:
         raise RunFailure(f"{error.filename} is missing; `snakemake {error.filename}` makes it") from error
     if raster[:8] != b"\x89PNG\r\n\x1a\n":
         raise RunFailure(f"{png} is damaged (not PNG); delete it and run again")
     width, height = (round(size * 96 / 150) for size in struct.unpack(">II", raster[16:24]))
-    as_png = len(vector) > HEAVY and len(raster) < 0.7 * len(vector)
-    kind, data = ("image/png", raster) if as_png else ("image/svg+xml", vector)
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}", width, height
+    uri = shrink.data_uri(shrink.shrink(vector))
+    if len(uri) > HEAVY and len(raster) < 0.5 * len(uri):
+        uri = f"data:image/png;base64,{base64.b64encode(raster).decode()}"
+    return words.Markup(uri), width, height
 
 
 def table(content) -> dict | None:

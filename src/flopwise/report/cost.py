@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from flopwise.core.io import read_table
 from flopwise.report import theme
+from flopwise.report.continual import styles
 
 HERE, THEM = "#0065a3", "#c14a00"
 OBJECTIVES = {"clip": "CLIP", "simclr": "SimCLR", "byol": "BYOL", "dino": "DINO", "mae": "MAE"}
@@ -51,7 +52,7 @@ def methods(table: pd.DataFrame) -> Figure:
     axes[2].axvline(0, color=theme.QUIET, linewidth=0.8)
     axes[2].set_xlabel("difference, %\n(bar: GFLOPs,\ndot: memory)")
     axes[2].set_xlim(-2.2, 2.2)
-    axes[0].set_yticks(list(rows), [theme.style(method).label for method in table["method"]])
+    axes[0].set_yticks(list(rows), [styles.style(method).label for method in table["method"]])
     return figure
 
 
@@ -83,14 +84,14 @@ def rates(cells: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     shown = cells[cells["gflops_per_second"].notna()].drop_duplicates("training")
     groups = sorted(
         shown.groupby(["model", "method"]),
-        key=lambda item: (item[0][0], theme.order(shown["method"]).index(item[0][1])),
+        key=lambda item: (item[0][0], styles.order(shown["method"]).index(item[0][1])),
     )
     figure, ax = theme.figure(0.7 + 0.26 * len(groups))
     for y, ((_, method), rows) in enumerate(groups[::-1]):
-        style = theme.style(method)
+        style = styles.style(method)
         ax.scatter(rows["gflops_per_second"], [y] * len(rows), color=style.colour, s=12, alpha=0.5, linewidths=0)
         ax.scatter(rows["gflops_per_second"].mean(), y, color=style.colour, marker="|", s=120)
-    ax.set_yticks(range(len(groups)), [f"{model}  {theme.style(method).label}" for (model, method), _ in groups[::-1]])
+    ax.set_yticks(range(len(groups)), [f"{model}  {styles.style(method).label}" for (model, method), _ in groups[::-1]])
     ax.set_xlim(left=0)
     ax.set_xlabel("GFLOPs executed per CPU second of training")
     return figure, shown[
@@ -104,7 +105,7 @@ def _number(value, digits: int) -> str:
 
 def method_table(table: pd.DataFrame) -> pd.DataFrame:
     """FoMo-in-Flux's cost table, here and published."""
-    rows = {"Method": [theme.style(method).label for method in table["method"]]}
+    rows = {"Method": [styles.style(method).label for method in table["method"]]}
     for column, words, digits in (
         ("gflops_per_step", "GFLOPs/step", 1), ("peak_memory_gb", "memory, GiB", 2), ("memory_multiplier", "multiplier", 4)
     ):  # fmt: skip
@@ -118,7 +119,7 @@ def step_table(steps: pd.DataFrame) -> pd.DataFrame:
     """Training steps per task: here / published, by method and number of tasks; EWC also charged once per task."""
     rows = []
     for method, group in steps.groupby("method", sort=False):
-        row = {"Method": theme.style(method).label}
+        row = {"Method": styles.style(method).label}
         row |= {f"T = {r.tasks}": f"{r.here:,} / {r.published:,}" for r in group.itertuples()}
         if method == "ewc":
             row["charged once per task"] = ", ".join(f"{r.per_task_once:,}" for r in group.itertuples())

@@ -2,26 +2,17 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-AXES = (
-    "model", "budget", "mixture", "method", "merge", "stream", "schedule", "rate", "temperature", "pool", "horizon",
-    "recipe",
-)  # fmt: skip
-SETTING = tuple(axis for axis in AXES if axis != "method")
+from flopwise.core.statistics import critical
 
 
-def t_interval(values, confidence: float = 0.95) -> tuple[float, float, float, int]:
-    """Mean of `values` (one per seed), lower and upper end of its t-interval, and their number. With one value there
-    is no interval: both ends are NaN."""
+def mean_interval(values) -> tuple[float, float, float, int]:
+    """Mean of `values` (one per seed), ends of its 95 % t-interval (NaN for one value), and their number."""
     values = np.asarray(values, dtype=float)
     n = len(values)
-    if n == 0:
-        return float("nan"), float("nan"), float("nan"), 0
-    mean = float(values.mean())
-    if n == 1:
-        return mean, float("nan"), float("nan"), 1
-    half = float(stdtrit(n - 1, (1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(n))
+    if n < 2:
+        return float(values.mean()) if n else float("nan"), float("nan"), float("nan"), n
+    mean, half = float(values.mean()), float(critical(n) * values.std(ddof=1) / np.sqrt(n))
     return mean, mean - half, mean + half, n
 
 
@@ -31,7 +22,7 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "value") -> pd.Da
         frame = frame[frame["status"] != "diverged"]
     frame = frame[frame[value].notna()]
     rows = [
-        [*key, *t_interval(group.groupby("seed", sort=True)[value].mean())]
+        [*key, *mean_interval(group.groupby("seed", sort=True)[value].mean())]
         for key, group in frame.groupby(by, sort=False)
     ]
     return pd.DataFrame(rows, columns=[*by, "mean", "lower", "upper", "seeds"])
@@ -60,21 +51,6 @@ def summarise_all(frame: pd.DataFrame, by: list[str], value: str = "value") -> p
     return means.assign(**{name: pd.to_numeric(means[name]).fillna(0).astype(int) for name in ("diverged", "seeds")})
 
 
-def reference(cells: pd.DataFrame) -> dict:
-    """The setting (every axis but the method) at which most methods were run; among equals the one from which most runs
-    differ in at most one axis, then the first in the table. A figure of all methods shows it."""
-    runs = cells[cells["method"] != "oracle"]
-    runs = runs if len(runs) else cells
-    methods = runs.groupby(list(SETTING), sort=False)["method"].nunique()
-    settings = runs[list(SETTING)].to_numpy(dtype=object)
-
-    def near(setting) -> int:
-        return int(((settings == np.array(setting, dtype=object)).sum(axis=1) >= len(SETTING) - 1).sum())
-
-    best = [setting for setting, count in methods.items() if count == methods.max()]
-    return dict(zip(SETTING, max(best, key=near)))
-
-
 def at(frame: pd.DataFrame, setting: dict, free: tuple[str, ...] = ()) -> pd.DataFrame:
     """Rows at `setting`, except that the axes in `free` may take any value."""
     keep = np.ones(len(frame), dtype=bool)
@@ -84,44 +60,9 @@ def at(frame: pd.DataFrame, setting: dict, free: tuple[str, ...] = ()) -> pd.Dat
     return frame[keep]
 
 
-def oracle(final: pd.DataFrame, setting: dict) -> pd.DataFrame:
-    """The oracle's rows at the setting's model and budget; it has no stream, so the other axes do not matter."""
-    rows = final[final["method"] == "oracle"]
-    return at(rows, {axis: setting[axis] for axis in ("model", "budget")})
-
-
 def values(frame: pd.DataFrame, axis: str, first=None) -> list:
     """Values that occur on an axis in the order of the table, with `first` in front."""
     return sorted(dict.fromkeys(frame[axis]), key=lambda value: value != first)
-
-
-def with_delta(trajectory: pd.DataFrame) -> pd.DataFrame:
-    """The trajectory with column `delta`: value minus the same run's value at task 0, in percentage points."""
-    start = trajectory[trajectory["task"] == 0].set_index(["cell", "seed", "metric"])["value"]
-    key = pd.MultiIndex.from_frame(trajectory[["cell", "seed", "metric"]])
-    return trajectory.assign(delta=trajectory["value"].to_numpy() - start.reindex(key).to_numpy())
-
-
-def plane(trajectory: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean path per group of `by`: columns x, x_lower, x_upper (Delta A_KA), y... (Delta A_ZS), task, seeds."""
-    by = [*by, "task"]
-    rows = with_delta(trajectory)
-    axes = [
-        summarise(rows[rows["metric"] == metric], by, "delta").set_index(by)[["mean", "lower", "upper", "seeds"]]
-        for metric in ("a_ka", "a_zs")
-    ]
-    joined = axes[0].join(axes[1], lsuffix="_x", rsuffix="_y", how="inner").reset_index()
-    names = {"mean_x": "x", "lower_x": "x_lower", "upper_x": "x_upper", "seeds_x": "seeds"}
-    names |= {"mean_y": "y", "lower_y": "y_lower", "upper_y": "y_upper"}
-    return joined.rename(columns=names)[[*by, *names.values()]]
-
-
-def last_points(trajectory: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Where diverged runs were last seen in the plane: the columns `by`, cell, x, y."""
-    lost = with_delta(trajectory[(trajectory["status"] == "diverged") & trajectory["value"].notna()])
-    lost = lost[lost["task"] == lost.groupby("cell")["task"].transform("max")]
-    wide = lost.pivot_table(index=[*by, "cell"], columns="metric", values="delta").reset_index()
-    return wide.reindex(columns=[*by, "cell", "a_ka", "a_zs"]).rename(columns={"a_ka": "x", "a_zs": "y"})
 
 
 def seeds_note(seeds, intervals: bool = True) -> str:

@@ -152,6 +152,7 @@ def _claim(claim: Mapping) -> dict:
         "badge": VERDICTS[claim["verdict"]],
         "measured": verdicts.measured(claim),
         "interval": verdicts.interval(claim),
+        "units": verdicts.units(claim),
         "smallest": "" if smallest is None else f"{words.plain(smallest)} {claim['unit']}",
         "survives": verdicts.survives(claim),
         "scales": ", ".join(scales),

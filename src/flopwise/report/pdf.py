@@ -97,7 +97,7 @@ def _claims(claims: Sequence[Mapping]) -> str:
     for claim in claims:
         measured = verdicts.measured(claim) or "not measured"
         if claim["low"] is not None:
-            measured += f" {verdicts.interval(claim)}, {claim['n_seeds']} seeds"
+            measured = f"{measured} {verdicts.interval(claim)}".rstrip() + f", {verdicts.units(claim)}"
         corrected = "survives Holm's correction" * verdicts.survives(claim)
         outcome = "; ".join(filter(None, (claim["verdict"], corrected, claim["reason"], claim["note"])))
         rows.append((claim["title"], plain(claim["paper_says"]), measured, outcome, claim["rule_sha256"][:12]))

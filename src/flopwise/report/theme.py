@@ -1,4 +1,5 @@
-"""One look for every figure and table: type sizes for 7-inch width, a fixed colour per method, equal bytes."""
+"""One look for every figure and table: type sizes for 7-inch width, equal bytes. What a study's methods look like stands in
+`report/<study>/styles.py`."""
 
 import hashlib
 import re
@@ -9,9 +10,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from flopwise.core.errors import UserError
 from flopwise.core.io import atomic_path, write_table, write_text
-from flopwise.methods.continual import OTHERS, Method, load
 
 WIDTH = 7.0  # inches; the page's column and a journal's page
 INK, QUIET, FAINT = "#1a1a1a", "#5f6368", "#d5d8dc"
@@ -57,7 +56,7 @@ RC = {
 
 
 class Style(NamedTuple):
-    """How one method is drawn; the marker repeats what the colour says."""
+    """How one value of an axis is drawn; the marker repeats what the colour says."""
 
     label: str
     colour: str
@@ -65,115 +64,16 @@ class Style(NamedTuple):
     line: str = "-"
 
 
-# Hues after Okabe & Ito (2008) and Tol's muted scheme, darkened where a label in that colour must be read on white.
-LOOKS = {  # colour, marker and line of methods; their names stand with the methods
-    "full-ft": ("#c14a00", "o"),
-    "ema-merge": ("#0065a3", "s"),
-    "zs-merge": ("#2a8fd0", "P", "--"),
-    "ft-merge": ("#332288", "X", ":"),
-    "ft-merge-latest": ("#332288", "x", ":"),
-    "offline-merge": ("#5f7fa8", "D", "-."),
-    "lnfit": ("#8f6a00", "D"),
-    "bitfit": ("#b08d2e", "d", "--"),
-    "locked-text": ("#a0457f", "h"),
-    "locked-image": ("#882255", "H", "--"),
-    "lora-r4": ("#00785a", "^"),
-    "lora-r16": ("#00785a", "v", "--"),
-    "lora-r64": ("#00785a", "v", "--"),
-    "dora-r4": ("#3b6fb5", "<"),
-    "dora-r16": ("#3b6fb5", ">", "--"),
-    "dora-r64": ("#3b6fb5", ">", "--"),
-    "vera-r4": ("#8c6d1f", "s"),
-    "vera-r16": ("#8c6d1f", "D", "--"),
-    "vera-r64": ("#8c6d1f", "D", "--"),
-    "galore": ("#882255", "P", "-."),
-    "ewc": ("#7a5195", "p"),
-    "ewc-as-released": ("#7a5195", "d", "--"),
-    "si": ("#2f7f86", "8", "--"),
-    "oracle": ("#3c3c3c", "*"),
-}
-METHODS = {name: Style(load(name).label, *look) for name, look in LOOKS.items()}
-REFERENCES = ("full-ft", "ema-merge")  # drawn in grey in every panel of methods
-STREAMS = {
-    "random": Style("random", "#3c3c3c", "o"),
-    "similarity": Style("similarity", "#0065a3", "s"),
-    "performance": Style("easy to hard", "#00785a", "^"),
-    "frequency": Style("concept frequency", "#c14a00", "D"),
-    "time": Style("time-incremental", "#882255", "p"),
-    "dataset-incremental": Style("dataset-incremental", "#8f6a00", "h"),
-}
-MIXTURES = {
-    "uniform": Style("uniform mixture", "#0065a3", "s"),
-    "no-replay": Style("no replay", "#c14a00", "o", "--"),
-    "no-buffer": Style("no buffer", "#882255", "D", "-."),
-    "no-pool": Style("no pool", "#8f6a00", "^", "-."),
-    "buffer-heavy": Style("mostly buffer", "#00785a", "v"),
-    "pool-heavy": Style("mostly pool", "#332288", "P"),
-    "update-heavy": Style("mostly update", "#7a5195", "p"),
-    "oracle": Style("all at once", "#3c3c3c", "*"),
-}
-SCHEDULES = {
-    "constant": Style("constant", "#3c3c3c", "o"),
-    "cosine": Style("cosine", "#c14a00", "o"),
-    "cosine-autoregressive": Style("cosine, autoregressive", "#a0457f", "s", "--"),
-    "cosine-dynamic": Style("cosine, dynamic", "#882255", "D", "-."),
-    "rsqrt": Style("inverse square root", "#0065a3", "^"),
-    "rsqrt-autoregressive": Style("rsqrt, autoregressive", "#2a8fd0", "v", "--"),
-    "rsqrt-continued": Style("rsqrt, continued", "#332288", "P", "-."),
-    "rsqrt-recovered": Style("rsqrt, recovered", "#00785a", "X", ":"),
-}
-POOLS = {
-    "pool": Style("pool", "#c14a00", "o"),
-    "clean": Style("clean", "#0065a3", "s", "--"),
-    "noisy": Style("noisy", "#882255", "D", "-."),
-    "narrow": Style("narrow", "#00785a", "^", ":"),
-    "cc12m": Style("CC12M", "#0065a3", "s", "--"),
-    "cc3m": Style("CC3M", "#00785a", "^", ":"),
-    "datacomp-small": Style("DataComp small", "#882255", "D", "-."),
-}
-AXES = {"method": METHODS, "stream": STREAMS, "mixture": MIXTURES, "schedule": SCHEDULES, "pool": POOLS}
 SPARE_COLOURS = ("#9c3848", "#4a6fa5", "#5b7f3a", "#8a5a9e", "#7d6b4f", "#2f7f86")
 SPARE_MARKERS = ("o", "s", "^", "D", "v", "P")
 MODEL_COLOURS = ("#86b5d6", "#2f7fb8", "#0b3f66", "#c98a3c", "#7a4a12")
-METRICS = {"a_ka": "$A_\\mathrm{KA}$", "a_zs": "$A_\\mathrm{ZS}$", "gm": "GM"}
-TITLES = {"a_ka": "$\\mathbf{A_{KA}}$", "a_zs": "$\\mathbf{A_{ZS}}$", "gm": "GM"}  # the same in bold
 
 
-def style(value: str, axis: str = "method") -> Style:
-    """Style of a method or of a value of another axis, the same in every figure. A reversed stream looks like the
-    forward one, hollow to the reader by its dashed line; what is not listed gets a colour from its name."""
-    if value in AXES.get(axis, {}):
-        return AXES[axis][value]
-    if axis == "stream" and value.endswith("-reverse"):
-        forward = style(value.removesuffix("-reverse"), axis)
-        return forward._replace(label=f"{forward.label}, reversed", line="--")
-    known = _known(value) if axis == "method" else None
-    label = known.label if known and known.label else value
+def spare(value: str) -> Style:
+    """A look from the name itself, for what no study has given one."""
     number = int.from_bytes(hashlib.sha256(value.encode()).digest()[:4])
     line = ("-", "--", "-.")[number // 36 % 3]
-    return Style(label, SPARE_COLOURS[number % 6], SPARE_MARKERS[number // 6 % 6], line)
-
-
-def group(method: str) -> str | None:
-    """The panel that a method belongs to; None for plain fine-tuning and the oracle, which belong to all."""
-    known = _known(method)
-    return known.group if known else OTHERS
-
-
-def _known(method: str) -> Method | None:
-    """What a method says of itself; None for one that no longer exists."""
-    try:
-        return load(method)
-    except UserError:
-        return None
-
-
-def order(values, axis: str = "method") -> list[str]:
-    """Values in the order in which the theme lists them, others after them by name, the oracle last; a reversed stream
-    behind its forward one."""
-    known = [name for name in AXES.get(axis, {}) if name != "oracle"]
-    rank = {name: index for index, name in enumerate(known)} | {"oracle": len(known) + 1}
-    return sorted(set(values), key=lambda name: (rank.get(name.removesuffix("-reverse"), len(known)), name))
+    return Style(value, SPARE_COLOURS[number % 6], SPARE_MARKERS[number // 6 % 6], line)
 
 
 def use() -> None:

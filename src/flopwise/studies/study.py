@@ -1,14 +1,19 @@
 """What a study says of itself. Planning, rules, report and audit know no study by name: they ask each of these."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from flopwise.config import Settings
+from flopwise.config.files import claims_file, preset_files
 from flopwise.core.errors import UserError
 from flopwise.provenance.job import Job
 from flopwise.studies import NAMES
+
+if TYPE_CHECKING:  # it imports pandas
+    from flopwise.core.judge import Context
 
 
 class Study:
@@ -82,17 +87,35 @@ class Study:
         """What the study reads from the user's copies and does not find, a line each."""
         return []
 
-    def claim_context(self) -> dict:
-        """What the claims' rules need to know: `defaults`, the values of axes that a rule does not name, and `validation`,
-        whether the scores are not of test data."""
+    @cached_property
+    def whole(self) -> dict:
+        """All settings of the study but those that decide no result: what it may spend, what its jobs ask a machine for."""
+        return self.config.model_dump(mode="json", exclude={"job", "max_core_seconds"})
+
+    @property
+    def validation(self) -> bool:
+        """Whether the scores are of validation data: then no claim is judged."""
+        return False
+
+    def claim_context(self, tables: Path) -> "Context":
+        """What `core.judge.judge_all` needs to know beside the claims; `tables`: folder of the study's tables. What it
+        calls stands in `studies/<name>/claims.py`."""
         raise NotImplementedError
 
     def _claims(self) -> dict:
         return {
             "inputs": tuple(map(self.table, self.tables)), "outputs": (self.folder / "tables" / "claims.json",),
-            "modules": ("flopwise.core.judge",), "extra_sources": (claims_file(self.name),),
-            "settings": self.claim_context(),
+            "modules": (f"flopwise.studies.{self.name}.claims", "flopwise.config.claims", "flopwise.core.judge"),
+            "extra_sources": (claims_file(self.name), *preset_files(self.name)), "settings": self.whole,
         }  # fmt: skip
+
+    def _run_claims(self, job: Job) -> None:
+        from flopwise.config.claims import read_claims
+        from flopwise.core.io import write_json
+        from flopwise.core.judge import judge_all
+
+        context = self.claim_context(job.inputs[0].parent)
+        write_json(job.outputs[0], judge_all(read_claims(claims_file(self.name)), context))
 
 
 def studies(settings: Settings) -> dict[str, Study]:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from flopwise.report import frames, theme
-from flopwise.report.continual import methods, plots
+from flopwise.report import frames
+from flopwise.report.continual import methods, plots, slices, styles
 from flopwise.report.continual.study import Study
 
 UNITS = (("P", 1e6), ("T", 1e3), ("G", 1.0))  # prefixes and what they are in GFLOPs
@@ -54,14 +54,14 @@ def _amount(gflops: float) -> str:
 
 def _named(row) -> str:
     half = f" ± {row['upper'] - row['mean']:.1f}" if row["seeds"] > 1 else " (one seed)"
-    return f"{theme.style(row['method']).label}, {row['mean']:.1f}{half}"
+    return f"{styles.style(row['method']).label}, {row['mean']:.1f}{half}"
 
 
 def _lead(group: pd.DataFrame, first: str, second: str) -> str:
     """Difference in GM, paired over seeds, and whether its 95 % interval leaves out zero."""
     done = group[(group["metric"] == "gm") & (group["status"] != "diverged")]
     values = done.pivot(index="seed", columns="method", values="value")
-    mean, low, high, seeds = frames.t_interval((values[first] - values[second]).dropna())
+    mean, low, high, seeds = frames.mean_interval((values[first] - values[second]).dropna())
     if seeds < 2:
         return f"{plots.change(mean, 1)}, one seed: open" if seeds else "no seed in common"
     verdict = "resolved" if low > 0 else "not resolved"
@@ -70,7 +70,7 @@ def _lead(group: pd.DataFrame, first: str, second: str) -> str:
 
 def budgets(study: Study) -> pd.DataFrame:
     """What the same budget buys each method at the setting: steps, memory, what a stream is charged and executes."""
-    runs = pd.concat([study.at(study.streamed(study.cells)), frames.oracle(study.cells, study.setting)])
+    runs = pd.concat([study.at(study.streamed(study.cells)), slices.oracle(study.cells, study.setting)])
     columns = {
         "steps_per_task": ("Steps per task", 0), "end_passes": ("Extra passes per task", 0),
         "memory_multiplier": ("Memory multiplier", 4), "planned_mafs": ("MAFs planned, G", 1),
@@ -78,10 +78,10 @@ def budgets(study: Study) -> pd.DataFrame:
         "executed_gflops": ("FLOPs executed, G", 0), "train_cpu_seconds": ("CPU seconds of training", 1),
     }  # fmt: skip
     runs = runs[runs["shared_training"] == runs["method"]]
-    means = runs.groupby("method")[list(columns)].mean().reindex(theme.order(runs["method"]))
+    means = runs.groupby("method")[list(columns)].mean().reindex(styles.order(runs["method"]))
     table = pd.DataFrame({words: [f"{v:,.{digits}f}" if v == v else "–" for v in means[name]]
                           for name, (words, digits) in columns.items()})  # fmt: skip
-    table.insert(0, "Method", [theme.style(method).label for method in means.index])
+    table.insert(0, "Method", [styles.style(method).label for method in means.index])
     return table
 
 
@@ -100,7 +100,7 @@ def audit(study: Study) -> pd.DataFrame:
         step = one["step_gflops"] * (one["memory_multiplier"] if mafs else 1.0)
         rows.append(
             {"Model": point[0], "Budget": study.word("budget", point[1]), "Tasks": int(one["tasks_planned"]),
-             "Method": theme.style(point[3]).label, "Unit": "MAFs, G" if mafs else "FLOPs, G",
+             "Method": styles.style(point[3]).label, "Unit": "MAFs, G" if mafs else "FLOPs, G",
              "Allowed": f"{one['allowed_gflops']:,.1f}", "Planned": f"{group[f'planned_{cost}'].max():,.1f}",
              "Charged": f"{done[f'charged_{cost}'].max():,.1f}" if len(done) else "–",
              "Share %": f"{100 * done['charged_share'].min():.2f}" if len(done) else "–",
@@ -109,7 +109,7 @@ def audit(study: Study) -> pd.DataFrame:
              "Trainings": len(group), "Diverged": len(group) - len(done)}
         )  # fmt: skip
     table = pd.DataFrame(rows)
-    order = {theme.style(name).label: index for index, name in enumerate(theme.order(cells["shared_training"]))}
+    order = {styles.style(name).label: index for index, name in enumerate(styles.order(cells["shared_training"]))}
     return table.sort_values(["Model", "Budget", "Tasks"], kind="stable").sort_values(
         "Method", key=lambda names: names.map(order), kind="stable"
     ).reset_index(drop=True)  # fmt: skip

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from flopwise.report import frames, theme
-from flopwise.report.continual import plots
+from flopwise.report.continual import plots, slices, styles
 from flopwise.report.continual.study import METRICS, Study, absent, note, untraced
 from flopwise.report.show import Drawn
 
@@ -25,7 +25,7 @@ def dots(study: Study, rows: pd.DataFrame, *but: str, keep: tuple[str, ...] = ()
     figure, line = theme.figure(0.9 + each * len(order) + 0.25 * key, ncols=3, sharey=True)
     for axes, metric in zip(line, METRICS):
         plots.dots(axes, means[means["metric"] == metric], order, zero[metric])
-        axes.set_title(theme.TITLES[metric])
+        axes.set_title(styles.TITLES[metric])
         axes.set_xlabel("percent")
     line[0].set_yticks([-index for index in range(len(order))], order)
     if key:
@@ -58,7 +58,7 @@ def lines(
             axes.axhline(0, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
             plots.lines(axes, shown[shown[by[0]] == title], series, words, joined)
             axes.set_ylim(frames.limits([*shown["mean"], 0], [*shown["lower"], *shown["upper"]]))
-            axes.set_title(f"Δ{theme.TITLES[metric]}" + f", {title}" * bool(title))
+            axes.set_title(f"Δ{styles.TITLES[metric]}" + f", {title}" * bool(title))
         line[0].set_ylabel(POINTS)
     figure.supxlabel(label, fontsize=8.5)
     plots.key(figure, means[series], series)
@@ -71,7 +71,7 @@ def paths(study: Study, experiment: str, axis: str) -> Drawn:
     rows = study.of(study.trajectory, experiment)
     if not len(rows):
         return untraced(experiment) if len(study.of(study.final, experiment)) else absent(experiment)
-    panels = [(theme.style(name).label, rows[rows["method"] == name]) for name in theme.order(rows["method"])]
+    panels = [(styles.style(name).label, rows[rows["method"] == name]) for name in styles.order(rows["method"])]
     return planes(study, rows, panels, axis, oracle=True)
 
 
@@ -79,7 +79,7 @@ def planes(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataFram
            grey=(), oracle: bool = False) -> Drawn:  # fmt: skip
     """Paths in the plane of the paper, a panel per (title, rows), a colour per value of `axis`. The panels share their
     limits; `oracle`: its final point stands in each."""
-    drawn = [(title, frames.plane(part, [axis]), frames.last_points(part, [axis])) for title, part in panels]
+    drawn = [(title, slices.plane(part, [axis]), slices.last_points(part, [axis])) for title, part in panels]
     best = oracle_point(study) if oracle else None
     columns = min(2, len(panels))
     lines_ = -(-len(panels) // columns)
@@ -94,12 +94,12 @@ def planes(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataFram
     for axes, (title, paths, lost) in zip(grid.flat, drawn):
         named[axes] = plots.paths(axes, paths, lost, axis, grey)
         if best:
-            named[axes][0].append(plots.point(axes, best, theme.style("oracle"), 10))
+            named[axes][0].append(plots.point(axes, best, styles.style("oracle"), 10))
             named[axes][1].extend(plots.cross_points(best))
         axes.set_title(title)
     plots.hide_rest(grid, len(panels))
-    figure.supxlabel(f"Δ{theme.METRICS['a_ka']}, adaptation sets ({POINTS})", fontsize=8.5)
-    figure.supylabel(f"Δ{theme.METRICS['a_zs']}, evaluation sets ({POINTS})", fontsize=8.5)
+    figure.supxlabel(f"Δ{styles.METRICS['a_ka']}, adaptation sets ({POINTS})", fontsize=8.5)
+    figure.supylabel(f"Δ{styles.METRICS['a_zs']}, evaluation sets ({POINTS})", fontsize=8.5)
     figure.draw_without_rendering()
     for axes, (ends, crowd) in named.items():
         plots.finish_plane(axes, (zero["a_ka"], zero["a_zs"]), ends, crowd)
@@ -121,7 +121,7 @@ def _plane_limits(axes, paths: pd.DataFrame, best: dict | None, lost: pd.DataFra
 
 def oracle_point(study: Study) -> dict | None:
     """The oracle's final point in the plane with its intervals; None where it was not run or never finished."""
-    rows = frames.summarise(frames.oracle(study.final, study.setting), ["metric"], "delta").set_index("metric")
+    rows = frames.summarise(slices.oracle(study.final, study.setting), ["metric"], "delta").set_index("metric")
     if not {"a_ka", "a_zs"} <= set(rows.index):
         return None
     point = {"seeds": rows.loc["a_ka", "seeds"]}
@@ -150,6 +150,6 @@ def over_time(study: Study, rows: pd.DataFrame, panels: list[tuple[str, pd.DataF
         line[0].set_title(title)
         line[0].set_ylabel("percent")
     for axes, metric in zip(grid[-1], METRICS):
-        axes.set_xlabel(f"{theme.METRICS[metric]} after update step (task)")
+        axes.set_xlabel(f"{styles.METRICS[metric]} after update step (task)")
     plots.name_lines(figure, {axes: ends[axes] for axes in grid[:, -1]})
     return Drawn(figure, every, note(study, rows, every["seeds"], axis, *but))

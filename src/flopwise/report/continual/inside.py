@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from flopwise.report import frames, theme
-from flopwise.report.continual import methods, plots
+from flopwise.report.continual import methods, plots, styles
 from flopwise.report.continual.study import METRICS, PAIR, Study, absent, note, untraced
 from flopwise.report.show import Drawn
 
@@ -23,8 +23,8 @@ def stability(study: Study) -> Drawn:
     figure, column = theme.figure(6.0, nrows=3, sharex=True)
     for axes, metric in zip(column, METRICS):
         shown = means[means["metric"] == metric]
-        for method in theme.order(shown["method"]):
-            line, style = shown[shown["method"] == method], theme.style(method)
+        for method in styles.order(shown["method"]):
+            line, style = shown[shown["method"] == method], styles.style(method)
             axes.plot(line["at"], line["mean"], "-", color=style.colour, lw=1.2, marker=style.marker, ms=2.5, mew=0)
             ends = line[line["deployed"]]
             axes.plot(
@@ -33,7 +33,7 @@ def stability(study: Study) -> Drawn:
         for border in sorted(shown.loc[shown["deployed"], "at"].unique()):
             axes.axvline(border, color=theme.FAINT, lw=0.9, zorder=1)
         axes.grid(axis="x", visible=False)
-        axes.set_title(theme.TITLES[metric])
+        axes.set_title(styles.TITLES[metric])
         axes.set_ylabel("percent")
     column[-1].set_xlabel("optimiser step; upright lines are borders of tasks")
     plots.key(figure, means["method"])
@@ -50,7 +50,7 @@ def forgetting(study: Study) -> Drawn:
     means = frames.summarise(rows, ["method", "mixture", "task", "chunk"])
     pairs = sorted(
         {(row.method, row.mixture) for row in means.itertuples()},
-        key=lambda pair: (pair[1] != study.setting["mixture"], theme.order(PAIR).index(pair[0])),
+        key=lambda pair: (pair[1] != study.setting["mixture"], styles.order(PAIR).index(pair[0])),
     )
     if not pairs:
         return Drawn(None, means, "Every run of these experiments diverged.")
@@ -68,7 +68,7 @@ def forgetting(study: Study) -> Drawn:
         )
         picture = plots.heat(axes, table, high, texts, size=7, cmap="cividis", low=low)
         _hatch(axes, table)
-        axes.set_title(f"{theme.style(method).label}, {study.word('mixture', mixture)}")
+        axes.set_title(f"{styles.style(method).label}, {study.word('mixture', mixture)}")
     plots.hide_rest(grid, len(pairs))
     figure.supxlabel("chunk of the stream", fontsize=8.5)
     figure.supylabel("after task", fontsize=8.5)

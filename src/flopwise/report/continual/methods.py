@@ -6,7 +6,7 @@ import pandas as pd
 
 from flopwise.methods.continual import GROUPS
 from flopwise.report import frames, theme
-from flopwise.report.continual import charts, plots
+from flopwise.report.continual import charts, plots, slices, styles
 from flopwise.report.continual.study import METRICS, PAIR, Study, absent, note, untraced
 from flopwise.report.show import Drawn
 
@@ -25,8 +25,8 @@ def _rows(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
 
 def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """A panel per group of methods, each with the reference methods; one panel where there is nothing else."""
-    groups = rows["method"].map(theme.group)
-    plain = rows["method"].isin(theme.REFERENCES)
+    groups = rows["method"].map(styles.group)
+    plain = rows["method"].isin(styles.REFERENCES)
     titles = [title for title in dict.fromkeys((*GROUPS, *groups[~plain].dropna())) if (groups[~plain] == title).any()]
     found = [(title, rows[(groups == title) | plain]) for title in titles]
     return found or [("all methods", rows)]
@@ -34,7 +34,7 @@ def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def grey(shown: list[tuple[str, pd.DataFrame]]) -> tuple[str, ...]:
     """Methods that stand in every panel for reference; none where there is one panel."""
-    return theme.REFERENCES if len(shown) > 1 else ()
+    return styles.REFERENCES if len(shown) > 1 else ()
 
 
 def trajectories(study: Study) -> Drawn:
@@ -58,14 +58,14 @@ def over_time(study: Study) -> Drawn:
 def final(study: Study) -> Drawn:
     """Final aggregates per method and mixture with their intervals, and the oracle."""
     rows = study.at(study.streamed(study.of(study.final, *EXPERIMENTS)), "mixture")
-    rows = pd.concat([rows, frames.oracle(study.final, study.setting)])
+    rows = pd.concat([rows, slices.oracle(study.final, study.setting)])
     if not len(rows):
         return absent(*EXPERIMENTS)
     first = study.setting["mixture"]
-    order = {method: index for index, method in enumerate(theme.order(rows["method"]))}
+    order = {method: index for index, method in enumerate(styles.order(rows["method"]))}
     rows = rows.assign(rank=rows["method"].map(order), hollow=(rows["mixture"] != first) & (rows["method"] != "oracle"))
     rows = rows.sort_values(["hollow", "rank"], kind="stable").sort_values("rank", kind="stable")
-    names = [theme.style(method).label for method in rows["method"]]
+    names = [styles.style(method).label for method in rows["method"]]
     parts = [
         f", {study.word('mixture', mixture)}" if hollow else ""
         for mixture, hollow in zip(rows["mixture"], rows["hollow"])
@@ -86,7 +86,7 @@ def ewc(study: Study) -> Drawn:
 
     def name(row) -> str:
         how = charged[row.budget.endswith("-published")] if row.method == "ewc" else ""
-        return f"{theme.style(row.method).label}{how}\n({steps[row.cell]:,.3g} steps per task)"
+        return f"{styles.style(row.method).label}{how}\n({steps[row.cell]:,.3g} steps per task)"
 
     rows = rows.assign(row=[name(row) for row in rows.itertuples()])
     return charts.dots(study, rows, "budget", keep=("budget",), key=False)
@@ -113,7 +113,7 @@ def effects(study: Study) -> Drawn:
     axes.axvline(0, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
     for (axis, held), row in data.groupby(["axis", "held"]):
         y = -order.index(axis) - {"": 0.0, PAIR[0]: -0.2, PAIR[1]: 0.2}[held]
-        _span(study, axes, y, row.sort_values("mean"), axis, theme.style(held).colour if held else theme.INK)
+        _span(study, axes, y, row.sort_values("mean"), axis, styles.style(held).colour if held else theme.INK)
     axes.set_yticks([-y for y in range(len(order))], [AXES[axis] for axis in order])
     axes.set_xlim(*_room(data["mean"]))
     axes.set_ylim(0.4 - len(order), 0.6)
@@ -152,7 +152,7 @@ def by_set(study: Study) -> Drawn:
     if not len(means):
         return Drawn(None, means, "Every run of these experiments diverged.")
     tables = means.pivot(index=["role", "dataset"], columns="method", values="mean")
-    tables = tables[theme.order(tables.columns)].rename(columns=lambda method: theme.style(method).label)
+    tables = tables[styles.order(tables.columns)].rename(columns=lambda method: styles.style(method).label)
     wide = {role: tables.loc[role] for role in frames.values(means, "role", first="adaptation")}
     ratios = [len(change) for change in wide.values()]
     figure, column = theme.figure(
@@ -197,7 +197,7 @@ def sets_over_time(study: Study) -> Drawn:
 def final_values(study: Study) -> pd.DataFrame:
     """Changes of the aggregates from zero-shot, a row per method and mixture."""
     rows = study.at(study.streamed(study.of(study.final, *EXPERIMENTS)), "mixture")
-    return value_table(study, pd.concat([rows, frames.oracle(study.final, study.setting)]))
+    return value_table(study, pd.concat([rows, slices.oracle(study.final, study.setting)]))
 
 
 def value_table(study: Study, final: pd.DataFrame) -> pd.DataFrame:
@@ -205,7 +205,7 @@ def value_table(study: Study, final: pd.DataFrame) -> pd.DataFrame:
     that do not vary are left out."""
     if not len(final):
         return pd.DataFrame(columns=["Method"])
-    axes = [axis for axis in frames.AXES if axis == "method" or final[axis].nunique() > 1]
+    axes = [axis for axis in slices.AXES if axis == "method" or final[axis].nunique() > 1]
     means = frames.summarise_all(final, [*axes, "metric"], "delta")
     columns = dict(zip(METRICS, ("ΔA_KA", "ΔA_ZS", "ΔGM")))
     texts = means.assign(text=[_mean(row) for row in means.itertuples()])
@@ -214,7 +214,7 @@ def value_table(study: Study, final: pd.DataFrame) -> pd.DataFrame:
     table["Runs"] = [f"{row.seeds}" + f", and {row.diverged} diverged" * bool(row.diverged)
                      for row in runs.reindex(table.index).itertuples()]  # fmt: skip
     table = table.reindex(pd.Index(runs.index)).reset_index()
-    order = {name: index for index, name in enumerate(theme.order(table["method"]))}
+    order = {name: index for index, name in enumerate(styles.order(table["method"]))}
     table = table.sort_values("method", key=lambda names: names.map(order), kind="stable")
     for axis in axes:
         table[axis] = [study.word(axis, value) for value in table[axis]]

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from flopwise.report import frames, labels, theme
+from flopwise.report.continual import styles
 from flopwise.report.labels import Label
 
 GREY = "#7d8288"
@@ -17,17 +18,17 @@ def paths(axes: Axes, rows: pd.DataFrame, lost: pd.DataFrame, axis: str, grey=()
     """One polyline per value of `axis` from the zero-shot point in the plane (Delta A_KA, Delta A_ZS), a marker per
     task, a cross with the 95 % interval at the last. Returns labels and obstacles for `finish_plane`.
 
-    rows: as `frames.plane` gives them. lost: rows of diverged runs with x, y of their last finite point. grey: values
+    rows: as `slices.plane` gives them. lost: rows of diverged runs with x, y of their last finite point. grey: values
     that are there for reference only."""
     ends, crowd = [], [(0.0, 0.0)]
-    for value in sorted(theme.order(rows[axis], axis), key=lambda value: value not in grey):
+    for value in sorted(styles.order(rows[axis], axis), key=lambda value: value not in grey):
         path = rows[rows[axis] == value].sort_values("task")
         style = look(value, axis, grey)
         marker = {"marker": style.marker, "ms": 0 if value in grey else 3.5, "mew": 0}
         axes.plot(path["x"], path["y"], style.line, color=style.colour, zorder=2 if value in grey else 3, **marker)
         ends.append(point(axes, path.iloc[-1], style, 5 if value in grey else 7))
         crowd += _dense(path[["x", "y"]].to_numpy()) + cross_points(path.iloc[-1])
-    for value in theme.order(lost[axis], axis):
+    for value in styles.order(lost[axis], axis):
         runs, style = lost[lost[axis] == value], look(value, axis, grey)
         axes.plot(runs["x"], runs["y"], "x", color=style.colour, ms=8, mew=2, zorder=5)
         crowd += list(zip(runs["x"], runs["y"]))
@@ -39,7 +40,7 @@ def paths(axes: Axes, rows: pd.DataFrame, lost: pd.DataFrame, axis: str, grey=()
 
 def look(value: str, axis: str = "method", grey=()) -> theme.Style:
     """Style of a value, in grey where it is there for reference only."""
-    style = theme.style(value, axis)
+    style = styles.style(value, axis)
     return style._replace(colour=GREY) if value in grey else style
 
 
@@ -98,7 +99,7 @@ def over_time(axes: Axes, rows: pd.DataFrame, axis: str, zero_shot: float | None
     if zero_shot is not None:
         axes.axhline(zero_shot, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
     ends = []
-    for value in sorted(theme.order(rows[axis], axis), key=lambda value: value not in grey):
+    for value in sorted(styles.order(rows[axis], axis), key=lambda value: value not in grey):
         line = rows[rows[axis] == value].sort_values(x)
         style, back = look(value, axis, grey), value in grey
         if not back:
@@ -123,10 +124,10 @@ def dots(axes: Axes, rows: pd.DataFrame, order: list[str], zero_shot: float) -> 
     axes.axvline(zero_shot, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
     axes.set_xlim(frames.limits([*rows["mean"], zero_shot], [*rows["lower"], *rows["upper"]]))
     for label, group in rows.groupby("row"):
-        methods = theme.order(group["method"])
+        methods = styles.order(group["method"])
         for row in group.itertuples():
             below = 0.5 * ((methods.index(row.method) + 0.5) / len(methods) - 0.5)
-            style, y = theme.style(row.method), -order.index(label) - below
+            style, y = styles.style(row.method), -order.index(label) - below
             if np.isfinite(row.mean):
                 axes.plot([row.lower, row.upper], [y, y], color=style.colour, lw=1.6, solid_capstyle="butt")
                 fill = {"mfc": "white", "mew": 1.4} if row.hollow else {"mew": 0}
@@ -140,10 +141,10 @@ def dots(axes: Axes, rows: pd.DataFrame, order: list[str], zero_shot: float) -> 
 def lines(axes: Axes, rows: pd.DataFrame, series: str, ticks: dict[float, str], joined: bool = True) -> None:
     """Mean and interval against a position, a line per series; an X at the lower edge where every run diverged.
     rows: at, <series>, mean, lower, upper, diverged. ticks: position -> text."""
-    values = theme.order(rows[series], series)
+    values = styles.order(rows[series], series)
     step = min(np.diff(sorted(ticks)), default=1.0)
     for index, value in enumerate(values):
-        style, line = theme.style(value, series), rows[rows[series] == value].sort_values("at")
+        style, line = styles.style(value, series), rows[rows[series] == value].sort_values("at")
         x = line["at"] + 0.08 * step * (index - (len(values) - 1) / 2)
         seen = line["mean"].notna()
         form = {
@@ -166,8 +167,8 @@ def lines(axes: Axes, rows: pd.DataFrame, series: str, ticks: dict[float, str], 
 
 def key(figure, values, axis: str = "method") -> None:
     """Names of the series above all panels, each in its own colour beside its marker."""
-    styles = [theme.style(value, axis) for value in theme.order(values, axis)]
-    handles = [Line2D([], [], color=s.colour, marker=s.marker, ls=s.line, ms=5, mew=0, label=s.label) for s in styles]
+    shown = [styles.style(value, axis) for value in styles.order(values, axis)]
+    handles = [Line2D([], [], color=s.colour, marker=s.marker, ls=s.line, ms=5, mew=0, label=s.label) for s in shown]
     figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(handles)), labelcolor="linecolor",
                   handlelength=2.2, columnspacing=1.6, borderaxespad=0.2)  # fmt: skip
 

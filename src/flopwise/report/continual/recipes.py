@@ -5,7 +5,7 @@ import pandas as pd
 
 from flopwise.core.schedules import SCHEDULES, learning_rate
 from flopwise.report import theme
-from flopwise.report.continual import charts
+from flopwise.report.continual import charts, styles
 from flopwise.report.continual.study import Study, absent
 from flopwise.report.show import Drawn
 
@@ -23,8 +23,8 @@ def schedule_shapes(study: Study) -> Drawn:
     ]  # fmt: skip
     data = pd.concat(parts, ignore_index=True)
     figure, grid = theme.figure(3.6, nrows=2, ncols=4, sharex=True, sharey=True)
-    for axes, name in zip(grid.flat, theme.order(SCHEDULES, "schedule")):
-        curve, style = data[data["schedule"] == name], theme.style(name, "schedule")
+    for axes, name in zip(grid.flat, styles.order(SCHEDULES, "schedule")):
+        curve, style = data[data["schedule"] == name], styles.style(name, "schedule")
         for border in range(1, tasks):
             axes.axvline(border, color=theme.FAINT, lw=0.8, zorder=1)
         axes.plot((curve["step"] + 0.5) / STEPS, curve["share"], color=style.colour, lw=1.3)
@@ -41,9 +41,9 @@ def schedules(study: Study) -> Drawn:
     rows = study.of(study.final, "schedules")
     if not len(rows):
         return absent("schedules")
-    order = {name: index for index, name in enumerate(theme.order(rows["schedule"], "schedule"))}
+    order = {name: index for index, name in enumerate(styles.order(rows["schedule"], "schedule"))}
     rows = rows.sort_values("schedule", key=lambda names: names.map(order), kind="stable")
-    rows = rows.assign(row=[theme.style(name, "schedule").label for name in rows["schedule"]])
+    rows = rows.assign(row=[styles.style(name, "schedule").label for name in rows["schedule"]])
     return charts.dots(study, rows, "schedule", keep=("schedule",))
 
 
@@ -70,7 +70,7 @@ def _mended(study: Study, row) -> str:
     """The method; where it merges by something else than by default, the merge."""
     if row.merge != study.setting["merge"]:
         return study.word("merge", row.merge.removesuffix("-as-released"))
-    return theme.style(row.family).label
+    return styles.style(row.family).label
 
 
 def _suffix(row) -> str:
@@ -105,11 +105,11 @@ def chosen(study: Study) -> pd.DataFrame:
     ended, and what the base rate gives up."""
     gm = study.tuning[study.tuning["metric"] == "gm"]
     rows = []
-    for method in theme.order(gm["method"]):
+    for method in styles.order(gm["method"]):
         own = gm[gm["method"] == method].groupby("rate_multiple")
         ended = own["status"].agg(lambda status: (status == "done").all())
         means = own["delta"].mean()[ended]
-        row = {"Method": theme.style(method).label, "Trials": int(own.size().sum()), "Best rate": "all diverged",
+        row = {"Method": styles.style(method).label, "Trials": int(own.size().sum()), "Best rate": "all diverged",
                "ΔGM there": "–", "ΔGM at the base rate": "diverged", "Base rate gives up": "–"}  # fmt: skip
         if len(means):
             row |= {"Best rate": f"{means.idxmax():g} × base", "ΔGM there": f"{means.max():+.1f}"}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from flopwise.report import frames, theme
-from flopwise.report.continual import charts, plots
+from flopwise.report.continual import charts, plots, styles
 from flopwise.report.continual.study import Study, absent, note
 from flopwise.report.show import Drawn
 
@@ -22,9 +22,9 @@ def final(study: Study) -> Drawn:
     rows = study.of(study.final, "streams")
     if not len(rows):
         return absent("streams")
-    order = {name: index for index, name in enumerate(theme.order(rows["stream"], "stream"))}
+    order = {name: index for index, name in enumerate(styles.order(rows["stream"], "stream"))}
     rows = rows.sort_values("stream", key=lambda names: names.map(order), kind="stable")
-    rows = rows.assign(row=[theme.style(name, "stream").label for name in rows["stream"]],
+    rows = rows.assign(row=[styles.style(name, "stream").label for name in rows["stream"]],
                        hollow=rows["stream"].str.endswith("-reverse"))  # fmt: skip
     return charts.dots(study, rows, "stream", keep=("stream",))
 
@@ -43,14 +43,14 @@ def mixtures(study: Study) -> Drawn:
     shares = study.cells.drop_duplicates("mixture").set_index("mixture")
     for part in CORNERS:
         means[part] = means["mixture"].map(shares[f"{part}_share"])
-    methods = theme.order(rows["method"])
+    methods = styles.order(rows["method"])
     wide = theme.WIDTH if len(methods) > 1 else 4.6
     figure, line = theme.figure(3.6 if len(methods) > 1 else 4.2, wide, ncols=len(methods), squeeze=False)
     gm = means[means["metric"] == "gm"]
     limit = max(gm["mean"].abs().max(), 1e-9) if gm["mean"].notna().any() else 1.0
     for axes, method in zip(line[0], methods):
         picture = _triangle(study, axes, gm[gm["method"] == method], limit)
-        axes.set_title(theme.style(method).label)
+        axes.set_title(styles.style(method).label)
     figure.colorbar(picture, ax=list(line[0]), location="bottom", shrink=0.5, aspect=30, label=f"ΔGM ({charts.POINTS})")
     return Drawn(figure, means, note(study, rows, means["seeds"], "mixture", intervals=False))
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from flopwise.core.io import read_table
-from flopwise.report import frames, theme
-from flopwise.report.frames import AXES
+from flopwise.report import frames
+from flopwise.report.continual import slices, styles
+from flopwise.report.continual.slices import AXES
 from flopwise.report.show import Drawn
 
 METRICS = ("a_ka", "a_zs", "gm")
@@ -65,8 +66,8 @@ class Study(NamedTuple):
 
     def word(self, axis: str, value: str) -> str:
         """A value of an axis as a reader knows it."""
-        if axis in theme.AXES:
-            return theme.style(value, axis).label
+        if axis in styles.AXES:
+            return styles.style(value, axis).label
         if axis == "budget":
             return budget(value, self.number("budget", "budget_multiple")[value])
         if axis == "horizon":
@@ -88,7 +89,7 @@ def load(tables: Path | str) -> Study:
     found["cells"]["shared_training"] = found["cells"]["job"].str.split("/").str[3]
     sets = read_table(folder / "zero_shot.csv")
     titles = dict(zip(sets["dataset"], sets["title"]))
-    return Study(**found, setting=frames.reference(found["cells"]), titles=titles)
+    return Study(**found, setting=slices.reference(found["cells"]), titles=titles)
 
 
 def budget(name: str, multiple: float) -> str:
@@ -111,7 +112,7 @@ def lost_words(rows: pd.DataFrame) -> str:
     lost = rows[rows["status"] == "diverged"].drop_duplicates("cell")
     if not len(lost):
         return ""
-    parts = [f"{theme.style(method).label} ({len(group)})" for method, group in lost.groupby("method", sort=False)]
+    parts = [f"{styles.style(method).label} ({len(group)})" for method, group in lost.groupby("method", sort=False)]
     return f"Diverged runs, left out of all means: {', '.join(parts)}."
 
 

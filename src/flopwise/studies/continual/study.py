@@ -1,7 +1,6 @@
 """The continual study's jobs: what each verb reads, writes and does. Imports no torch and no pandas."""
 
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -45,7 +44,7 @@ class Study(study.Study):
     def _plan(self) -> dict:
         return {
             "outputs": (self.folder / "cells.tsv",), "modules": (f"{PACKAGE}.price", *method_modules()),
-            "settings": self._whole,
+            "settings": self.whole,
         }  # fmt: skip
 
     def _pretrain(self, model: str) -> dict:
@@ -103,7 +102,7 @@ class Study(study.Study):
         parts = [path for verb, written in each.items() for name in self.names(verb) for path in written(name)]
         return {
             "inputs": (self.folder / "cells.tsv", *parts), "outputs": tuple(map(self.table, TABLES)),
-            "modules": (f"{PACKAGE}.tables",), "settings": self._whole, **_about(list(self.grid.cells.values())),
+            "modules": (f"{PACKAGE}.tables",), "settings": self.whole, **_about(list(self.grid.cells.values())),
         }  # fmt: skip
 
     def run(self, verb: str, job: Job) -> dict | None:
@@ -159,11 +158,6 @@ class Study(study.Study):
 
         collect(self.settings, self.folder, job.outputs[0].parent)
 
-    def _run_claims(self, job: Job) -> None:
-        from flopwise.studies.continual.claims import judge_all
-
-        judge_all(self.settings, job.inputs[0].parent, job.outputs[0])
-
     # paths ---------------------------------------------------------------------------------------------------------
 
     def _data(self, name: str) -> Path:
@@ -198,11 +192,6 @@ class Study(study.Study):
         return self.folder / "tuning" / f"{method}.csv"
 
     # what others ask -----------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _whole(self) -> dict:
-        """All settings of the study but what its jobs ask a machine for."""
-        return self.config.model_dump(mode="json", exclude={"job", "max_core_seconds"})
 
     def resources(self, verb: str) -> dict:
         if verb == "plan":
@@ -241,11 +230,14 @@ class Study(study.Study):
 
         return missing_weights(self.settings, self.grid.models)
 
-    def claim_context(self) -> dict:
-        return {
-            "defaults": self.config.defaults.model_dump(),
-            "validation": self.config.evaluation.split == "validation",
-        }
+    @property
+    def validation(self) -> bool:
+        return self.config.evaluation.split == "validation"
+
+    def claim_context(self, tables: Path):
+        from flopwise.studies.continual.claims import claim_context
+
+        return claim_context(self.settings, tables)
 
 
 def _about(cells: list[Cell]) -> dict:

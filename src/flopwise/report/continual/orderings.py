@@ -16,6 +16,7 @@ from flopwise.core.io import read_table
 from flopwise.data.store import StoredSet
 from flopwise.data.streams import ORDERINGS, chunks, dataset_of, read_stream
 from flopwise.report import theme
+from flopwise.report.continual import styles
 
 ACROSS = 3  # panels in a row
 SHADES = LinearSegmentedColormap.from_list("shares", ["#f6f8fa", *theme.MODEL_COLOURS[:3]])  # brightness falls steadily
@@ -62,7 +63,7 @@ def heat_maps(frame: pd.DataFrame, titles: dict[str, str]) -> Figure:
         shares = part.pivot(index="dataset", columns="task", values="share").loc[names]
         picture = axes.imshow(shares, cmap=SHADES, vmin=0, vmax=100, aspect="auto", interpolation="none",
                               extent=(0.5, tasks + 0.5, len(names) - 0.5, -0.5))  # fmt: skip
-        axes.set_title(theme.style(kind, "stream").label)
+        axes.set_title(styles.style(kind, "stream").label)
         axes.set_xticks([task for task in range(1, tasks + 1) if task == 1 or task % step == 0])
         axes.set_yticks(range(len(names)), [titles[name] for name in names], fontsize=6.8)
         axes.tick_params(length=0)
@@ -94,7 +95,7 @@ def comparison(orderings: pd.DataFrame) -> pd.DataFrame:
     """A row per ordering: its rule, runs of equal data set, and how far the classes of a data set lie apart: the mean
     over data sets with two classes or more of the standard deviation of their positions, as a share of the stream."""
     return pd.DataFrame(
-        {"Ordering": theme.style(row.kind, "stream").label, "What decides the order": row.rule,
+        {"Ordering": styles.style(row.kind, "stream").label, "What decides the order": row.rule,
          "Runs of equal set": row.runs, "Spread of a set, % of the stream": _spread(row.stream)}
         for row in orderings.itertuples()
     )  # fmt: skip
@@ -107,7 +108,7 @@ def _spread(stream: list[str]) -> float:
 
 def agreement(orderings: pd.DataFrame) -> pd.DataFrame:
     """Kendall's tau between the positions of all classes in two orderings: 1 equal, -1 reversed, about 0 unrelated."""
-    names = [theme.style(kind, "stream").label for kind in orderings["kind"]]
+    names = [styles.style(kind, "stream").label for kind in orderings["kind"]]
     ranks = [{item: place for place, item in enumerate(stream)} for stream in orderings["stream"]]
     items = list(ranks[0])
     taus = np.eye(len(names))
