@@ -1,7 +1,7 @@
 """How the continual study's methods, streams, mixtures, schedules and pools look and are called, the same in every figure."""
 
 from flopwise.core.errors import UserError
-from flopwise.methods.continual import load
+from flopwise.methods.continual import OTHERS, Method, load
 from flopwise.report.theme import Style, spare
 
 # Hues after Okabe & Ito (2008) and Tol's muted scheme, darkened where a label in that colour must be read on white.
@@ -84,20 +84,22 @@ def style(value: str, axis: str = "method") -> Style:
     if axis == "stream" and value.endswith("-reverse"):
         forward = style(value.removesuffix("-reverse"), axis)
         return forward._replace(label=f"{forward.label}, reversed", line="--")
-    return spare(value)._replace(label=_label(value) if axis == "method" else value)
+    named = _known(value) if axis == "method" else None
+    return spare(value)._replace(label=named.label if named and named.label else value)
 
 
 def group(method: str) -> str | None:
     """The panel that a method belongs to; None for plain fine-tuning and the oracle, which belong to all."""
-    return load(method).group
+    known = _known(method)
+    return known.group if known else OTHERS
 
 
-def _label(method: str) -> str:
-    """The name that a method gives itself; one that no longer exists is called as in its tables."""
+def _known(method: str) -> Method | None:
+    """What a method says of itself; None for one that no longer exists."""
     try:
-        return load(method).label or method
+        return load(method)
     except UserError:
-        return method
+        return None
 
 
 def order(values, axis: str = "method") -> list[str]:
