@@ -23,7 +23,6 @@ NAMING = {  # shared files that name a study, each with its reason
     "methods/deployment.py": "deploys the models of that study's methods",
     "data/materials/catalogue.py": "says which study a material is for",
     "data/catalogue.py": "says which studies a data set is for",
-    "models/commands.py": "lists checkpoints by study",
 }
 
 

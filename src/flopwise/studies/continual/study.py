@@ -231,6 +231,10 @@ class Study(study.Study):
         return missing_weights(self.settings, self.grid.models)
 
     @property
+    def named_in_figures(self) -> tuple[str, ...]:
+        return method_modules()
+
+    @property
     def validation(self) -> bool:
         return self.config.evaluation.split == "validation"
 
