@@ -5,7 +5,7 @@ import threading
 
 
 def tame(scheduler) -> None:
-    """Let the scheduler wake itself only where jobs wait for the rate limit, one timer at a time.
+    """Let the scheduler wake itself only where ready jobs wait for the rate limit, one timer at a time.
 
     Snakemake (9.27.1) ends every pass that saw ready jobs by starting a timer that wakes it again after the limit's
     timespan, one second, also where the limit (100 jobs a second) is nowhere near; that pass starts the next. Each finished
@@ -14,9 +14,21 @@ def tame(scheduler) -> None:
     itself stays, the default and one that a user gives with --max-jobs-per-timespan. Where Snakemake has changed what
     this touches, it is left alone."""
     limiter, wake = getattr(scheduler, "job_rate_limiter", None), getattr(scheduler, "_schedule_reevalutation", None)
-    if limiter is None or wake is None or not hasattr(limiter, "get_free_jobs") or not hasattr(scheduler, "_open_jobs"):
+    names = ("get_free_jobs", "register_jobs", "timespan")
+    if wake is None or not hasattr(scheduler, "_open_jobs") or not all(hasattr(limiter, name) for name in names):
         return
-    pending = threading.Event()
+    ask, register = limiter.get_free_jobs, limiter.register_jobs
+    pending, free = threading.Event(), 0
+
+    def get_free_jobs() -> int:
+        nonlocal free
+        free = ask()
+        return free
+
+    def register_jobs(count: int) -> None:
+        nonlocal free
+        free -= count
+        register(count)
 
     def wake_scheduler() -> None:
         pending.clear()  # first: the pass that this starts may have to set the next timer
@@ -25,10 +37,14 @@ def tame(scheduler) -> None:
     def wake_once(delay: float) -> None:
         if delay != limiter.timespan:  # a queue of inputs, which has a rhythm of its own
             wake(delay)
-        elif limiter.get_free_jobs() == 0 and not pending.is_set():
+            return
+        # what was free when this pass chose its jobs: submitting them to a cluster may outlast the timespan, after which
+        # the limiter would say that nothing waits for it. A sample of the ready jobs leaves others behind all the same.
+        if (free <= 0 or getattr(scheduler, "subsample", None)) and not pending.is_set():
             pending.set()
             timer = threading.Timer(delay, wake_scheduler)
             timer.daemon = True  # a finished workflow does not wait for it
             timer.start()
 
+    limiter.get_free_jobs, limiter.register_jobs = get_free_jobs, register_jobs
     scheduler._schedule_reevalutation = wake_once

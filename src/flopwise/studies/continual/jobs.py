@@ -69,7 +69,7 @@ def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state:
         discard(folder)
     once = [record["results"][0] for _, _, record in ended]  # a shared training is paid once
     return {
-        "gflops": sum(r["spent_gflops"] for r in once),
+        "gflops": sum(r["charged_gflops"] for r in once),
         "train_seconds": sum(r["train_seconds"] for r in once),
         "evaluate_seconds": sum(r["evaluate_seconds"] for r in once),
     }

@@ -73,8 +73,8 @@ def _cells(planned: pandas.DataFrame, runs: dict[str, dict]) -> pandas.DataFrame
     charged = pandas.DataFrame(
         {"slug": slug, "status": run["status"], "diverged_at": run["diverged_at"], "tasks": run["tasks"],
          "steps_run": len(run["losses"]), "shared_by": run["shared_by"],
-         "trainable_parameters": run["trainable_parameters"], "charged_gflops": run["spent_gflops"],
-         "charged_mafs": run["spent_gflops"] * run["multiplier"], "executed_gflops": run["executed_gflops"],
+         "trainable_parameters": run["trainable_parameters"], "charged_gflops": run["charged_gflops"],
+         "charged_mafs": run["charged_gflops"] * run["multiplier"], "executed_gflops": run["executed_gflops"],
          "train_cpu_seconds": run["train_seconds"], "evaluate_cpu_seconds": run["evaluate_seconds"],
          "cpu_seconds": run["train_seconds"] + run["evaluate_seconds"],
          "gflops_per_second": run["executed_gflops"] / run["train_seconds"] if run["train_seconds"] else None}

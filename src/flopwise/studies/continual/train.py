@@ -21,11 +21,11 @@ from flopwise.data.streams import chunks, dataset_chunks, read_stream
 from flopwise.methods.continual import Method, load
 from flopwise.methods.deployment import Deployment
 from flopwise.models import clip
+from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual import recipe
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.loss import contrastive_loss
 from flopwise.studies.continual.plan import Cell
 
 
@@ -67,7 +67,7 @@ class TrainingRun:
         self.study: ContinualConfig = settings.preset.continual
         self.cells, self.cell = cells, cells[0]
         self.corpus, self.evaluator, self.state = corpus, evaluator, state
-        self.method: Method = load(self.cell.trunk)
+        self.method: Method = load(self.cell.shared_training)
         stream = read_stream(
             stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed), set(corpus.entries)
         )
@@ -282,7 +282,7 @@ class TrainingRun:
             "device": self.placement.device.partition(":")[0], "precision": self.placement.precision,
             "trainable_parameters": int(sum(np.prod(p.shape) for p in self.named.values())),
             "shared_by": len(self.cells), "step_gflops": self.plan.step_gflops, "multiplier": self.plan.multiplier,
-            "spent_gflops": self.plan.gflops(tasks, step),
+            "charged_gflops": self.plan.gflops(tasks, step),
             "executed_gflops": self.plan.passes(tasks, step) * self.progress.executed_step_gflops,
             "train_seconds": self.progress.train_seconds, "evaluate_seconds": self.progress.evaluate_seconds,
             "losses": self.losses, "replaced_images": self.progress.replaced_images,

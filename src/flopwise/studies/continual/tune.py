@@ -73,7 +73,7 @@ def tune_job(settings: Settings, method: str, out: Path, state: Path, sources: s
     for folder in folders:
         discard(folder)
     return {
-        "gflops": sum(result["spent_gflops"] for result in records.values()),
+        "gflops": sum(result["charged_gflops"] for result in records.values()),
         "train_seconds": sum(result["train_seconds"] for result in records.values()),
         "evaluate_seconds": evaluated,
     }
