@@ -17,9 +17,9 @@ from flopwise.cost.flops import count
 from flopwise.data.world import build_pool
 from flopwise.methods.continual import load
 from flopwise.models import clip
+from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual.budget import step_gflops
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
-from flopwise.studies.continual.loss import contrastive_loss
 
 RATE, DECAY, CLIP_NORM = 1e-3, 0.2, 1.0
 

@@ -1,56 +1,50 @@
-"""What the workflow engine itself does and costs. Imported while the Snakefile is parsed: standard library only."""
+"""What the workflow adds to Snakemake's own process: a mend of its scheduler, and the count of what it costs. Called from
+workflow/rules/engine.smk; docs/engine.md says why."""
 
-import json
-import os
 import threading
-import time
-from pathlib import Path
-
-STARTED = time.time()
 
 
-def without_piling_timers(workflow) -> None:
-    """Let Snakemake's scheduler wait for its rate limit with one timer at a time, and only while the limit is reached.
+def tame(scheduler) -> None:
+    """Let the scheduler wake itself only where ready jobs wait for the rate limit, one timer at a time.
 
-    Snakemake 9.27 starts a timer after every pass that had ready jobs, whether or not the limit (100 jobs a second unless
-    the user says otherwise) was reached; each wakes the scheduler, whose pass starts the next. Every finished job adds
-    such a chain, so that threads and passes grow with their number; docs/engine.md has the measurements. A limit that is
-    reached is kept; without a limit, or where another version has other names, nothing is changed."""
-    scheduler = getattr(workflow, "scheduler", None)
-    limiter, wake = getattr(scheduler, "job_rate_limiter", None), getattr(scheduler, "_open_jobs", None)
-    if wake is None or not hasattr(limiter, "get_free_jobs") or not hasattr(scheduler, "_schedule_reevalutation"):
+    Snakemake (9.27.1) ends every pass that saw ready jobs by starting a timer that wakes it again after the limit's
+    timespan, one second, also where the limit (100 jobs a second) is nowhere near; that pass starts the next. Each finished
+    job adds such a chain, which lives as long as jobs are ready, so that threads and passes grow with the jobs that are
+    done. Nothing is lost without them: jobs that wait for cores or memory are woken by the job that frees these. The limit
+    itself stays, the default and one that a user gives with --max-jobs-per-timespan. Where Snakemake has changed what
+    this touches, it is left alone."""
+    limiter, wake = getattr(scheduler, "job_rate_limiter", None), getattr(scheduler, "_schedule_reevalutation", None)
+    names = ("get_free_jobs", "register_jobs", "timespan")
+    if wake is None or not hasattr(scheduler, "_open_jobs") or not all(hasattr(limiter, name) for name in names):
         return
-    pending = threading.Lock()
+    ask, register = limiter.get_free_jobs, limiter.register_jobs
+    pending, free = threading.Event(), 0
 
-    def fire() -> None:
-        pending.release()
-        wake.release()
+    def get_free_jobs() -> int:
+        nonlocal free
+        free = ask()
+        return free
 
-    def wait_for_free_slots(delay: float) -> None:
-        if limiter.get_free_jobs() == 0 and pending.acquire(blocking=False):
-            timer = threading.Timer(delay, fire)
-            timer.daemon = True  # a run that ends does not wait for it
+    def register_jobs(count: int) -> None:
+        nonlocal free
+        free -= count
+        register(count)
+
+    def wake_scheduler() -> None:
+        pending.clear()  # first: the pass that this starts may have to set the next timer
+        scheduler._open_jobs.release()
+
+    def wake_once(delay: float) -> None:
+        if delay != limiter.timespan:  # a queue of inputs, which has a rhythm of its own
+            wake(delay)
+            return
+        # what was free when this pass chose its jobs: submitting them to a cluster may outlast the timespan, after which
+        # the limiter would say that nothing waits for it. A sample of the ready jobs leaves others behind all the same.
+        if (free <= 0 or getattr(scheduler, "subsample", None)) and not pending.is_set():
+            pending.set()
+            timer = threading.Timer(delay, wake_scheduler)
+            timer.daemon = True  # a finished workflow does not wait for it
             timer.start()
 
-    scheduler._schedule_reevalutation = wait_for_free_slots
-
-
-def folder(results: Path | str) -> Path:
-    """Where each finished run of Snakemake leaves what it cost."""
-    return Path(results) / "engine"
-
-
-def write_cost(results: Path | str) -> None:
-    """Called in Snakemake's own process when a run ends: its CPU seconds, and those of all its finished children (jobs,
-    their shells, jobs that were killed)."""
-    times = os.times()
-    facts = {
-        "started": STARTED, "ended": time.time(), "engine": times.user + times.system,
-        "children": times.children_user + times.children_system,
-    }  # fmt: skip
-    path = folder(results) / f"{STARTED:.0f}-{os.getpid()}.json"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(facts))
-    except OSError as error:  # a run must not fail at its last breath for want of a number
-        print(f"flopwise: the cost of this run of Snakemake is not kept: {path}: {error.strerror}", flush=True)
+    limiter.get_free_jobs, limiter.register_jobs = get_free_jobs, register_jobs
+    scheduler._schedule_reevalutation = wake_once

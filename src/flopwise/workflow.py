@@ -131,7 +131,7 @@ class Workflow:
             *presets,
             *(ROOT / "config" / "experiments").glob("*.yaml"),
         ]
-        prices = (f"flopwise.studies.{name}.price" for name in NAMES)
+        prices = (module for study in self.studies.values() for module in study.job("plan").modules)
         return {
             "outputs": tuple(tables), "modules": ("flopwise.cost.tables", "flopwise.planning", *prices),
             "extra_sources": tuple(sorted(read)), "settings": [chosen.checked_models, list(chosen.priced_scales)],
@@ -182,11 +182,13 @@ class Workflow:
     def _figures(self, notebook: Notebook) -> dict:
         facts = {parameter: self._fact(notebook, fact) for parameter, fact in notebook.reads.items()}
         folder = self.folder(notebook)
+        asked = {fact.partition(".")[0] for fact in notebook.reads.values()} & set(self.studies)
+        named = (module for name in sorted(asked) for module in self.studies[name].named_in_figures)
         values = {name: value for name, (value, paths) in facts.items() if not paths and not isinstance(value, Path)}
         return {
             "inputs": tuple(dict.fromkeys(path for _, paths in facts.values() for path in paths)),
             "outputs": (*(folder / file for file in notebook.files), folder / f"{notebook.name}.ipynb"),
-            "modules": ("flopwise.report.notebook", *imported(notebook.source)), "extra_sources": (notebook.source,),
+            "modules": ("flopwise.report.notebook", *imported(notebook.source), *named), "extra_sources": (notebook.source,),
             "settings": {"scale": self.settings.config.scale, **values},
             "study": notebook.chapter if notebook.chapter in self.studies else "",
         }  # fmt: skip

@@ -1,5 +1,7 @@
-"""Imports go one way, and what a Snakefile needs while it is parsed stays light."""
+"""Imports go one way, no file imports itself in a circle, no shared file knows a study by name, and what a Snakefile needs
+while it is parsed stays light."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,29 +9,102 @@ from pathlib import Path
 import pytest
 
 from flopwise.provenance.sources import PACKAGE, imported
+from flopwise.studies import NAMES
 
-ORDER = {"core": 0, "data": 1, "models": 1, "cost": 1, "methods": 2, "studies": 3}  # who may import whom: never upwards
+LAYERS = (  # each may import those before it, never those after it, at the top of a file or inside a function
+    "core", "models", "data", "methods", "cost", "config", "engine", "provenance", "studies", "report", "planning", "workflow",
+    "generate", "commands", "cli", "__main__",
+)  # fmt: skip
+ALLOWED = {("config", "flopwise.studies"): "the list of studies, which holds names and imports nothing"}
+OWN = re.compile(r"(studies|methods|report)/({0})/|config/({0})\.py".format("|".join(NAMES)))
+NAMING = {  # shared files that name a study, each with its reason
+    "report/cost.py": "draws that study's published cost table, in its own words for methods",
+    "cost/price.py": "prices the methods of that study's published cost table",
+    "methods/deployment.py": "deploys the models of that study's methods",
+    "data/materials/catalogue.py": "says which study a material is for",
+    "data/catalogue.py": "says which studies a data set is for",
+}
 
 
-@pytest.mark.parametrize("layer", ORDER)
-def test_no_layerimported_one_above_it(layer):
-    for path in (PACKAGE / layer).rglob("*.py"):
-        if path.name == "commands.py":  # the command line's own files may call anything
+def layer(path: Path) -> str:
+    """Of a file of the package; a file called commands.py belongs to the command line wherever it lies."""
+    if path.name == "commands.py":
+        return "commands"
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def upward(path: Path, names: tuple[str, ...]) -> list[str]:
+    """The modules among `names`, imported by `path`, that lie above it."""
+    own, found = LAYERS.index(layer(path)), []
+    for name in names:
+        if (LAYERS[own], name) in ALLOWED or name == "flopwise":
             continue
-        for name in imported(path):
-            above = ORDER.get(name.split(".")[1] if "." in name else "", -1)
-            assert above <= ORDER[layer], f"{path.relative_to(PACKAGE)} imports {name}"
+        above = "commands" if name.endswith(".commands") else name.split(".")[1]
+        if above not in LAYERS or LAYERS.index(above) > own:
+            found.append(name)
+    return found
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def test_every_file_has_a_layer():
+    assert {layer(path) for path in FILES} == set(LAYERS)
+
+
+def test_no_layer_imports_one_above_it():
+    found = {str(path.relative_to(PACKAGE)): above for path in FILES if (above := upward(path, imported(path)))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("core/io.py", "flopwise.data.store"), ("data/commands.py", "flopwise.cli"), ("report/theme.py", "flopwise.workflow"),
+        ("config/load.py", "flopwise.studies.study"), ("methods/deployment.py", "flopwise.cost.names"),
+        ("core/io.py", "flopwise.brand_new"),
+    ],
+)  # fmt: skip
+def test_an_import_upwards_would_be_found(file, name):
+    assert upward(PACKAGE / file, (name,)) == [name]
+
+
+def test_no_circle():
+    """Modules that import each other, directly or through others, are one thing in two files."""
+    modules = {}
+    for path in FILES:
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(("flopwise", *parts)).removesuffix(".__init__")
+        modules[name] = {other for other in imported(path) if not name.startswith(f"{other}.") and other != name}
+    left = {name: others & set(modules) for name, others in modules.items()}
+    while free := [name for name, others in left.items() if not others & set(left)]:
+        for name in free:
+            del left[name]
+    circles = {name: sorted(others & set(left)) for name, others in left.items()}
+    assert circles == {}, "these import each other, or import such"
 
 
 def test_studies_do_not_import_each_other():
     for path in (PACKAGE / "studies").rglob("*.py"):
         own = path.relative_to(PACKAGE / "studies").parts[0]
-        others = [name for name in imported(path) if name.startswith("flopwise.studies.") and name.split(".")[2] != own]
-        assert not others, f"{path.relative_to(PACKAGE)} imports {others}"
+        others = [
+            name for name in imported(path) if name.startswith("flopwise.studies.") and name.split(".")[2] in NAMES
+        ]
+        assert not [name for name in others if name.split(".")[2] != own], path
+
+
+def test_no_shared_file_knows_a_study_by_name():
+    """As a word of code: an import, a quoted name or an attribute of the preset."""
+    pattern = re.compile(r"""flopwise\.\w+\.({0})\b|["']({0})["']|preset\.({0})\b""".format("|".join(NAMES)))
+    shared = [path for path in FILES if not OWN.search(str(path.relative_to(PACKAGE)))]
+    found = {str(path.relative_to(PACKAGE)) for path in shared if pattern.search(path.read_text(encoding="utf-8"))}
+    assert found <= {"studies/__init__.py", *NAMING}
+    assert set(NAMING) <= found, "a reason without its case"
 
 
 @pytest.mark.parametrize("module", ["flopwise.workflow", "flopwise.cli"])
-def test_parsingimported_nothing_heavy(module):
+def test_parsing_imports_nothing_heavy(module):
     code = f"import sys, {module}; print([m for m in ('torch', 'open_clip', 'timm', 'pandas', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(PACKAGE).parents[1])
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,12 @@
 """Building blocks of the typed configuration: strict models whose every field says what it is and where it comes from."""
 
-import difflib
 from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
+
+from flopwise.core.choices import near
 
 
 class Strict(BaseModel):
@@ -37,13 +38,18 @@ def table_of(field: FieldInfo) -> str | None:
     return (field.json_schema_extra or {}).get("table")
 
 
+def did_you_mean(given: str, allowed: Iterable[str]) -> str:
+    """` (did you mean 'the nearest'?)`, or nothing."""
+    return "".join(f" (did you mean {name!r}?)" for name in near(given, allowed, 1))
+
+
 def check_known(where: str, given: Iterable[str], allowed: Iterable[str]) -> None:
     """Raise ValueError for the first name that is not allowed; `where` is the path of its key."""
     for name in given:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ValueError(f"{where} is {name!r}{hint}; allowed are {', '.join(dict.fromkeys(allowed))}")
+            raise ValueError(
+                f"{where} is {name!r}{did_you_mean(name, allowed)}; allowed are {', '.join(dict.fromkeys(allowed))}"
+            )
 
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]

@@ -1,13 +1,12 @@
 """Where the configuration's files lie, and how they are read."""
 
-import os
 from pathlib import Path
 
 import yaml
 
 from flopwise.core.errors import UserError
+from flopwise.core.root import ROOT
 
-ROOT = Path(os.environ.get("FLOPWISE_ROOT", Path(__file__).resolve().parents[3]))
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same result, ten times as fast
 
 

@@ -1,13 +1,13 @@
 """Read config.yaml and a scale preset; every mistake becomes one line that names the key, what was given and what is
 allowed."""
 
-import difflib
 import typing
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from flopwise.config.fields import did_you_mean
 from flopwise.config.files import ROOT, read_yaml, scale_file, scales
 from flopwise.config.grids import composed
 from flopwise.config.models import STUDIES, Config, Scale
@@ -46,8 +46,7 @@ def _explain(error: dict, where: str, model: type[BaseModel]) -> str:
             field = getattr(model, "model_fields", {}).get(part)
             model = next((m for m in _models(field.annotation) if m), model) if field else model
         known = list(getattr(model, "model_fields", {}))
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        hint = did_you_mean(str(error["loc"][-1]), known)
         return f"{where}: unknown key {path!r}{hint}; allowed here are {', '.join(known)}"
     message = error["msg"].removeprefix("Value error, ")
     if kind == "value_error":

@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from flopwise.core.choices import check
 from flopwise.core.errors import UserError
-from flopwise.cost.names import check
 
 _CODECARBON = "codecarbon 3.3.2 energy mix, year 2023"
 _ML_CO2 = "ML CO2 impact calculator, impact.csv"

@@ -12,7 +12,7 @@ All results are FLOPs of one sample; a training figure is forward and backward.
 import itertools
 from dataclasses import dataclass
 
-from flopwise.cost.names import check
+from flopwise.core.choices import check
 
 OBJECTIVES = ("supervised", "clip", "simclr", "byol", "dino", "mae")
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from flopwise.core.choices import check
 from flopwise.core.errors import UserError
 from flopwise.cost import carbon
-from flopwise.cost.names import check
 
 # Share of the peak that training reaches. 0.35 to 0.45 is what well-tuned transformer training reports; small models
 # and data-bound jobs stay below. Our choice; every price says which share it used.

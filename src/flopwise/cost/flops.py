@@ -24,7 +24,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
-from flopwise.cost.names import CONVENTIONS, check
+from flopwise.core.choices import check
+from flopwise.cost.names import CONVENTIONS
 
 # Keys per row to which PyTorch 2.1's memory-efficient kernel pads a mask, after expanding it to every sample and head
 # (pytorch pull request 104310): such a copy is kept for the backward. It matters for memory only.

@@ -9,7 +9,8 @@ F = 1.8e9 GFLOPs `steps` gives all of its 16 x 4 step counts.
 
 import math
 
-from flopwise.cost.names import ACCOUNTINGS, check
+from flopwise.core.choices import check
+from flopwise.cost.names import ACCOUNTINGS
 
 BUDGET_GFLOPS = 1.8e9
 TASKS = (20, 50, 100, 200)
@@ -30,7 +31,8 @@ def steps(
 ) -> int:
     """Training steps per task that `budget` buys, spread evenly over `tasks`; all FLOPs in one unit.
 
-    end_of_task_steps: passes at the end of a task, each as dear as a step (EWC's Fisher pass: 98 batches of 512)
+    end_of_task_steps: passes at the end of a task, of which each costs as much as a training step (EWC's
+        Fisher pass: 98 batches of 512)
 
     `published` charges every step with the end-of-task passes: N = round(F / (T * a * c * (1 + e))).
     `per-task-once` pays them once per task, out of the budget first: N = floor((F/T - a*c*e) / (a*c)).

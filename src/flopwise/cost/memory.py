@@ -28,9 +28,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from flopwise.core.choices import check
 from flopwise.cost.allocator import GIB, MIB, CachingAllocator
 from flopwise.cost.flops import fused_attention
-from flopwise.cost.names import PRECISIONS, check
+from flopwise.cost.names import PRECISIONS
 
 # Memory that nvidia-smi reports after `torch.ones((1, 1)).to("cuda")`: Hugging Face transformers documentation,
 # "Model training anatomy".

@@ -18,8 +18,8 @@ released code where the paper is silent; `note` says which, and which published 
 
 from dataclasses import dataclass
 
+from flopwise.core.choices import check
 from flopwise.cost.closed_forms import linear
-from flopwise.cost.names import check
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,23 @@ import copy
 import math
 from dataclasses import dataclass
 
+from torch import nn
+
+from flopwise.core.choices import check
 from flopwise.core.errors import UserError
-from flopwise.cost import flops, mafs, memory, methods, subjects
-from flopwise.cost.names import ACCOUNTINGS, CONVENTIONS, METHODS, check
+from flopwise.cost import flops, mafs, memory, subjects
+from flopwise.cost.names import ACCOUNTINGS, CONVENTIONS, METHODS
 from flopwise.cost.subjects import Subject
+from flopwise.methods.continual import load
 
 BASELINE = "full-ft"
+FISHER_SAMPLES = 50_000  # of the published Fisher pass, at most
 
 
 @dataclass(frozen=True)
 class StepCost:
-    """One training step. gflops: forward and backward; end_of_task_steps: further passes at the end of a task, each as
-    dear as a step; peak: memory."""
+    """One training step. gflops: forward and backward; end_of_task_steps: further passes at the end of a task, of which
+    each costs as much as a training step; peak: memory."""
 
     gflops: float
     end_of_task_steps: int
@@ -37,24 +42,43 @@ def forward(name: str) -> dict:
     return {"model": name, "params_m": round(parameters / 1e6, 6), "gflops": round(operations / 1e9, 6)}
 
 
+def prepared(subject: Subject, name: str, published: bool = True) -> nn.Module:
+    """A copy of the subject's model made ready for the method called `name`; `published`: with what the published code
+    attaches besides. Raises UserError where the method has nothing to train in this model, or in one of its towers."""
+    method, module = load(name), copy.deepcopy(subject.module).train()
+    misfit = f"method {name} does not fit {subject.name}: the model has no"
+    if method.towers == "one" and not hasattr(module, "visual"):
+        raise UserError(f"{misfit} separate image and text towers")
+    method.prepare(module, None, **method.prepare_options, **(method.published_options if published else {}))
+    images = {name.startswith("visual.") for name, p in module.named_parameters() if p.requires_grad}
+    if not images:
+        raise UserError(f"{misfit} {method.trains}")
+    if method.towers == "both" and hasattr(module, "visual") and len(images) == 1:
+        raise UserError(f"{misfit} {method.trains} in its {'text' if True in images else 'image'} tower")
+    return module
+
+
+def step_gflops(subject: Subject, method: str, batch_size: int, convention: str) -> float:
+    """GFLOPs of a step of `method`: forward and backward."""
+    module, batch = prepared(subject, method, False), subject.inputs(batch_size)
+    return flops.training_step(lambda: subject.loss(module, batch), convention) / 1e9
+
+
+def peak(
+    subject: Subject, method: str, batch_size: int, precision: str = "fp16", published: bool = True
+) -> memory.Peak:
+    """Peak memory of the first step of `method`; `published`: with all that the published reading of it includes, the
+    method's state on the device and its Fisher pass."""
+    module, facts = prepared(subject, method, published), load(method)
+    extra = {"device_state": facts.device_state, "passes": 1 + facts.fisher} if published else {}
+    return memory.training_peak(module, subject.inputs, subject.loss, batch_size, precision, **extra)
+
+
 def step_cost(subject: Subject, method: str, batch_size: int, convention: str, precision: str = "fp16") -> StepCost:
-    """Price one step of `method` on a copy of the subject's model."""
-    description = methods.DESCRIPTIONS[method]
-    module = copy.deepcopy(subject.module).train()
-    methods.apply(method, module, subject.name)
-    batch = subject.inputs(batch_size)
-    operations = flops.training_step(lambda: subject.loss(module, batch), convention)
-    module.zero_grad()
-    peak = memory.training_peak(
-        module,
-        subject.inputs,
-        subject.loss,
-        batch_size,
-        precision,
-        device_state=description.device_state,
-        passes=2 if description.fisher_samples else 1,
-    )
-    return StepCost(operations / 1e9, description.end_of_task_steps(batch_size), peak)
+    """Price one step of `method` as published."""
+    gflops = step_gflops(subject, method, batch_size, convention)
+    passes = load(method).end_passes(batch_size, FISHER_SAMPLES)
+    return StepCost(gflops, passes, peak(subject, method, batch_size, precision))
 
 
 def _row(cost: StepCost, baseline: StepCost, accounting: str) -> dict:
@@ -103,19 +127,19 @@ def table(
     if not 0 < budget < math.inf:
         raise UserError(f"--budget {budget:g}: a budget is a positive number of GFLOPs")
     subject = subjects.load(model)
-    costs: dict[methods.Description, StepCost] = {}  # methods that differ only in what they deploy cost the same
+    costs: dict[tuple, StepCost] = {}  # methods that differ only in what they deploy cost the same
     rows, left_out = [], {}
     for method in METHODS:
-        description = methods.DESCRIPTIONS[method]
+        key = load(method).step
         try:
-            cost = costs.get(description) or step_cost(subject, method, batch_size, convention, precision)
+            cost = costs.get(key) or step_cost(subject, method, batch_size, convention, precision)
         except UserError as error:
             if method == BASELINE:
                 raise
             left_out[method] = str(error)
             continue
-        costs[description] = cost
-        row = {"method": method, **_row(cost, costs[methods.DESCRIPTIONS[BASELINE]], accounting)}
+        costs[key] = cost
+        row = {"method": method, **_row(cost, costs[load(BASELINE).step], accounting)}
         terms = (cost.gflops, row["memory_multiplier"], cost.end_of_task_steps, accounting)
         row["steps"] = {str(tasks): mafs.steps(budget, tasks, *terms) for tasks in mafs.TASKS}
         rows.append(row)

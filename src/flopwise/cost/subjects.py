@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from flopwise.core.choices import check
 from flopwise.core.errors import UserError
-from flopwise.cost.names import LIBRARIES, check
+from flopwise.cost.names import LIBRARIES
+from flopwise.models.loss import symmetric
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,13 @@ def load(name: str) -> Subject:
 
 
 def contrastive_loss(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-    """Symmetric cross-entropy over the cosine similarities of a batch of images and texts, learned temperature
-    (Radford et al. 2021, figure 3). One product makes the similarities; their transpose serves the second half."""
+    """CLIP's loss after the library's own forward, which works on fake tensors too."""
     if hasattr(module, "text_decoder"):
         raise UserError("training a captioning model (CoCa) is not priced; `forward` is")
     image, text = inputs
-    image_features = module.encode_image(image, normalize=True)
-    text_features = module.encode_text(text, normalize=True)
-    similarity = (image_features @ text_features.T) * module.logit_scale.exp()
-    target = torch.arange(len(image), device=image.device)
-    halves = (functional.cross_entropy(matrix, target) for matrix in (similarity, similarity.T))
-    return sum(halves) / 2
+    similarity = module.encode_image(image, normalize=True) @ module.encode_text(text, normalize=True).T
+    # scaled after the product, as the published code does: a frozen image tower then needs no gradient of its features
+    return symmetric(similarity * module.logit_scale.exp())
 
 
 def classification_loss(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas
 
-from flopwise.config import ROOT
 from flopwise.core.io import read_table
+from flopwise.core.root import ROOT
 from flopwise.cost import closed_forms, mafs, perceiver, price
 
 PUBLISHED = ROOT / "config" / "published"

@@ -1,10 +1,9 @@
 """Make one data set of the embedded world on disk; flopwise.data.real lists real ones."""
 
 import dataclasses
-import difflib
 from pathlib import Path
 
-from flopwise.config.data import DataConfig
+from flopwise.core.choices import near
 from flopwise.core.errors import UserError
 from flopwise.data.catalogue import facts_of_row
 from flopwise.data.store import write_set
@@ -17,19 +16,19 @@ POOL_FACTS = {
 }  # fmt: skip
 
 
-def facts_of(data: DataConfig, name: str) -> dict:
+def facts_of(data, name: str) -> dict:
     """What the catalogue knows about the data set called `name`."""
     allowed = (*data.adaptation, *data.evaluation, *data.pools)
     if name not in allowed:
-        near = difflib.get_close_matches(name, allowed, n=3)
-        hint = f" (did you mean {', '.join(near)}?)" if near else ""
+        found = near(name, allowed)
+        hint = f" (did you mean {', '.join(found)}?)" if found else ""
         raise UserError(f"data set {name!r} is none of this scale's{hint}; allowed are {', '.join(allowed)}")
     if data.kind == "catalogue":
         return facts_of_row(name)
     return dataclasses.asdict(WORLD[name])
 
 
-def build_to(data: DataConfig, name: str, out: Path) -> None:
+def build_to(data, name: str, out: Path) -> None:
     """Write the embedded data set `name`, or one of the pools made here, to the folder `out`."""
     if name in data.pools:
         recipe = data.pools[name]

@@ -2,15 +2,15 @@
 
 import csv
 import dataclasses
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from flopwise.config import ROOT
+from flopwise.core.choices import near
 from flopwise.core.errors import UserError
-from flopwise.data.readers import OTHER_FORMATS, READERS
+from flopwise.core.root import ROOT
+from flopwise.data.formats import OTHER_FORMATS, READERS
 
 FILE = Path("config") / "datasets.csv"
 STREAM_ROLES, TASKS = ("adaptation", "evaluation"), ("classification", "retrieval")
@@ -86,8 +86,10 @@ def dataset(name: str) -> DataSet:
     """The row called `name`; an unknown name is answered with the nearest ones."""
     rows = catalogue()
     if name not in rows:
-        near = ", ".join(near_names(name))
-        hint = f"did you mean {near}?" if near else f"{FILE} lists {len(rows)}, for example {', '.join(list(rows)[:3])}"
+        found = ", ".join(near_names(name))
+        hint = (
+            f"did you mean {found}?" if found else f"{FILE} lists {len(rows)}, for example {', '.join(list(rows)[:3])}"
+        )
         raise UserError(f"data set {name!r} is not in the catalogue; {hint}")
     return rows[name]
 
@@ -95,9 +97,8 @@ def dataset(name: str) -> DataSet:
 def near_names(name: str, more: Iterable[str] = ()) -> list[str]:
     """Up to four names of the catalogue, or of `more`, that are like `name`, whatever its case; titles count too."""
     rows = catalogue()
-    known = {row.title.casefold(): key for key, row in rows.items()} | {key.casefold(): key for key in (*rows, *more)}
-    found = difflib.get_close_matches(name.casefold(), known, n=4, cutoff=0.5)
-    return list(dict.fromkeys(known[key] for key in found))
+    known = {row.title: key for key, row in rows.items()} | {key: key for key in (*rows, *more)}
+    return list(dict.fromkeys(known[key] for key in near(name, known, 4, 0.5)))
 
 
 def facts_of_row(name: str) -> dict:

@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure
-from flopwise.data.tree import Tree
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "GIF", "WEBP", "TIFF")  # none of them runs another program (EPS, PS, PDF do)
 MAX_PIXELS = 100_000_000  # of any picture, looked at before it is decoded: 10,000 x 10,000 need 300 MB
@@ -57,18 +56,6 @@ def open_frame(path: Path | str):
 def check_header(content: bytes, name: str | None = None) -> None:
     """Raise `RunFailure` where `content` does not begin as an image of allowed format and size; nothing is decoded."""
     decode(content, name, lambda image: None)
-
-
-def open_source(tree: Tree, source):
-    """The image at `source` (path, index or None, box or None) as a PIL image in RGB."""
-    if source.index is not None:
-        from PIL import Image
-
-        from flopwise.data.arrays import image_array
-
-        return Image.fromarray(image_array(tree, source.path, source.index)).convert("RGB")
-    with tree.open(source.path) as stream:
-        return open_image(stream, str(tree.where / source.path), source.box)
 
 
 def small_copy(image) -> bytes:

@@ -59,8 +59,6 @@ class Listing:
 
     def image(self, sample: Sample):
         """The image as a PIL image in RGB. Raises `RunFailure` that names the file which is missing or broken."""
-        from flopwise.data.images import open_source
-
         return open_source(self.tree, sample.source)
 
     def captions(self, sample: Sample) -> tuple[str, ...]:
@@ -100,3 +98,17 @@ def listing(
         for key in ("train", "test")
     }
     return Listing(dataset, tree, tuple(names(labels)), splits, membership, tuple(problems))
+
+
+def open_source(tree: Tree, source):
+    """The image at `source` (path, index or None, box or None) as a PIL image in RGB."""
+    if source.index is not None:
+        from PIL import Image
+
+        from flopwise.data.arrays import image_array
+
+        return Image.fromarray(image_array(tree, source.path, source.index)).convert("RGB")
+    from flopwise.data.images import open_image
+
+    with tree.open(source.path) as stream:
+        return open_image(stream, str(tree.where / source.path), source.box)

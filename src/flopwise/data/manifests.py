@@ -12,8 +12,9 @@ from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.catalogue import DataSet, dataset
+from flopwise.data.formats import READERS
 from flopwise.data.listing import Listing, Sample, Source
-from flopwise.data.readers import READERS, read_layout
+from flopwise.data.readers import read_layout
 from flopwise.data.readers.sets import CLASSES_OF_LISTS, SPLITS_OF_MANIFESTS
 from flopwise.data.tree import Problem, Tree
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from flopwise.config.data import DataConfig
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.data.build import facts_of
 from flopwise.data.catalogue import facts_of_row
@@ -23,7 +22,7 @@ from flopwise.data.verify import published_lists
 OWN_DRAW = "own draw"
 
 
-def build_catalogue(data: DataConfig, name: str, root: Path | str | None, out: Path) -> None:
+def build_catalogue(data, name: str, root: Path | str | None, out: Path) -> None:
     """Write the listing of data set `name`, or of one of the scale's pools, to the folder `out`."""
     if name in data.pools:
         build_pool_listing(name, data.pools[name].source, root, out)

@@ -4,7 +4,6 @@ A stream is a list of K unique entries "<data set>+++<class name>". Six ordering
 for six ways of deployment; the published builders were never released, the rules here are those that the published
 files show. Stream files are FoMo-in-Flux's own: a JSON list of the entries."""
 
-import difflib
 import json
 import re
 from collections import Counter
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flopwise.core.choices import near
 from flopwise.core.errors import UserError
 from flopwise.core.io import write_text
 from flopwise.core.seeds import numpy_generator
@@ -247,11 +247,10 @@ def _check_known(path: Path | str, stream: list[str], known: set[str]) -> None:
 
 
 def _near(given: str, allowed: list[str]) -> str:
-    by_folded = {name.casefold(): name for name in allowed}
-    near = [by_folded[name] for name in difflib.get_close_matches(given.casefold(), by_folded, n=3)]
-    shown = near or allowed[:20]
-    more = "" if near or len(allowed) <= 20 else f" and {len(allowed) - 20} more"
-    return f"{'near matches' if near else 'allowed'} are {', '.join(map(repr, shown))}{more}"
+    found = near(given, allowed)
+    shown = found or allowed[:20]
+    more = "" if found or len(allowed) <= 20 else f" and {len(allowed) - 20} more"
+    return f"{'near matches' if found else 'allowed'} are {', '.join(map(repr, shown))}{more}"
 
 
 def _short(item) -> str:

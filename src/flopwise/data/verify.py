@@ -6,12 +6,12 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from flopwise.config import ROOT
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.root import ROOT
 from flopwise.data.catalogue import DataSet, dataset
+from flopwise.data.formats import OTHER_FORMATS
 from flopwise.data.listing import Listing, Sample
 from flopwise.data.manifests import copy_prefix, file_list_hash, open_listing, record_file, splits_of, stays_inside
-from flopwise.data.readers import OTHER_FORMATS
 from flopwise.data.readers.inspect import Contents, contents
 from flopwise.data.readers.sets import CLASSES_OF_LISTS
 

@@ -6,8 +6,8 @@ arithmetic), the held change (magmax, random) or sums and counts by sign (the ti
 weightings keep every model. Random operators draw from a generator of the seed, the task and the tower, so that what
 was drawn for earlier tasks stays."""
 
+from flopwise.core.choices import check as check_name
 from flopwise.core.errors import UserError
-from flopwise.cost.names import check as check_name
 from flopwise.methods.continual import Method, load
 from flopwise.methods.merging import PAIRWISE, merge, resolve
 from flopwise.methods.merging.names import DEFAULT, MERGES, WEIGHTINGS

@@ -81,10 +81,15 @@ def places(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, int]]:
             yield path, layer, "weight", 1
 
 
-def attach(kind: type[nn.Module], model: nn.Module, rank: int, generator, scale: float = 1.0) -> None:
-    """Adapt `model` in place; only the adapters train."""
+def attach(
+    kind: type[nn.Module], model: nn.Module, rank: int, generator, scale: float = 1.0, unused: bool = False
+) -> None:
+    """Adapt `model` in place; only the adapters train. `unused`: attach the adapter on the attention's output projection
+    too that the published code holds and never uses."""
     model.requires_grad_(False)
     shared: dict = {}
     for _, layer, name, parts in places(model):
         adapter = kind(getattr(layer, name), parts, rank, generator, shared, scale)
         parametrize.register_parametrization(layer, name, adapter)
+        if unused and parts == 3:
+            layer.out_proj.unused_adapter = kind(layer.out_proj.weight, 1, rank, generator, shared, scale)

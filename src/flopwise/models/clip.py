@@ -45,7 +45,7 @@ def official_name(name: str) -> str:
     return matches[0]
 
 
-def only(name: str) -> None:
+def import_minimal(name: str) -> None:
     """Announce that this process uses no other model than `name`: the import of open_clip takes a sixth of the time for
     an embedded one. Call before anything else here."""
     if name in EMBEDDED:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from flopwise.config import ROOT
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_file
+from flopwise.core.root import ROOT
 from flopwise.models.compat import import_timm
 
 CATALOGUE = ROOT / "config" / "checkpoints.csv"

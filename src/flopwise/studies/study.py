@@ -93,6 +93,11 @@ class Study:
         return self.config.model_dump(mode="json", exclude={"job", "max_core_seconds"})
 
     @property
+    def named_in_figures(self) -> tuple[str, ...]:
+        """Modules that figures find by name: those of methods, which say what they are called."""
+        return ()
+
+    @property
     def validation(self) -> bool:
         """Whether the scores are of validation data: then no claim is judged."""
         return False

@@ -9,6 +9,7 @@ from flopwise.core.errors import UserError
 from flopwise.cost import memory, price
 from flopwise.cost.commands import app
 from flopwise.cost.names import METHODS
+from flopwise.methods.continual import load
 
 STEP_KEYS = {"gflops_per_step", "peak_memory_gb", "memory_multiplier", "maf_per_step"}
 SMALL = ["--model", "open_clip:ViT-S-32-alt", "--batch-size", "4"]
@@ -48,7 +49,7 @@ def fake_costs(monkeypatch, gflops=63394.7585, seconds=46.5917):
     """Replace the counting by one known cost, to look at what the table makes of it."""
 
     def step_cost(subject, method, batch_size, convention, precision):
-        extra = price.methods.DESCRIPTIONS[method].end_of_task_steps(batch_size)
+        extra = load(method).end_passes(batch_size, price.FISHER_SAMPLES)
         total = round(seconds * memory.GIB * (1.0132 if extra else 1))
         return price.StepCost(gflops, extra, memory.Peak(total, total, 0, 0))
 

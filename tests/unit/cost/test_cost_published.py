@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flopwise.cost import mafs, methods, perceiver, price, subjects
+from flopwise.cost import mafs, perceiver, price, subjects
+from flopwise.methods.continual import load
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published"
 
@@ -60,7 +61,7 @@ def test_published_table_of_regularisers_and_merges(vit_b16, full_fine_tuning):
     assert ewc.end_of_task_steps == 98
     assert price._row(ewc, full_fine_tuning, "per-task-once")["gflops_per_step"] == pytest.approx(63394.7585)
     for method in ("zs-merge", "ft-merge", "ema-merge"):
-        assert methods.DESCRIPTIONS[method] == methods.DESCRIPTIONS["full-ft"]
+        assert load(method).step == load("full-ft").step
         check(method, full_fine_tuning, full_fine_tuning)
 
 

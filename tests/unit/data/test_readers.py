@@ -9,8 +9,9 @@ import pytest
 from real_trees import DRAWS, MAKERS, WORDNET, in_folders, make
 
 from flopwise.data.catalogue import catalogue, dataset
+from flopwise.data.formats import READERS
 from flopwise.data.manifests import open_listing
-from flopwise.data.readers import READERS, sets
+from flopwise.data.readers import sets
 
 
 @pytest.fixture(autouse=True)

@@ -19,9 +19,9 @@ from flopwise.core.errors import UserError
 from flopwise.data import manifests
 from flopwise.data import verify as module
 from flopwise.data.catalogue import catalogue, dataset
+from flopwise.data.formats import OTHER_FORMATS
 from flopwise.data.manifests import open_listing
 from flopwise.data.prepare import prepare
-from flopwise.data.readers import OTHER_FORMATS
 from flopwise.data.readers.flow import write_kitti
 
 FRAME = picture(".png", (12, 9))

@@ -12,9 +12,9 @@ from flopwise.config import load as load_settings
 from flopwise.core.io import write_tensors
 from flopwise.core.loop import AdamW, optimiser_tensors, restore_optimiser
 from flopwise.core.seeds import torch_generator
-from flopwise.methods.continual import families, load, trunk
+from flopwise.methods.continual import families, load, shared_training
 from flopwise.models import clip
-from flopwise.studies.continual.loss import contrastive_loss
+from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual.recipe import bound, groups
 
 MODEL = "vit-xs-8"
@@ -54,8 +54,9 @@ def steps(name: str, model, named: dict, batches, rate: float = 1e-2) -> None:
 
 def test_loading_a_method_imports_no_torch():
     code = (
-        "import sys; from flopwise.methods.continual import families, load, trunk; from flopwise.methods.deployment import check;"
-        "[trunk(f'{n}-r4' if r else n) for n, r in families().items()]; check('ema-merge', 'ties'); print('torch' in sys.modules)"
+        "import sys; from flopwise.methods.continual import families, shared_training;"
+        "from flopwise.methods.deployment import check; check('ema-merge', 'ties');"
+        "[shared_training(f'{n}-r4' if r else n) for n, r in families().items()]; print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
@@ -401,10 +402,12 @@ def test_only_ewc_looks_at_a_tasks_data_once_more():
     }  # fmt: skip
 
 
-def test_trunks_are_shared_where_only_what_is_deployed_differs():
-    assert {trunk(name) for name in ("full-ft", "latest-all", "latest-unrolled", "ft-merge-latest")} == {"full-ft"}
-    assert {trunk(name) for name in ("zs-merge", "offline-merge", "initial-latest")} == {"zs-merge"}
-    assert {trunk(name) for name in ("all-all", "all-latest", "all-unrolled")} == {"all-all"}
-    assert [trunk(name) for name in ("ema-merge", "unrolled-latest", "ft-merge", "lnfit", "ewc", "oracle")] == [
+def test_trainings_are_shared_where_only_what_is_deployed_differs():
+    assert {shared_training(name) for name in ("full-ft", "latest-all", "latest-unrolled", "ft-merge-latest")} == {
+        "full-ft"
+    }
+    assert {shared_training(name) for name in ("zs-merge", "offline-merge", "initial-latest")} == {"zs-merge"}
+    assert {shared_training(name) for name in ("all-all", "all-latest", "all-unrolled")} == {"all-all"}
+    assert [shared_training(name) for name in ("ema-merge", "unrolled-latest", "ft-merge", "lnfit", "ewc", "oracle")] == [
         "ema-merge", "unrolled-all", "ft-merge", "lnfit", "ewc", "oracle",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ def run(code: str) -> list[str]:
 
 def test_an_embedded_model_needs_none_of_the_heavy_packages():
     code = (
-        "from flopwise.models import clip; clip.only('vit-xs-8'); model = clip.create('vit-xs-8'); "
+        "from flopwise.models import clip; clip.import_minimal('vit-xs-8'); model = clip.create('vit-xs-8'); "
         "model(None, clip.tokenizer('vit-xs-8')(['a leaf'])); "
         "from flopwise.studies.continual.budget import step_gflops; step_gflops('vit-xs-8', 'lora-r4', 8)"
     )
@@ -25,7 +25,7 @@ def test_an_embedded_model_needs_none_of_the_heavy_packages():
 @pytest.mark.slow
 def test_they_can_be_imported_afterwards():
     code = (
-        "from flopwise.models import clip, compat; clip.only('vit-xs-8'); model = clip.create('vit-xs-8'); "
+        "from flopwise.models import clip, compat; clip.import_minimal('vit-xs-8'); model = clip.create('vit-xs-8'); "
         "import sys, torch; torch.optim.SGD(model.parameters(), lr=0.1); torch._dynamo.utils.counters; "
         "assert isinstance(sys.modules['torchvision.ops.roi_align'].is_compile_supported('cpu'), bool); "
         "compat.import_timm().create_model('test_vit')"
@@ -36,7 +36,7 @@ def test_they_can_be_imported_afterwards():
 @pytest.mark.slow
 def test_a_process_that_uses_other_models_has_all_of_open_clip():
     code = (
-        "from flopwise.models import clip; clip.only('ViT-B-32'); open_clip = clip.import_open_clip(); "
+        "from flopwise.models import clip; clip.import_minimal('ViT-B-32'); open_clip = clip.import_open_clip(); "
         "assert open_clip.timm_model.timm and open_clip.hf_model.transformers"
     )
     assert {"timm", "transformers"} <= set(run(code))

@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from flopwise.methods.continual import load
 from flopwise.models import clip, lean
-from flopwise.studies.continual.loss import contrastive_loss
+from flopwise.models.loss import contrastive_loss
 
 CAPTIONS = ["a red circle", "two blue squares and a very long description of them " * 3, "", "K", "a leaf on a table"]
 

@@ -5,7 +5,7 @@ from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.seeds import torch_generator
 from flopwise.methods.continual import families, load, module_name
 from flopwise.models import clip
-from flopwise.studies.continual.loss import contrastive_loss
+from flopwise.models.loss import contrastive_loss
 
 MODEL = "vit-xs-8"
 

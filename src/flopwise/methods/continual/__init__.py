@@ -3,11 +3,12 @@
 A method says which parameters train, what is added to the loss, where the next task starts and what is deployed; the
 protocol around it (`studies.continual.train`) is the same for all. To add one, add a file that defines `METHOD`:
 `my_method.py` is `my-method` everywhere. A method whose `prepare` takes `rank` is called with its rank: `lora.py` is
-`lora-r4`, `lora-r64`. A file of several methods defines `METHODS`, a dictionary written out with their names. Files are
-imported when needed, so that editing one re-runs the cells that use it and no others; none imports torch at its top."""
+`lora-r4`, `lora-r64`. A file of several methods defines `METHODS`, a dictionary under their names. Files are found by
+their names and imported by no statement, so that editing one re-runs the cells that use it and no others; none imports
+torch at its top."""
 
-import ast
 import importlib
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -20,6 +21,8 @@ from flopwise.core.errors import UserError
 
 STARTS = ("latest", "initial", "all", "unrolled", "with-initial")
 DEPLOYS = ("latest", "all", "unrolled", "with-initial")
+OTHERS = "other methods"
+GROUPS = ("selective updates", "adapters and low-rank updates", "regularisers", "merging", OTHERS)  # order of panels
 
 
 class Regulariser(Protocol):
@@ -56,7 +59,15 @@ class Method:
     optimiser(groups, learning_rate) -> a torch optimiser whose state consists of tensors, for groups of `params` with their
         `weight_decay`; None: AdamW.
     vectors: last names of trained parameters that are vectors, though stored as matrices: they do not decay.
-    learned_temperature: makes sense only where the temperature trains."""
+    learned_temperature: makes sense only where the temperature trains.
+
+    What the price needs to know besides; the cost table is that of the published code:
+    trains: what it looks for in a model, in words; towers: where that must lie, `any`, `one` (the other is frozen), `both`.
+    published_options: more options of `prepare`, for what the published code holds in memory and never uses.
+    device_state: arrays of the trained parameters' size that the published code keeps on the device between steps.
+
+    label, group: its name for readers (a rank is added) and the panel it is drawn in, one of `GROUPS` or one of its own;
+    None: a reference, drawn in all."""
 
     prepare: Callable[..., None]
     init: str = "latest"
@@ -70,14 +81,26 @@ class Method:
     learned_temperature: bool = False
     prepare_options: dict = field(default_factory=dict)
     regulariser_options: dict = field(default_factory=dict)
+    trains: str = "parameters"
+    towers: str = "any"
+    published_options: dict = field(default_factory=dict)
+    device_state: int = 0
+    label: str = ""
+    group: str | None = OTHERS
 
     def __post_init__(self):
         assert self.init in STARTS
         assert self.deploy in DEPLOYS
 
     def end_passes(self, batch_size: int, fisher_samples: int) -> int:
-        """Extra passes at the end of a task, each as dear as a training step."""
+        """Extra passes at the end of a task, of which each costs as much as a training step."""
         return math.ceil(fisher_samples / batch_size) if self.fisher else 0
+
+    @property
+    def step(self) -> tuple:
+        """All that decides what a step costs: methods that differ only in what they deploy have it in common."""
+        options = (*sorted(self.prepare_options.items()), *sorted(self.published_options.items()))
+        return self.prepare, options, self.fisher, self.device_state
 
     @property
     def merges(self) -> frozenset[str]:
@@ -85,29 +108,32 @@ class Method:
         return frozenset({self.init, self.deploy} - {"latest", "initial"})
 
 
+ADAPTER = {  # what adapters of the attention and the perceptron have in common
+    "group": "adapters and low-rank updates", "trains": "fused attention projections (in_proj_weight) and mlp.c_proj",
+    "towers": "both", "published_options": {"unused": True},
+}  # fmt: skip
+
+
 @cache
-def _files() -> dict[str, tuple[str, bool]]:
-    """Name of every method -> (its file's stem, whether it takes a rank). Imports nothing."""
+def _methods() -> dict[str, tuple[str, Method]]:
+    """Name of every method (without its rank) -> (full name of its module, method)."""
     found = {}
     for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-        functions = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "prepare"]
-        ranked = any(a.arg == "rank" for function in functions for a in function.args.kwonlyargs)
-        table = [node.value for node in body if isinstance(node, ast.Assign) and node.targets[0].id == "METHODS"]
-        names = [key.value for key in table[0].keys] if table else [path.stem.replace("_", "-")]
-        found |= {name: (path.stem, ranked) for name in names}
+        module = importlib.import_module(f"{__name__}.{path.stem}")
+        methods = getattr(module, "METHODS", None) or {path.stem.replace("_", "-"): module.METHOD}
+        found |= {name: (module.__name__, method) for name, method in methods.items()}
     return found
 
 
 @cache
 def families() -> dict[str, bool]:
     """Name of every method (without its rank) -> whether it takes a rank."""
-    return {name: ranked for name, (_, ranked) in _files().items()}
+    return {name: "rank" in inspect.signature(method.prepare).parameters for name, (_, method) in _methods().items()}
 
 
 def modules() -> tuple[str, ...]:
     """Full names of the modules of all methods."""
-    return tuple(sorted({f"{__name__}.{stem}" for stem, _ in _files().values()}))
+    return tuple(sorted({module for module, _ in _methods().values()}))
 
 
 @cache
@@ -123,30 +149,33 @@ def _parts(name: str) -> tuple[str, int | None]:
 
 def module_name(name: str) -> str:
     """Full name of the module of the method called `name`."""
-    return f"{__name__}.{_files()[_parts(name)[0]][0]}"
+    return _methods()[_parts(name)[0]][0]
 
 
 @cache
 def load(name: str) -> Method:
     """The method called `name` (published spelling, lower case with dashes)."""
-    module = importlib.import_module(module_name(name))
     family, rank = _parts(name)
-    method: Method = module.METHODS[family] if hasattr(module, "METHODS") else module.METHOD
-    return replace(method, prepare_options={**method.prepare_options, "rank": rank}) if rank else method
+    method = _methods()[family][1]
+    if rank is None:
+        return method
+    options = {**method.prepare_options, "rank": rank}
+    return replace(method, prepare_options=options, label=f"{method.label or family}, rank {rank}")
 
 
-TRUNKS = {"latest": "full-ft", "initial": "zs-merge", "all": "all-all", "unrolled": "unrolled-all"}
+SHARED = {"latest": "full-ft", "initial": "zs-merge", "all": "all-all", "unrolled": "unrolled-all"}
 
 
 @cache
-def trunk(name: str) -> str:
+def shared_training(name: str) -> str:
     """The method whose training a method shares: where only what is deployed differs, every task starts from the same
     weights. `full-ft` for all that just go on, `zs-merge` for all that start at theta_0, and so on; any other method,
     its own."""
     method = load(name)
-    shared = "ema-merge" if method.init == "unrolled" and method.unroll_from_initial else TRUNKS.get(method.init, name)
+    shared = "ema-merge" if method.init == "unrolled" and method.unroll_from_initial else SHARED.get(method.init, name)
     plain = load(shared)
-    same = replace(method, deploy=plain.deploy, unroll_from_initial=plain.unroll_from_initial) == plain
+    free = {name: getattr(plain, name) for name in ("deploy", "unroll_from_initial", "label", "group")}
+    same = replace(method, **free) == plain
     return shared if same else name
 
 

@@ -10,4 +10,4 @@ def prepare(model, generator) -> None:
         parameter.requires_grad_("bias" in name)
 
 
-METHOD = Method(prepare)
+METHOD = Method(prepare, label="BitFit", group="selective updates", trains="biases")

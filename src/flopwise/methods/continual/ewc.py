@@ -9,6 +9,8 @@ the passes are priced and paid for before any data is read: a smaller task is go
 `ewc-as-released` repeats a slip of that code: in the Fisher pass the similarities are multiplied by the parameter
 `logit_scale` itself instead of by its exponential. It needs a temperature that trains."""
 
+from dataclasses import replace
+
 from flopwise.methods.continual import Method
 from flopwise.methods.continual.full_ft import prepare
 
@@ -68,13 +70,10 @@ class ElasticWeights:
             getattr(self, kind)[name] = value
 
 
+PLAIN = Method(prepare, label="EWC", group="regularisers", regulariser=ElasticWeights, fisher=True)
 METHODS = {
-    "ewc": Method(prepare, regulariser=ElasticWeights, fisher=True),
-    "ewc-as-released": Method(
-        prepare,
-        regulariser=ElasticWeights,
-        fisher=True,
-        regulariser_options={"as_released": True},
-        learned_temperature=True,
+    "ewc": PLAIN,
+    "ewc-as-released": replace(
+        PLAIN, label="EWC, as released", regulariser_options={"as_released": True}, learned_temperature=True
     ),
 }

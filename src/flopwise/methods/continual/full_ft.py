@@ -7,4 +7,4 @@ def prepare(model, generator) -> None:
     model.requires_grad_(True)
 
 
-METHOD = Method(prepare)
+METHOD = Method(prepare, label="full fine-tuning", group=None)

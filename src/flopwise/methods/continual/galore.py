@@ -14,4 +14,4 @@ def optimiser(groups: list[dict], learning_rate: float):
     return GaloreAdamW(groups, learning_rate)
 
 
-METHOD = Method(prepare, optimiser=optimiser)
+METHOD = Method(prepare, label="GaLore", group="adapters and low-rank updates", optimiser=optimiser)

@@ -10,4 +10,4 @@ def prepare(model, generator) -> None:
         parameter.requires_grad_("ln_" in name)
 
 
-METHOD = Method(prepare)
+METHOD = Method(prepare, label="LNFit", group="selective updates", trains="LayerNorms named ln_*")

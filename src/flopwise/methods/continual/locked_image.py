@@ -8,4 +8,4 @@ def prepare(model, generator) -> None:
         parameter.requires_grad_(not name.startswith("visual."))
 
 
-METHOD = Method(prepare)
+METHOD = Method(prepare, label="locked image tower", group="selective updates", towers="one")

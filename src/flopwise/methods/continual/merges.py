@@ -18,23 +18,19 @@ from flopwise.methods.continual import Method
 from flopwise.methods.continual.full_ft import prepare
 
 
-def _cell(init: str, deploy: str) -> Method:
-    return Method(prepare, init, deploy, unroll_from_initial=False)
+def _merge(label: str, init: str, deploy: str, **facts) -> Method:
+    return Method(prepare, init, deploy, label=label, group="merging", **facts)
 
 
 METHODS = {
-    "ema-merge": Method(prepare, "unrolled", "unrolled"),
-    "zs-merge": Method(prepare, "initial", "unrolled"),
-    "ft-merge": Method(prepare, "with-initial", "with-initial"),
-    "ft-merge-latest": Method(prepare, "latest", "with-initial"),
-    "offline-merge": Method(prepare, "initial", "all"),
-    "all-all": _cell("all", "all"),
-    "all-latest": _cell("all", "latest"),
-    "all-unrolled": _cell("all", "unrolled"),
-    "latest-all": _cell("latest", "all"),
-    "latest-unrolled": _cell("latest", "unrolled"),
-    "unrolled-all": _cell("unrolled", "all"),
-    "unrolled-latest": _cell("unrolled", "latest"),
-    "initial-unrolled": _cell("initial", "unrolled"),
-    "initial-latest": _cell("initial", "latest"),
+    "ema-merge": _merge("EMA merge", "unrolled", "unrolled"),
+    "zs-merge": _merge("ZS merge", "initial", "unrolled"),
+    "ft-merge": _merge("FT merge", "with-initial", "with-initial"),
+    "ft-merge-latest": _merge("FT merge, deployed only", "latest", "with-initial"),
+    "offline-merge": _merge("offline merge", "initial", "all"),
 }
+GRID = ("all-all", "all-latest", "all-unrolled", "latest-all", "latest-unrolled", "unrolled-all", "unrolled-latest",
+        "initial-unrolled", "initial-latest")  # fmt: skip
+for name in GRID:
+    start, deploy = name.split("-")
+    METHODS[name] = Method(prepare, start, deploy, unroll_from_initial=False, label=f"start {start}, deploy {deploy}")

@@ -3,4 +3,4 @@
 from flopwise.methods.continual import Method
 from flopwise.methods.continual.full_ft import prepare
 
-METHOD = Method(prepare, joint=True)
+METHOD = Method(prepare, label="oracle (all data)", group=None, joint=True)

@@ -46,4 +46,7 @@ class SynapticIntelligence:
             getattr(self, kind)[name] = value
 
 
-METHOD = Method(prepare, regulariser=SynapticIntelligence)
+METHOD = Method(
+    prepare, label="SI", group="regularisers", regulariser=SynapticIntelligence,
+    device_state=2,  # path integral and importance; the published code keeps the anchor in host memory
+)  # fmt: skip

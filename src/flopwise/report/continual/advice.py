@@ -77,7 +77,7 @@ def budgets(study: Study) -> pd.DataFrame:
         "charged_mafs": ("MAFs charged, G", 1), "charged_gflops": ("FLOPs charged, G", 0),
         "executed_gflops": ("FLOPs executed, G", 0), "train_cpu_seconds": ("CPU seconds of training", 1),
     }  # fmt: skip
-    runs = runs[runs["trunk"] == runs["method"]]
+    runs = runs[runs["shared_training"] == runs["method"]]
     means = runs.groupby("method")[list(columns)].mean().reindex(styles.order(runs["method"]))
     table = pd.DataFrame({words: [f"{v:,.{digits}f}" if v == v else "–" for v in means[name]]
                           for name, (words, digits) in columns.items()})  # fmt: skip
@@ -89,7 +89,7 @@ def audit(study: Study) -> pd.DataFrame:
     """The equal-budget audit, a row per model, budget, number of tasks and training method: allowance, planned cost
     and that of the steps that ran in the budget's own unit, share of the allowance, the steps that the rest would have
     paid for, and the FLOPs that were executed."""
-    by = ["model", "budget", "horizon", "trunk"]
+    by = ["model", "budget", "horizon", "shared_training"]
     cells = study.cells.drop_duplicates("training")
     rows = []
     for point, group in cells.groupby(by, sort=False):
@@ -109,7 +109,7 @@ def audit(study: Study) -> pd.DataFrame:
              "Trainings": len(group), "Diverged": len(group) - len(done)}
         )  # fmt: skip
     table = pd.DataFrame(rows)
-    order = {styles.style(name).label: index for index, name in enumerate(styles.order(cells["trunk"]))}
+    order = {styles.style(name).label: index for index, name in enumerate(styles.order(cells["shared_training"]))}
     return table.sort_values(["Model", "Budget", "Tasks"], kind="stable").sort_values(
         "Method", key=lambda names: names.map(order), kind="stable"
     ).reset_index(drop=True)  # fmt: skip

@@ -4,6 +4,7 @@ import textwrap
 
 import pandas as pd
 
+from flopwise.methods.continual import GROUPS
 from flopwise.report import frames, theme
 from flopwise.report.continual import charts, plots, slices, styles
 from flopwise.report.continual.study import METRICS, PAIR, Study, absent, note, untraced
@@ -26,7 +27,7 @@ def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """A panel per group of methods, each with the reference methods; one panel where there is nothing else."""
     groups = rows["method"].map(styles.group)
     plain = rows["method"].isin(styles.REFERENCES)
-    titles = [title for title in (*styles.GROUPS, styles.OTHERS) if (groups[~plain] == title).any()]
+    titles = [title for title in dict.fromkeys((*GROUPS, *groups[~plain].dropna())) if (groups[~plain] == title).any()]
     found = [(title, rows[(groups == title) | plain]) for title in titles]
     return found or [("all methods", rows)]
 

@@ -86,7 +86,7 @@ def load(tables: Path | str) -> Study:
     folder = Path(tables)
     names = ("trajectory", "final", "per_set", "final_sets", "chunks", "inside", "losses", "cells", "tuning")
     found = {name: read_table(folder / f"{name}.csv") for name in names}
-    found["cells"]["trunk"] = found["cells"]["job"].str.split("/").str[3]  # the method whose training a cell deploys
+    found["cells"]["shared_training"] = found["cells"]["job"].str.split("/").str[3]
     sets = read_table(folder / "zero_shot.csv")
     titles = dict(zip(sets["dataset"], sets["title"]))
     return Study(**found, setting=slices.reference(found["cells"]), titles=titles)

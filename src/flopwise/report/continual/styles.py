@@ -1,43 +1,37 @@
 """How the continual study's methods, streams, mixtures, schedules and pools look and are called, the same in every figure."""
 
-import re
-
+from flopwise.core.errors import UserError
+from flopwise.methods.continual import OTHERS, Method, load
 from flopwise.report.theme import Style, spare
 
 # Hues after Okabe & Ito (2008) and Tol's muted scheme, darkened where a label in that colour must be read on white.
-METHODS = {
-    "full-ft": Style("full fine-tuning", "#c14a00", "o"),
-    "ema-merge": Style("EMA merge", "#0065a3", "s"),
-    "zs-merge": Style("ZS merge", "#2a8fd0", "P", "--"),
-    "ft-merge": Style("FT merge", "#332288", "X", ":"),
-    "ft-merge-latest": Style("FT merge, deployed only", "#332288", "x", ":"),
-    "offline-merge": Style("offline merge", "#5f7fa8", "D", "-."),
-    "lnfit": Style("LNFit", "#8f6a00", "D"),
-    "bitfit": Style("BitFit", "#b08d2e", "d", "--"),
-    "locked-text": Style("locked text tower", "#a0457f", "h"),
-    "locked-image": Style("locked image tower", "#882255", "H", "--"),
-    "lora-r4": Style("LoRA, rank 4", "#00785a", "^"),
-    "lora-r16": Style("LoRA, rank 16", "#00785a", "v", "--"),
-    "lora-r64": Style("LoRA, rank 64", "#00785a", "v", "--"),
-    "dora-r4": Style("DoRA, rank 4", "#3b6fb5", "<"),
-    "dora-r16": Style("DoRA, rank 16", "#3b6fb5", ">", "--"),
-    "dora-r64": Style("DoRA, rank 64", "#3b6fb5", ">", "--"),
-    "vera-r4": Style("VeRA, rank 4", "#8c6d1f", "s"),
-    "vera-r16": Style("VeRA, rank 16", "#8c6d1f", "D", "--"),
-    "vera-r64": Style("VeRA, rank 64", "#8c6d1f", "D", "--"),
-    "galore": Style("GaLore", "#882255", "P", "-."),
-    "ewc": Style("EWC", "#7a5195", "p"),
-    "ewc-as-released": Style("EWC, as released", "#7a5195", "d", "--"),
-    "si": Style("SI", "#2f7f86", "8", "--"),
-    "oracle": Style("oracle (all data)", "#3c3c3c", "*"),
+LOOKS = {  # colour, marker and line of methods; their names stand with the methods
+    "full-ft": ("#c14a00", "o"),
+    "ema-merge": ("#0065a3", "s"),
+    "zs-merge": ("#2a8fd0", "P", "--"),
+    "ft-merge": ("#332288", "X", ":"),
+    "ft-merge-latest": ("#332288", "x", ":"),
+    "offline-merge": ("#5f7fa8", "D", "-."),
+    "lnfit": ("#8f6a00", "D"),
+    "bitfit": ("#b08d2e", "d", "--"),
+    "locked-text": ("#a0457f", "h"),
+    "locked-image": ("#882255", "H", "--"),
+    "lora-r4": ("#00785a", "^"),
+    "lora-r16": ("#00785a", "v", "--"),
+    "lora-r64": ("#00785a", "v", "--"),
+    "dora-r4": ("#3b6fb5", "<"),
+    "dora-r16": ("#3b6fb5", ">", "--"),
+    "dora-r64": ("#3b6fb5", ">", "--"),
+    "vera-r4": ("#8c6d1f", "s"),
+    "vera-r16": ("#8c6d1f", "D", "--"),
+    "vera-r64": ("#8c6d1f", "D", "--"),
+    "galore": ("#882255", "P", "-."),
+    "ewc": ("#7a5195", "p"),
+    "ewc-as-released": ("#7a5195", "d", "--"),
+    "si": ("#2f7f86", "8", "--"),
+    "oracle": ("#3c3c3c", "*"),
 }
-GROUPS = {  # which methods stand in a panel together, adapters by family
-    "selective updates": ("locked-text", "locked-image", "lnfit", "bitfit"),
-    "adapters and low-rank updates": ("lora", "dora", "vera", "galore"),
-    "regularisers": ("ewc", "ewc-as-released", "si"),
-    "merging": ("ema-merge", "zs-merge", "ft-merge", "ft-merge-latest", "offline-merge"),
-}
-OTHERS = "other methods"
+METHODS = {name: Style(load(name).label, *look) for name, look in LOOKS.items()}
 REFERENCES = ("full-ft", "ema-merge")  # drawn in grey in every panel of methods
 STREAMS = {
     "random": Style("random", "#3c3c3c", "o"),
@@ -90,18 +84,22 @@ def style(value: str, axis: str = "method") -> Style:
     if axis == "stream" and value.endswith("-reverse"):
         forward = style(value.removesuffix("-reverse"), axis)
         return forward._replace(label=f"{forward.label}, reversed", line="--")
-    label = value
-    if axis == "method" and (grid := re.fullmatch(r"(latest|initial|all|unrolled)-(latest|all|unrolled)", value)):
-        label = f"start {grid[1]}, deploy {grid[2]}"
-    return spare(value)._replace(label=label)
+    named = _known(value) if axis == "method" else None
+    return spare(value)._replace(label=named.label if named and named.label else value)
 
 
 def group(method: str) -> str | None:
     """The panel that a method belongs to; None for plain fine-tuning and the oracle, which belong to all."""
-    if method in ("full-ft", "oracle"):
+    known = _known(method)
+    return known.group if known else OTHERS
+
+
+def _known(method: str) -> Method | None:
+    """What a method says of itself; None for one that no longer exists."""
+    try:
+        return load(method)
+    except UserError:
         return None
-    family = re.sub(r"-r\d+$", "", method)
-    return next((title for title, names in GROUPS.items() if family in names), OTHERS)
 
 
 def order(values, axis: str = "method") -> list[str]:

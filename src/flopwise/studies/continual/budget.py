@@ -5,7 +5,7 @@ relative to full fine-tuning, a step costs a c, and every task has N = F / (T a 
 pass at the end of a task (EWC's Fisher pass, k times the cost of a step) is left N = F / (T a c) - k steps of it, or, as
 the published table counts, N = F / (T (1 + k) a c). Source: official code and its published cost table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import floor
 from pathlib import Path
@@ -19,87 +19,56 @@ from flopwise.provenance.sources import closure, digest
 from flopwise.studies.continual.plan import Cell
 
 
-def step_gflops(model: str, method: str, batch_size: int) -> float:
-    """GFLOPs of one training step (forward and backward of both towers and the loss), counted without computing
-    anything: the model lies on the meta device. 1 multiply-add = 2 FLOPs; nothing is recomputed."""
-    return _gflops(model, method, batch_size, "model")
-
-
 @cache
-def _gflops(model: str, method: str, batch_size: int, convention: str) -> float:
-    from flopwise.cost.flops import count
+def step_gflops(model: str, method: str, batch_size: int, convention: str = "model") -> float:
+    """GFLOPs of one training step (forward and backward of both towers and the loss), counted without computing
+    anything: the model lies on the meta device. 1 multiply-add = 2 FLOPs; `convention`: see `flopwise.cost.flops`."""
+    from flopwise.cost import price
     from flopwise.models import compat
-    from flopwise.studies.continual.loss import contrastive_loss
+    from flopwise.models.loss import contrastive_loss
 
     with compat.without_compiler():
-        network, inputs = _prepared(model, method)
-        return count(lambda: contrastive_loss(network, *inputs(batch_size)).backward(), convention) / 1e9
+        subject = _subject(model)
+        if convention == "model":  # what the training here does, its own order of products included
+            subject = replace(subject, loss=lambda network, batch: contrastive_loss(network, *batch))
+        return price.step_gflops(subject, method, batch_size, convention)
 
 
-def memory_multiplier(model: str, method: str, batch_size: int, prices: str = "published") -> float:
+def memory_multiplier(model: str, method: str, batch_size: int, prices: str) -> float:
     """Peak memory of the first training step relative to full fine-tuning (four digits), simulated under fp16 autocast:
-    as the device's driver shows it, or for `tensors` that of the tensors alone. What a regulariser keeps from the first
-    task on does not enter, as in the published table (EWC 1.013, SI 1.001)."""
+    as the device's driver shows it, or for `tensors` that of the tensors alone, where what a regulariser keeps from the
+    first task on does not enter. A method that is not in the published table is priced by its own training."""
     from flopwise.cost import mafs
+    from flopwise.cost.names import METHODS
 
-    peaks = (_peak(model, name, batch_size) for name in (method, "full-ft"))
+    as_published = prices == "published" and method.removesuffix("-as-released") in METHODS  # costs the same
+    peaks = (_peak(model, name, batch_size, as_published) for name in (method, "full-ft"))
     return mafs.multiplier(*(peak.allocated if prices == "tensors" else peak.total for peak in peaks))
 
 
 @cache
-def _peak(model: str, method: str, batch_size: int):
-    """Simulated peak device memory of the first training step; see `flopwise.cost.memory`."""
-    from flopwise.cost import memory
-    from flopwise.cost.subjects import contrastive_loss
+def _peak(model: str, method: str, batch_size: int, as_published: bool):
+    from flopwise.cost import price
 
-    network, inputs = _prepared(model, method)
-    return memory.training_peak(network.train(), inputs, contrastive_loss, batch_size, "fp16")
+    return price.peak(_subject(model), method, batch_size, published=as_published)
 
 
-def _prepared(model: str, method: str) -> tuple:
-    """As `_on_meta`, the model made ready for the method."""
-    recipe, (network, inputs) = load(method), _on_meta(model)
-    recipe.prepare(network, None, **recipe.prepare_options)
-    return network, inputs
-
-
-def _on_meta(model: str) -> tuple:
-    """(the model on the meta device; batch size -> images and tokens)."""
+@cache
+def _subject(model: str):
+    """What is priced: the model called `model` on the meta device, its inputs and its loss."""
     import torch
 
+    from flopwise.cost.subjects import Subject, contrastive_loss
     from flopwise.models import clip
 
     config = clip.configuration(model)
-    network = clip.create(model, device="meta")
     size, length = config["vision_cfg"]["image_size"], config["text_cfg"]["context_length"]
 
     def inputs(samples: int, device: str = "meta"):
         tokens = torch.zeros(samples, length, dtype=torch.long, device=device)
         return torch.empty(samples, 3, size, size, device=device), tokens
 
-    return network, inputs
-
-
-def _published_cost(model: str, method: str, batch_size: int) -> tuple[float, float]:
-    """The row of `flopwise cost table`, Fisher pass left out; a method that is not in the published table is priced by
-    its own training under the same conventions."""
-    from flopwise.cost import mafs
-    from flopwise.cost.names import METHODS
-
-    method = method.removesuffix("-as-released")  # what is released costs the same
-    if method not in METHODS:
-        return _gflops(model, method, batch_size, "hardware"), memory_multiplier(model, method, batch_size)
-    cost, whole = (_row(model, name, batch_size) for name in (method, "full-ft"))
-    return cost.gflops, mafs.multiplier(cost.peak.total, whole.peak.total)
-
-
-@cache
-def _row(model: str, method: str, batch_size: int):
-    from flopwise.cost import price
-    from flopwise.cost.subjects import Subject, contrastive_loss
-
-    network, inputs = _on_meta(model)
-    return price.step_cost(Subject(model, network, inputs, contrastive_loss), method, batch_size, "hardware")
+    return Subject(model, clip.create(model, device="meta"), inputs, contrastive_loss)
 
 
 def step_cost(model: str, method: str, batch_size: int, prices: str, cache: Path | None = None) -> tuple[float, float]:
@@ -107,9 +76,8 @@ def step_cost(model: str, method: str, batch_size: int, prices: str, cache: Path
     other processes, under a hash of all source files that they depend on; counting them anew takes seconds and gives the
     same."""
     if cache is None:
-        if prices == "published":
-            return _published_cost(model, method, batch_size)
-        return step_gflops(model, method, batch_size), memory_multiplier(model, method, batch_size, prices)
+        gflops = step_gflops(model, method, batch_size, "hardware" if prices == "published" else "model")
+        return gflops, memory_multiplier(model, method, batch_size, prices)
     sources = digest(closure(__name__, module_name(method), module_name("full-ft")))
     path = cache / f"{sha256_json([sources, model, method, batch_size, prices])[:24]}.json"
     if path.exists():
@@ -120,9 +88,10 @@ def step_cost(model: str, method: str, batch_size: int, prices: str, cache: Path
 
 
 @dataclass(frozen=True)
-class Schedule:
+class StepPlan:
     """What a cell's training does and costs. `steps`: optimiser steps of each task; `end_passes`: extra passes at the
-    end of each task, each as dear as a step; `allowed`: the budget, in the unit that `unit` says (GFLOPs)."""
+    end of each task, of which each costs as much as a training step; `allowed`: the budget, in the unit that `unit` says
+    (GFLOPs)."""
 
     steps: tuple[int, ...]
     end_passes: int
@@ -154,10 +123,10 @@ def tasks_of(study: ContinualConfig, cell: Cell, sets: int) -> int:
     return sets if horizon == "sets" else horizon
 
 
-def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | None = None) -> Schedule:
+def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | None = None) -> StepPlan:
     """Steps and cost of the training that `cell` deploys; `sets`: number of adaptation sets; `cache`: see `step_cost`.
     Raises `UserError` where the budget buys no step, or fewer in a task than the schedule needs."""
-    budget, method = study.budgets[cell.budget], cell.trunk
+    budget, method = study.budgets[cell.budget], cell.shared_training
     tasks = tasks_of(study, cell, sets)
     per_step, multiplier = step_cost(cell.model, method, study.batch_size, study.prices, cache)
     allowed = study.budget_gflops * budget.multiple
@@ -174,7 +143,7 @@ def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | Non
         )
     if tasks > 1:
         learning_rate(cell.schedule, 1, 0, min(steps))  # refuses a schedule that needs longer tasks
-    return Schedule(steps, passes, per_step, multiplier, allowed, budget.equal)
+    return StepPlan(steps, passes, per_step, multiplier, allowed, budget.equal)
 
 
 def _steps(affordable: float, tasks: int, passes: int, budget: Budget, rounding: str) -> tuple[int, ...]:

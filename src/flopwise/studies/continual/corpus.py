@@ -159,7 +159,7 @@ class TaskBatches:
         self.example = "before the interruption"
         self.placement = placement or Placement()
         self.threads = decoding_threads(self.placement) if corpus.on_disk else 0
-        self.made = Ahead(self._make, steps, AHEAD if self.threads else 0)
+        self.made = Prefetcher(self._make, steps, AHEAD if self.threads else 0)
 
     def __getitem__(self, step: int):
         """(float images, tokens) of a step on the device, in the order update, buffer, pre-training. Raises `RunFailure`
@@ -194,7 +194,7 @@ def decoding_threads(placement: Placement) -> int:
     return torch.get_num_threads() - (placement.device == "cpu")
 
 
-class Ahead:
+class Prefetcher:
     """`make(step)` for steps up to `last` - 1, asked for in order: the next `depth` are made by a thread meanwhile;
     with `depth` 0 by the caller when they are asked for. What `make` raises is raised at its own step."""
 

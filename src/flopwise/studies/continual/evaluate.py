@@ -15,7 +15,7 @@ from flopwise.data.files import ImageFiles
 from flopwise.data.store import Split, StoredSet
 from flopwise.data.streams import entry
 from flopwise.models import clip, lean
-from flopwise.studies.continual.corpus import AHEAD, Ahead, decoding_threads, open_data, placement_of
+from flopwise.studies.continual.corpus import AHEAD, Prefetcher, decoding_threads, open_data, placement_of
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Evaluator:
 
         starts = [(test, start) for test in self.sets for start in range(0, len(test.chosen), self.batch_size)]
         threads = decoding_threads(self.placement)
-        batches = Ahead(lambda i: self._read(*starts[i], max(1, threads)), len(starts), AHEAD if threads else 0)
+        batches = Prefetcher(lambda i: self._read(*starts[i], max(1, threads)), len(starts), AHEAD if threads else 0)
         number = 0
         for test in self.sets:
             count = -(-len(test.chosen) // self.batch_size)

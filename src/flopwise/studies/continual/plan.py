@@ -9,14 +9,14 @@ from flopwise.config.continual import TABLE_OF, Axes, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
-from flopwise.methods.continual import merges_in_training, trunk
+from flopwise.methods.continual import merges_in_training, shared_training
 
 STUDY = "continual"
 TABLES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses", "tuning")
 AXES = tuple(Axes.model_fields)
 KEYS = ["cell", *AXES, "seed", "status"]  # columns of every table of runs
 TUNING = (*KEYS, "rate_multiple", "metric", "value", "zero_shot", "delta")  # columns of the table of trials
-JOB_AXES = ("model", "budget", "mixture")  # with the trunk, the wildcards of a train job; all else is inside
+JOB_AXES = ("model", "budget", "mixture")  # wildcards of a train job, with its shared training; all else is inside
 EVALUATE = ("final", "tasks", "steps")
 UNUSED = {  # settings that change nothing that a train job computes
     "experiments", "models", "defaults", "runs_per_job", "jobs_per_evaluation", "checkpoint_every_steps",
@@ -33,7 +33,7 @@ class Cell(_Point):
     """One deployed model: a point of the grid (a field per axis) and a seed. `slug` names only what differs from the
     preset's defaults.
 
-    Cells whose methods differ only in what they deploy share one training, the one of their `trunk`."""
+    Cells whose methods differ only in what they deploy share one training, that of their `shared_training`."""
 
     seed: int
     part: str = "all"
@@ -41,21 +41,21 @@ class Cell(_Point):
     experiments: tuple[str, ...] = ()
 
     @property
-    def trunk(self) -> str:
+    def shared_training(self) -> str:
         """Name of the method whose training this cell deploys."""
-        return trunk(self.method)
+        return shared_training(self.method)
 
     @property
     def training(self) -> tuple[str, ...]:
         """Everything that decides the training; where only deployment merges, how it merges does not."""
         own = (self.merge,) if merges_in_training(self.method) else ()
         rest = (getattr(self, axis) for axis in AXES if axis not in (*JOB_AXES, "method", "merge"))
-        return (*(getattr(self, axis) for axis in JOB_AXES), self.trunk, *own, *rest, str(self.seed))
+        return (*(getattr(self, axis) for axis in JOB_AXES), self.shared_training, *own, *rest, str(self.seed))
 
     @property
     def job(self) -> str:
-        """The train job that runs this cell: `<model>/<budget>/<mixture>/<trunk>/<part>`."""
-        return "/".join([*(getattr(self, axis) for axis in JOB_AXES), self.trunk, self.part])
+        """The train job that runs this cell: `<model>/<budget>/<mixture>/<shared_training>/<part>`."""
+        return "/".join([*(getattr(self, axis) for axis in JOB_AXES), self.shared_training, self.part])
 
     def axes(self) -> dict[str, str]:
         return {axis: getattr(self, axis) for axis in AXES}

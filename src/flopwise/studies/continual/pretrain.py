@@ -12,9 +12,9 @@ from flopwise.core.loop import Diverged, adamw, optimiser_tensors, progress_bar,
 from flopwise.core.schedules import learning_rate
 from flopwise.data.store import open_set
 from flopwise.models import clip
+from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual.budget import step_gflops
 from flopwise.studies.continual.corpus import POOL, TaskBatches, data_folder, load_corpus, placement_of
-from flopwise.studies.continual.loss import contrastive_loss
 
 SAVE_EVERY = 500  # steps
 WEIGHT_DECAY, BETAS, CLIP_NORM = 0.2, (0.9, 0.98), 1.0  # open_clip's defaults for CLIP pre-training

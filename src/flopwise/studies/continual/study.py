@@ -63,7 +63,7 @@ class Study(study.Study):
 
     def _train(self, name: str) -> dict:
         cells = self.grid.job(name)
-        method = cells[0].trunk
+        method = cells[0].shared_training
         # the file of full fine-tuning is also read by the methods that share its training
         shared = (module_name("ema-merge"),) if method == "full-ft" else ()
         return {
@@ -109,7 +109,7 @@ class Study(study.Study):
         if "model" in self.wildcards.get(verb, ()) or verb == "tune":
             from flopwise.models import clip
 
-            clip.only(self.config.defaults.model if verb == "tune" else job.name.split("/")[0])
+            clip.import_minimal(self.config.defaults.model if verb == "tune" else job.name.split("/")[0])
         return super().run(verb, job)
 
     def _run_plan(self, job: Job) -> None:
@@ -201,7 +201,7 @@ class Study(study.Study):
     def allowed(self) -> dict[str, Iterable[str]]:
         cells = self.grid.cells.values()
         axes = {axis: {getattr(cell, axis) for cell in cells} for axis in ("budget", "mixture")}
-        methods = {cell.trunk for cell in cells}
+        methods = {cell.shared_training for cell in cells}
         return {**axes, "model": self.grid.models, "method": methods, "tuned": self.config.tuning.method}
 
     def facts(self) -> dict[str, tuple[object, tuple[Path, ...]]]:
@@ -229,6 +229,10 @@ class Study(study.Study):
         from flopwise.studies.continual.pretrain import missing_weights
 
         return missing_weights(self.settings, self.grid.models)
+
+    @property
+    def named_in_figures(self) -> tuple[str, ...]:
+        return method_modules()
 
     @property
     def validation(self) -> bool:

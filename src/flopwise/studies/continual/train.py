@@ -20,11 +20,11 @@ from flopwise.data.streams import chunks, dataset_chunks, read_stream
 from flopwise.methods.continual import Method, load
 from flopwise.methods.deployment import Deployment
 from flopwise.models import clip
+from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual import recipe
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.loss import contrastive_loss
 from flopwise.studies.continual.plan import Cell
 from flopwise.studies.continual.scoring import Scoring
 
@@ -67,7 +67,7 @@ class TrainingRun:
         self.config, self.placement = settings.preset.continual, evaluator.placement
         self.cells, self.cell, self.corpus, self.state = cells, cells[0], corpus, state
         self.recipe = self.config.recipes[self.cell.recipe]
-        self.method: Method = load(self.cell.trunk)
+        self.method: Method = load(self.cell.shared_training)
         sets, cache = len(settings.preset.data.adaptation), settings.results.parent / "state" / "step_cost"
         self.step_plan = schedule_of(self.config, self.cell, sets, cache)
         stream = stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed)

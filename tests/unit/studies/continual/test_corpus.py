@@ -17,9 +17,9 @@ from flopwise.data.files import ImageFiles
 from flopwise.data.store import BuiltSet, Split, write_set
 from flopwise.data.strings import Strings
 from flopwise.models import clip
-from flopwise.studies.continual.corpus import Ahead, FileCorpus, TaskBatches, decoding_threads, load_corpus
+from flopwise.models.loss import contrastive_loss
+from flopwise.studies.continual.corpus import FileCorpus, Prefetcher, TaskBatches, decoding_threads, load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.loss import contrastive_loss
 
 MODEL = "vit-xs-8"
 
@@ -122,7 +122,7 @@ def test_batches_ahead_keep_their_order_and_are_no_more_than_asked_for(depth):
         assert len(made) <= used + depth + 1
         return 10 * step
 
-    ahead = Ahead(make, 20, depth)
+    ahead = Prefetcher(make, 20, depth)
     for step in range(20):
         assert ahead[step] == 10 * step
         used = step + 1
@@ -136,7 +136,7 @@ def test_what_goes_wrong_ahead_is_raised_at_its_own_step(depth):
             raise RunFailure(f"step {step}")
         return step
 
-    ahead = Ahead(make, 5, depth)
+    ahead = Prefetcher(make, 5, depth)
     assert [ahead[0], ahead[1]] == [0, 1]
     with pytest.raises(RunFailure, match="step 2"):
         ahead[2]
