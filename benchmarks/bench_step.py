@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from common import interleaved, matrix_product_rate, quartiles, seconds_of, show
 
-from flopwise.core.loop import adamw, run_steps
+from flopwise.core.loop import adamw, update
 from flopwise.cost.flops import count
 from flopwise.data.world import build_pool
 from flopwise.methods.continual import load
@@ -45,8 +45,8 @@ class Ours:
         self.optimiser = adamw([p for p in self.network.parameters() if p.requires_grad], RATE, DECAY)
 
     def __call__(self):
-        loss = lambda step: contrastive_loss(self.network, *self.batches[step])  # noqa: E731
-        run_steps(loss, self.optimiser, lambda step: RATE, 0, len(self.batches), clip_norm=CLIP_NORM)
+        for batch in self.batches:
+            update(contrastive_loss(self.network, *batch), self.optimiser, RATE, clip_norm=CLIP_NORM)
 
 
 class OpenClips:

@@ -4,6 +4,7 @@ A state is a set of named tensors and a JSON record. Both are written under a ne
 small pointer file, renamed last, says which pair is valid. A process killed at any moment leaves the older pair valid.
 """
 
+from collections import defaultdict
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure
@@ -52,3 +53,17 @@ class StateFolder:
             path.unlink(missing_ok=True)
         if self.folder.exists() and not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+
+def joined(parts: dict[str, dict]) -> dict:
+    """Named tensors of several parts of a run as one dictionary, `part/name` -> tensor."""
+    return {f"{part}/{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
+
+
+def parted(tensors: dict) -> dict[str, dict]:
+    """What `joined` was given; a part without tensors is an empty dictionary."""
+    parts: dict[str, dict] = defaultdict(dict)
+    for path, value in tensors.items():
+        part, _, name = path.partition("/")
+        parts[part][name] = value
+    return parts

@@ -8,7 +8,7 @@ import torch
 
 from flopwise.core.device import Placement, place, take, visible
 from flopwise.core.errors import UserError
-from flopwise.core.loop import adamw, run_steps
+from flopwise.core.loop import adamw, update
 
 HOLD = """
 import pathlib, sys
@@ -67,16 +67,10 @@ def test_matrix_products_have_the_precision_and_weights_do_not():
 def trained(scaler, weights):
     """(weights after six steps, steps at which `before_update` was called)."""
     parameter, seen = torch.nn.Parameter(weights.clone()), []
-    run_steps(
-        lambda step: (parameter - step).square().mean(),
-        adamw([parameter], 0.1, 0.0),
-        lambda step: 0.1,
-        0,
-        6,
-        clip_norm=1.0,
-        scaler=scaler,
-        before_update=lambda step, rate: seen.append(step),
-    )
+    optimiser = adamw([parameter], 0.1, 0.0)
+    for step in range(6):
+        loss, called = (parameter - step).square().mean(), lambda rate, step=step: seen.append(step)
+        update(loss, optimiser, 0.1, clip_norm=1.0, scaler=scaler, before_update=called)
     return parameter.detach(), seen
 
 

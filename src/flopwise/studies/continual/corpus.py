@@ -27,7 +27,7 @@ MOST_REPLACED, ENOUGH = 0.1, 100  # share of the pool's pictures that may be rep
 
 
 class Batch(NamedTuple):
-    """`images` and `tokens` (n, L) of n samples; `replaced`: why each picture that another one stands for was not read."""
+    """`images` and `tokens` (n, L) of n samples; `replaced`: for each image that another one replaces, why it was not read."""
 
     images: object
     tokens: object
@@ -80,9 +80,8 @@ class FileCorpus(_Entries):
         return np.cumsum([0, *(len(split.images) for split in self.splits)])
 
     def batch(self, indices: np.ndarray, seed: int, *names: str | int, threads: int = 1) -> Batch:
-        """uint8 images (n, H, W, 3) cropped at random and their tokens, read by `threads` threads; crops, which of several
-        captions is taken, and what stands for a picture of the pool that cannot be read depend on the seed and names
-        only."""
+        """uint8 images (n, H, W, 3) cropped at random and their tokens, read by `threads` threads. Crops, the choice among
+        several captions, and which image replaces one of the pool that cannot be read depend on the seed and names only."""
         import torch
 
         draws = numpy_generator(seed, "caption", *names).random(len(indices))
@@ -184,7 +183,7 @@ class TaskBatches:
         if self.replaced > MOST_REPLACED * drawn and (drawn >= ENOUGH or last):
             raise RunFailure(f"{said}, more than {MOST_REPLACED:.0%}; the last: {self.example}")
         if last:
-            print(f"{said}; others stood for them; the last: {self.example}", flush=True)
+            print(f"{said}; replaced by other images; the last: {self.example}", flush=True)
 
 
 def decoding_threads(placement: Placement) -> int:

@@ -50,7 +50,7 @@ class Scores(NamedTuple):
 
 
 class Evaluator:
-    """Scores models on the test sets of a scale, or on what stands for them (`evaluation.split`); `seed` given: on the
+    """Scores models on the test sets of a scale, or on the validation split (`evaluation.split`); `seed` given: on the
     streaming subset drawn with that seed."""
 
     def __init__(self, settings: Settings, model: str, seed: int | None = None):

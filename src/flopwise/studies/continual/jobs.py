@@ -1,24 +1,78 @@
-"""What one train job and one evaluate job do with their cells and files."""
+"""What train, tune and evaluate jobs do with their cells and files."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from flopwise.config import Settings
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.errors import RunFailure
-from flopwise.core.io import sha256_file, sha256_json, write_json, write_rows
+from flopwise.core.io import read_json, sha256_file, sha256_json, write_json, write_rows
 from flopwise.data.store import open_set
 from flopwise.models import clip
 from flopwise.studies.continual.corpus import data_folder, load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.plan import Cell, grid
-from flopwise.studies.continual.train import TrainingRun, base_folder, finished, stream_file
+from flopwise.studies.continual.plan import Cell, Grid
+from flopwise.studies.continual.train import TrainingRun, base_folder, stream_file
 
 SCORES = ("role", "metric", "value", "chance", "n")
-TABLES = {
+COLUMNS = {  # of the tables that a train job writes, beside the cell's axes
     "sets": ("task", "samples", "gflops", "dataset", *SCORES),
     "chunks": ("task", "chunk", "value", "n"),
     "inside": ("task", "step", "steps", "dataset", *SCORES),
 }
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A training that ran to its end. `results`: status and cost, one for each of the cells that share it; `rows`: what
+    was scored, see `COLUMNS`; `folder`: its state and its final weights, until `discard`."""
+
+    cells: list[Cell]
+    folder: Path
+    results: list[dict]
+    rows: dict[str, list[dict]]
+
+    def weights(self, cell: Cell) -> dict:
+        return clip.load(_final_weights(self.folder, cell))
+
+    def discard(self) -> None:
+        import shutil
+
+        try:
+            shutil.rmtree(self.folder)
+        except OSError as error:
+            raise RunFailure(f"cannot remove {self.folder}: {error.strerror}") from error
+
+
+def run_trainings(
+    settings: Settings, trainings: list[list[Cell]], evaluator_of: Callable[[int], Evaluator], state: Path, sources: str
+) -> list[Finished]:
+    """Run trainings of one model, each given as the cells that share it, one after another. One that ended before an
+    interruption is not run again, one that was running goes on at its last saved step. `evaluator_of`: seed -> what
+    scores; `sources`: digest of the code."""
+    digest = Grid(settings.preset.continual).digest_of([cell for cells in trainings for cell in cells])
+    corpus_of = cache(lambda pool: load_corpus(settings, trainings[0][0].model, pool))  # read only if something runs
+    finished = []
+    for cells in trainings:
+        first = cells[0]
+        folder = StateFolder(state / first.slug, run_key(settings, cells, digest, sources))
+        path = folder.folder / "finished.json"
+        record = read_json(path) if path.exists() else {}
+        if record.get("key") != folder.key:  # never ended, or with other settings, code or data
+            run = TrainingRun(settings, cells, corpus_of(first.pool), evaluator_of(first.seed), folder)
+            run.run()
+            for cell, deployment in zip(cells, run.deployments):
+                clip.save(_final_weights(folder.folder, cell), cell.model, deployment.deployed)
+            record = {"key": folder.key, "results": [run.result(cell) for cell in cells], "rows": run.scoring.rows}
+            write_json(path, record)  # last: where it stands, the weights do
+        finished.append(Finished(cells, folder.folder, record["results"], record["rows"]))
+    return finished
+
+
+def _final_weights(folder: Path, cell: Cell) -> Path:
+    return folder / "final" / cell.slug
 
 
 def run_key(settings: Settings, cells: list[Cell], digest: str, sources: str) -> str:
@@ -31,69 +85,52 @@ def run_key(settings: Settings, cells: list[Cell], digest: str, sources: str) ->
     return sha256_json([[c.slug for c in cells], digest, sources, cards, weights, stream])
 
 
+def costs(trainings: list[Finished]) -> dict:
+    """What trainings cost; a shared one is paid once."""
+    once = [training.results[0] for training in trainings]
+    sums = {name: sum(result[name] for result in once) for name in ("train_seconds", "evaluate_seconds")}
+    return {"gflops": sum(result["charged_gflops"] for result in once), **sums}
+
+
 def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state: Path, sources: str) -> dict:
-    """Run the trainings of `job` one after another. Writes `<out>.csv` (a row per cell, task and data set),
-    `<out>.chunks.csv` (a row per cell, task and chunk of the stream), `<out>.inside.csv` (scores inside tasks),
-    `<out>.json` (status and cost per cell) and the final weights, `checkpoints`/<cell>/, all when every training has
-    ended. One that ended before an interruption is not run again, one that was running goes on at its last saved
-    step."""
-    plan = grid(settings)
-    corpora, evaluators, ended = {}, {}, []
-    for cells in plan.trainings(job):
-        first = cells[0]
-        folder = StateFolder(state / first.slug, run_key(settings, cells, plan.digest_of(plan.job(job)), sources))
-        record = finished(folder)
-        if record is None:
-            if first.pool not in corpora:
-                corpora[first.pool] = load_corpus(settings, first.model, first.pool)
-            if first.seed not in evaluators:
-                evaluators[first.seed] = Evaluator(settings, first.model, first.seed)
-            run = TrainingRun(settings, cells, corpora[first.pool], evaluators[first.seed], folder)
-            run.run()
-            for cell, deployment in zip(cells, run.deployments):
-                clip.save(folder.folder / "final" / cell.slug, cell.model, deployment.deployed)
-            record = {"key": folder.key, "results": [run.result(cell) for cell in cells], "rows": run.rows}
-            write_json(folder.folder / "finished.json", record)
-        ended.append((cells, folder, record))
-    results = [result for _, _, record in ended for result in record["results"]]
-    for cells, folder, _ in ended:
-        for cell in cells:
-            clip.save(checkpoints / cell.slug, cell.model, clip.load(folder.folder / "final" / cell.slug))
-    write_json(out.with_suffix(".json"), results)
-    status = {result["slug"]: result["status"] for result in results}
-    axes = {cell.slug: {**_axes(cell), "status": status[cell.slug]} for cells, _, _ in ended for cell in cells}
-    for kind, columns in TABLES.items():
-        rows = [row for _, _, record in ended for row in record["rows"][kind]]
-        _write_rows(out.with_suffix(".csv" if kind == "sets" else f".{kind}.csv"), rows, axes, columns)
-    for _, folder, _ in ended:
-        discard(folder)
-    once = [record["results"][0] for _, _, record in ended]  # a shared training is paid once
-    return {
-        "gflops": sum(r["charged_gflops"] for r in once),
-        "train_seconds": sum(r["train_seconds"] for r in once),
-        "evaluate_seconds": sum(r["evaluate_seconds"] for r in once),
+    """Run the trainings of `job`. Writes `<out>.csv` (a row per cell, task and data set), `<out>.chunks.csv` (a row per
+    cell, task and chunk of the stream), `<out>.inside.csv` (scores within tasks), `<out>.json` (status and cost per cell)
+    and the final weights, `checkpoints`/<cell>/, all when every training has ended."""
+    model = job.split("/")[0]
+    evaluator_of = cache(lambda seed: Evaluator(settings, model, seed))
+    trainings = run_trainings(settings, Grid(settings.preset.continual).trainings(job), evaluator_of, state, sources)
+    for training in trainings:
+        for cell in training.cells:
+            clip.save(checkpoints / cell.slug, model, training.weights(cell))
+    write_json(out.with_suffix(".json"), [result for training in trainings for result in training.results])
+    axes = {
+        cell.slug: {**_axes(cell), "status": result["status"]}
+        for training in trainings
+        for cell, result in zip(training.cells, training.results)
     }
+    for kind, columns in COLUMNS.items():
+        rows = [row for training in trainings for row in training.rows[kind]]
+        _write_rows(out.with_suffix(".csv" if kind == "sets" else f".{kind}.csv"), rows, axes, columns)
+    for training in trainings:
+        training.discard()
+    return costs(trainings)
 
 
 def evaluate_job(settings: Settings, name: str, checkpoints: Path, out: Path) -> dict:
     """Score the final weights of every cell of the evaluation job `name` on the full test sets; writes `out` (CSV).
     `checkpoints`: the folder that holds those of every train job."""
-    import time
-
-    plan = grid(settings)
-    jobs = plan.evaluation(name)
-    model = name.split("/")[0]
+    grid, model = Grid(settings.preset.continual), name.split("/")[0]
     evaluator = Evaluator(settings, model)
     network = evaluator.placement.put(clip.create(model))
-    start = time.process_time()
+    start = evaluator.placement.clock()
     rows, axes = [], {}
-    for job in jobs:
-        for cell in plan.job(job):
+    for job in grid.evaluation(name):
+        for cell in grid.job(job):
             network.load_state_dict(clip.load(checkpoints / job / cell.slug))
             rows += [{"cell": cell.slug, **row} for row in evaluator.scores(network).rows]
             axes[cell.slug] = _axes(cell)
     _write_rows(out, rows, axes, ("dataset", *SCORES))
-    return {"gflops": 0.0, "evaluate_seconds": time.process_time() - start}
+    return {"gflops": 0.0, "evaluate_seconds": evaluator.placement.clock() - start}
 
 
 def _write_rows(path: Path, rows: list[dict], axes: dict[str, dict], columns: tuple[str, ...]) -> None:
@@ -104,12 +141,3 @@ def _write_rows(path: Path, rows: list[dict], axes: dict[str, dict], columns: tu
 
 def _axes(cell: Cell) -> dict:
     return {"cell": cell.slug, **cell.axes(), "seed": cell.seed}
-
-
-def discard(folder: StateFolder) -> None:
-    import shutil
-
-    try:
-        shutil.rmtree(folder.folder)
-    except OSError as error:
-        raise RunFailure(f"cannot remove {folder.folder}: {error.strerror}") from error

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.config import Settings
-from flopwise.core.checkpoint import StateFolder
+from flopwise.core.checkpoint import StateFolder, joined, parted
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json, write_json
-from flopwise.core.loop import Diverged, adamw, optimiser_tensors, restore_optimiser, run_steps
+from flopwise.core.loop import Diverged, adamw, optimiser_tensors, progress_bar, restore_optimiser, update
 from flopwise.core.schedules import learning_rate
 from flopwise.data.store import open_set
 from flopwise.models import clip
@@ -22,47 +22,34 @@ WEIGHT_DECAY, BETAS, CLIP_NORM = 0.2, (0.9, 0.98), 1.0  # open_clip's defaults f
 
 def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources: str) -> dict:
     """Write theta_0 of `model` to the folder `out`; returns facts for the lineage record."""
-    recipe = settings.preset.continual.models[model]
-    if recipe.pretrained:
+    config = settings.preset.continual.models[model]
+    if config.pretrained:
         return _released(settings, model, out)
     corpus, nothing = load_corpus(settings, model, POOL, adaptation=()), np.arange(0)
-    steps, size = recipe.pretrain_steps, recipe.pretrain_batch_size
+    steps, size, peak = config.pretrain_steps, config.pretrain_batch_size, config.pretrain_learning_rate
     placement = placement_of(settings)
     batches = TaskBatches(corpus, nothing, nothing, (1.0, 0.0, 0.0), size, steps, 0, 0, placement)
     network, scaler = placement.put(clip.create(model, seed=0)), placement.scaler()
-    optimiser = adamw(network.parameters(), recipe.pretrain_learning_rate, WEIGHT_DECAY, BETAS)
+    optimiser = adamw(network.parameters(), peak, WEIGHT_DECAY, BETAS)
     files = open_set(data_folder(settings, POOL)).card["files"]
-    folder = StateFolder(state, sha256_json([recipe.model_dump(), files, sources]))
-    first, losses = _restore(folder, network, optimiser, scaler)
-
-    def after(step: int, loss: float) -> None:
-        losses.append(loss)
-        if (step + 1) % SAVE_EVERY == 0 and step + 1 < steps:
-            tensors = {f"model/{k}": v for k, v in network.state_dict().items()}
-            tensors |= {f"optimiser/{k}": v for k, v in optimiser_tensors(optimiser).items()}
-            folder.save(step + 1, tensors, {"losses": losses, "scaler": scaler.state_dict() if scaler else {}})
-
-    def loss_of(step: int):
-        with placement.autocast():
-            return contrastive_loss(network, *batches[step])
+    folder = StateFolder(state, sha256_json([config.model_dump(), files, sources]))
+    losses = _restore(folder, network, optimiser, scaler)
 
     start = placement.clock()
-    try:
-        run_steps(
-            loss_of,
-            optimiser,
-            lambda step: learning_rate("cosine", 0, step, steps, recipe.pretrain_learning_rate),
-            first,
-            steps,
-            clip_norm=CLIP_NORM,
-            after=after,
-            scaler=scaler,
-            label=f"pre-training {model}",
-        )
-    except Diverged as event:
-        raise RunFailure(
-            f"pre-training of {model} diverged at step {event.step}; lower its pretrain_learning_rate"
-        ) from None
+    for step in progress_bar(len(losses), steps, f"pre-training {model}"):
+        with placement.autocast():
+            loss = contrastive_loss(network, *batches[step])
+        rate = learning_rate("cosine", 0, step, steps, peak)
+        try:
+            losses.append(update(loss, optimiser, rate, clip_norm=CLIP_NORM, scaler=scaler))
+        except Diverged:
+            raise RunFailure(
+                f"pre-training of {model} diverged at step {step}; lower its pretrain_learning_rate"
+            ) from None
+        if (step + 1) % SAVE_EVERY == 0 and step + 1 < steps:
+            parts = {"model": network.state_dict(), "optimiser": optimiser_tensors(optimiser)}
+            folder.save(step + 1, joined(parts), {"losses": losses, "scaler": scaler.state_dict() if scaler else {}})
+
     clip.save(out, model, clip.plain_state(network))
     write_json(out / "losses.json", losses)
     folder.clear()
@@ -70,17 +57,18 @@ def pretrain_job(settings: Settings, model: str, out: Path, state: Path, sources
     return {"gflops": gflops, "train_seconds": placement.clock() - start, "steps": steps, "batch_size": size}
 
 
-def _restore(folder: StateFolder, network, optimiser, scaler) -> tuple[int, list[float]]:
+def _restore(folder: StateFolder, network, optimiser, scaler) -> list[float]:
+    """Take on the saved state, if there is one; returns the losses of its steps."""
     saved = folder.load()
     if saved is None:
-        return 0, []
-    position, tensors, record = saved
-    part = lambda name: {k.partition("/")[2]: v for k, v in tensors.items() if k.startswith(name)}  # noqa: E731
-    network.load_state_dict(part("model/"))
-    restore_optimiser(optimiser, part("optimiser/"))
+        return []
+    _, tensors, record = saved
+    parts = parted(tensors)
+    network.load_state_dict(parts["model"])
+    restore_optimiser(optimiser, parts["optimiser"])
     if scaler:
         scaler.load_state_dict(record["scaler"])
-    return position, record["losses"]
+    return record["losses"]
 
 
 def released_file(settings: Settings, model: str) -> Path:

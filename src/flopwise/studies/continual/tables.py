@@ -7,21 +7,21 @@ import pandas
 from flopwise.config import Settings
 from flopwise.core.io import read_json, read_table, write_table
 from flopwise.core.metrics import aggregate
-from flopwise.studies.continual.plan import KEYS, TABLES, TUNING, Grid, grid
+from flopwise.studies.continual.plan import KEYS, TABLES, TUNING, Grid
 
 LOSS_POINTS = 60  # mean losses kept per run
 
 
 def collect(settings: Settings, results: Path, out: Path) -> None:
     """Read every job's metrics under `results`, write the tables to `out`."""
-    plan = grid(settings)
+    grid = Grid(settings.preset.continual)
     per_set, chunks, inside = (
-        _joined([results / "train" / f"{job}{end}" for job in plan.jobs])
+        _joined([results / "train" / f"{job}{end}" for job in grid.jobs])
         for end in (".csv", ".chunks.csv", ".inside.csv")
     )
-    scores = _joined([results / "metrics" / f"{name}.csv" for name in plan.evaluations])
-    zero = _joined([results / "start" / model / "zero_shot.csv" for model in plan.models])
-    runs = {run["slug"]: run for job in plan.jobs for run in read_json(results / "train" / f"{job}.json")}
+    scores = _joined([results / "metrics" / f"{name}.csv" for name in grid.evaluations])
+    zero = _joined([results / "start" / model / "zero_shot.csv" for model in grid.models])
+    runs = {run["slug"]: run for job in grid.jobs for run in read_json(results / "train" / f"{job}.json")}
     scores["status"] = scores["cell"].map(lambda cell: runs[cell]["status"])
     tables = {
         "trajectory": aggregate(per_set, [*KEYS, "task", "samples", "gflops"]) if len(per_set) else per_set,
@@ -32,7 +32,7 @@ def collect(settings: Settings, results: Path, out: Path) -> None:
         "inside": aggregate(inside, [*KEYS, "task", "step", "steps"]) if len(inside) else inside,
         "zero_shot": zero,
         "cells": _cells(read_table(results / "cells.tsv", sep="\t"), runs),
-        "losses": _losses(plan, runs),
+        "losses": _losses(grid, runs),
         "tuning": _tuning([results / "tuning" / f"{method}.csv" for method in settings.preset.continual.tuning.method]),
     }
     multiples = {name: budget.multiple for name, budget in settings.preset.continual.budgets.items()}
@@ -85,12 +85,12 @@ def _cells(planned: pandas.DataFrame, runs: dict[str, dict]) -> pandas.DataFrame
     return table
 
 
-def _losses(plan: Grid, runs: dict[str, dict]) -> pandas.DataFrame:
+def _losses(grid: Grid, runs: dict[str, dict]) -> pandas.DataFrame:
     """Training loss of every training, averaged over at most `LOSS_POINTS` stretches of equal length: the cell that the
     training is named after, step (the stretch's last), task, loss."""
     rows = []
-    for job in plan.jobs:
-        for first, *_ in plan.trainings(job):
+    for job in grid.jobs:
+        for first, *_ in grid.trainings(job):
             run = runs[first.slug]
             losses = pandas.Series(run["losses"], dtype=float)
             width = max(1, -(-len(losses) // LOSS_POINTS))

@@ -1,4 +1,4 @@
-"""The protocol loop of FoMo-in-Flux: update a model task by task under a budget, evaluate after each.
+"""The protocol of FoMo-in-Flux: update a model task by task under a budget, evaluate after each.
 
 For t = 1 .. T: D_t is the training data of chunk t of the stream, B all data of earlier chunks, P the pre-training pool;
 N optimiser steps on batches mixed from P, D_t and B with a new optimiser and schedule; the method decides what is
@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.config import Settings
-from flopwise.config.continual import ContinualConfig
-from flopwise.core.checkpoint import StateFolder
-from flopwise.core.io import read_json
-from flopwise.core.loop import AdamW, Diverged, optimiser_tensors, restore_optimiser, run_steps
+from flopwise.core.checkpoint import StateFolder, joined, parted
+from flopwise.core.loop import AdamW, Diverged, optimiser_tensors, progress_bar, restore_optimiser, update
 from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
+from flopwise.core.stopwatch import Stopwatch
 from flopwise.data.streams import chunks, dataset_chunks, read_stream
 from flopwise.methods.continual import Method, load
 from flopwise.methods.deployment import Deployment
@@ -27,6 +26,7 @@ from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
 from flopwise.studies.continual.plan import Cell
+from flopwise.studies.continual.scoring import Scoring
 
 
 def stream_file(settings: Settings, model: str, kind: str, seed: int) -> Path:
@@ -53,124 +53,118 @@ class Progress:
     step: int = 0  # finished steps of the running task
     status: str = "running"
     diverged_at: int | None = None  # steps done in all
-    train_seconds: float = 0.0  # CPU seconds; with a GPU seconds that passed
-    evaluate_seconds: float = 0.0
-    executed_step_gflops: float = 0.0  # counted on a batch, see `_executed_gflops`
+    executed_step_gflops: float = 0.0  # counted on the first batch, see `_executed_gflops`
+    losses: list[float] = field(default_factory=list)  # of every step
     replaced_images: list[int] = field(default_factory=list)  # per task: the pool's that could not be read
 
 
 class TrainingRun:
-    """One training from theta_0 to the end of its stream, and the cells that deploy it, each in its own way; `state`
-    makes it resumable at every saved step."""
+    """One training from theta_0 to the end of its stream, and the cells that deploy it, each in its own way.
+
+    `state`: where it is saved, so that it can go on exactly as if it had never stopped."""
 
     def __init__(self, settings: Settings, cells: list[Cell], corpus: Corpus, evaluator: Evaluator, state: StateFolder):
-        self.study: ContinualConfig = settings.preset.continual
-        self.cells, self.cell = cells, cells[0]
-        self.corpus, self.evaluator, self.state = corpus, evaluator, state
+        self.config, self.placement = settings.preset.continual, evaluator.placement
+        self.cells, self.cell, self.corpus, self.state = cells, cells[0], corpus, state
+        self.recipe = self.config.recipes[self.cell.recipe]
         self.method: Method = load(self.cell.shared_training)
-        stream = read_stream(
-            stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed), set(corpus.entries)
-        )
-        self.chunks = cut(settings, self.cell, stream)
         sets, cache = len(settings.preset.data.adaptation), settings.results.parent / "state" / "step_cost"
-        self.plan = schedule_of(self.study, self.cell, sets, cache)
-        self.rate = self.study.learning_rate * self.study.rates[self.cell.rate]
-        self.recipe = self.study.recipes[self.cell.recipe]
+        self.step_plan = schedule_of(self.config, self.cell, sets, cache)
+        stream = stream_file(settings, self.cell.model, self.cell.stream, self.cell.seed)
+        self.chunks = cut(settings, self.cell, read_stream(stream, set(corpus.entries)))
+
         initial = clip.load(base_folder(settings, self.cell.model))
-        self.placement, self.scaler, self.scaler_state = evaluator.placement, None, {}
         self.model = clip.create(self.cell.model)
         self.model.load_state_dict(initial)
         self.method.prepare(self.model, torch_generator(self.cell.seed, "adapters"), **self.method.prepare_options)
         self.placement.put(self.model)
         self._fix_temperature()
-        self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        options = self.method.regulariser_options
-        self.regulariser = self.method.regulariser(self.named, **options) if self.method.regulariser else None
+        self.trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        regulariser, options = self.method.regulariser, self.method.regulariser_options
+        self.regulariser = regulariser(self.trainable, **options) if regulariser else None
         self.deployments = [Deployment(load(c.method), c.merge, initial, c.seed) for c in cells]
-        self.probe = self.placement.put(clip.create(self.cell.model))  # holds weights while they are scored
-        self.progress, self.losses = Progress(), []
-        self.rows: dict[str, list[dict]] = {"sets": [], "chunks": [], "inside": []}
+
+        self.scoring = Scoring(evaluator, cells, self.chunks, self.config.evaluation.inside)
+        self.progress = Progress()
+        self.stopwatch = Stopwatch(self.placement.clock)
 
     def run(self) -> None:
-        """Train and evaluate until the stream ends or the loss diverges."""
-        optimiser_state = self._restore()
-        if not self.rows["sets"]:
-            self._evaluate()
+        """Train and evaluate until the stream ends or the loss diverges; goes on where a saved state stops."""
+        saved = self.load()
+        if saved is None:
+            self._evaluate()  # theta_0
         try:
             for task in range(self.progress.task, len(self.chunks)):
-                self._train_task(task, optimiser_state)
-                optimiser_state = {}
-                self._finish_task(task)
+                self._train_task(task, **(saved or {}))
+                saved = None  # only the first of these tasks was under way
+                self._deploy(task)
+                self._evaluate()
+                self.save()
             self.progress.status = "done"
-        except Diverged as event:
-            self.progress.status = "diverged"
-            self.progress.diverged_at = sum(self.plan.steps[: self.progress.task]) + event.step
+        except Diverged:
+            self.progress.status, self.progress.diverged_at = "diverged", len(self.progress.losses)
 
-    def _fix_temperature(self) -> None:
-        """Where the cell asks for a fixed temperature tau: the logit scale is log(1 / tau) and does not train."""
-        tau = self.study.temperatures[self.cell.temperature]
-        if tau is not None:
-            self.model.logit_scale.requires_grad_(False).fill_(math.log(1 / tau))
-
-    def _train_task(self, task: int, optimiser_state: dict) -> None:
-        update = self.corpus.members(self.chunks[task])
-        buffer = self.corpus.members([entry for chunk in self.chunks[:task] for entry in chunk])
-        shares, size = self.study.mixtures[self.cell.mixture], self.study.batch_size
-        steps = self.plan.steps[task]
-        *earlier, before = [*self.progress.replaced_images, 0][: task + 1]
-        batches = TaskBatches(
-            self.corpus, update, buffer, shares, size, steps, self.cell.seed, task, self.placement, before=before
-        )
-        make = self.method.optimiser or AdamW
-        groups = recipe.groups(self.named, self.recipe, self.study.weight_decay, self.method.vectors)
-        optimiser = make(groups, self.rate)
-        restore_optimiser(optimiser, optimiser_state)
-        self.scaler = self.placement.scaler()
-        if self.scaler and self.scaler_state:
-            self.scaler.load_state_dict(self.scaler_state)
-        clock = self.placement.clock()
-
-        def loss_of(step: int):
-            nonlocal clock
-            batch = batches[step]
-            if not self.progress.executed_step_gflops:
-                start = self.placement.clock()
-                self.progress.executed_step_gflops = self._executed_gflops(batch)
-                clock += self.placement.clock() - start  # counting is no training
-            loss = self._loss(batch)
-            penalty = self.regulariser.penalty() if self.regulariser else None
-            return loss if penalty is None else loss + penalty
-
-        def after(step: int, loss: float) -> None:
-            nonlocal clock
-            recipe.bound(self.model, self.recipe)
-            self.losses.append(loss)
-            self.progress.train_seconds += self.placement.clock() - clock
-            self.progress.step = step + 1
-            self.progress.replaced_images = [*earlier, batches.replaced]
-            if step + 1 < steps:
-                self._evaluate_inside(step + 1, steps)
-                if (step + 1) % self.study.checkpoint_every_steps == 0:
-                    self._save(optimiser_tensors(optimiser))
-            clock = self.placement.clock()
+    def _train_task(self, task: int, optimiser_state: dict | None = None, scaler_state: dict | None = None) -> None:
+        """All steps of a task, or those that are left of it: then with the state of its optimiser and gradient scaler."""
+        now, steps = self.progress, self.step_plan.steps[task]
+        peak = self.config.learning_rate * self.config.rates[self.cell.rate]
+        groups = recipe.groups(self.trainable, self.recipe, self.config.weight_decay, self.method.vectors)
+        optimiser = (self.method.optimiser or AdamW)(groups, peak)
+        restore_optimiser(optimiser, optimiser_state or {})
+        scaler = self.placement.scaler()
+        if scaler and scaler_state:
+            scaler.load_state_dict(scaler_state)
+        batches = self._batches(task, steps)
+        before_update = self.regulariser.before_update if self.regulariser else None
+        label = f"{self.cell.slug} task {task + 1}/{len(self.chunks)}"
 
         self.model.train()
-        run_steps(
-            loss_of,
-            optimiser,
-            lambda step: learning_rate(self.cell.schedule, task, step, steps, self.rate),
-            self.progress.step,
-            steps,
-            clip_norm=self.study.clip_norm,
-            before_update=lambda step, rate: self.regulariser.before_update(rate) if self.regulariser else None,
-            after=after,
-            scaler=self.scaler,
-            label=f"{self.cell.slug} task {task + 1}/{len(self.chunks)}",
+        with self.stopwatch.measure("train"):
+            for step in progress_bar(now.step, steps, label):
+                loss = self._objective(batches[step])
+                rate = learning_rate(self.cell.schedule, task, step, steps, peak)
+                now.losses.append(
+                    update(
+                        loss,
+                        optimiser,
+                        rate,
+                        clip_norm=self.config.clip_norm,
+                        before_update=before_update,
+                        scaler=scaler,
+                    )
+                )
+                recipe.bound(self.model, self.recipe)
+                now.step = step + 1
+                now.replaced_images[task:] = [batches.replaced]
+                if now.step < steps:  # after the last step the task is finished first: its end is part of its state
+                    self._evaluate_within_task(steps)
+                    if now.step % self.config.checkpoint_every_steps == 0:
+                        self.save(optimiser, scaler)
+            if self.regulariser:
+                self._end_regulariser(task)
+
+    def _batches(self, task: int, steps: int) -> TaskBatches:
+        """Batches mixed from the task's own data, that of earlier tasks and the pool."""
+        current = self.corpus.members(self.chunks[task])
+        buffer = self.corpus.members([entry for chunk in self.chunks[:task] for entry in chunk])
+        shares, size = self.config.mixtures[self.cell.mixture], self.config.batch_size
+        before = sum(self.progress.replaced_images[task:])  # in steps of this task that an interrupted run had done
+        return TaskBatches(
+            self.corpus, current, buffer, shares, size, steps, self.cell.seed, task, self.placement, before=before
         )
-        if self.regulariser:
-            self._end_regulariser(task, update)
-            self.progress.train_seconds += self.placement.clock() - clock
-        self.scaler_state = {}
+
+    def _objective(self, batch):
+        """What a step lowers: the loss, and the regulariser's penalty where there is one."""
+        if not self.progress.executed_step_gflops:
+            with self.stopwatch.measure("counting"):
+                self.progress.executed_step_gflops = self._executed_gflops(batch)
+        loss = self._loss(batch)
+        penalty = self.regulariser.penalty() if self.regulariser else None
+        return loss if penalty is None else loss + penalty
+
+    def _loss(self, batch):
+        with self.placement.autocast():
+            return contrastive_loss(self.model, *batch, self.config.models[self.cell.model].micro_batch_size)
 
     def _executed_gflops(self, batch) -> float:
         """GFLOPs that a step of this training really executes. A budget charges the model's whole forward; the lean one
@@ -178,119 +172,93 @@ class TrainingRun:
         from flopwise.cost.flops import count
 
         executed = count(lambda: self._loss(batch).backward()) / 1e9
-        for parameter in self.named.values():
+        for parameter in self.trainable.values():
             parameter.grad = None
         return executed
 
-    def _loss(self, batch):
-        with self.placement.autocast():
-            return contrastive_loss(self.model, *batch, self.study.models[self.cell.model].micro_batch_size)
-
-    def _end_regulariser(self, task: int, update: np.ndarray) -> None:
+    def _end_regulariser(self, task: int) -> None:
         """The regulariser's pass over the task's own data."""
-        passes, nothing = self.plan.end_passes, update[:0]
-        size = self.study.batch_size
+        current, passes = self.corpus.members(self.chunks[task]), self.step_plan.end_passes
+        shares, size, use = (0, 1, 0), self.config.batch_size, f"end-{task}"
         batches = TaskBatches(
-            self.corpus, update, nothing, (0, 1, 0), size, passes, self.cell.seed, f"end-{task}", self.placement
+            self.corpus, current, current[:0], shares, size, passes, self.cell.seed, use, self.placement
         )
         self.regulariser.end_task(self._loss, (batches[step] for step in range(passes)))
 
-    def _finish_task(self, task: int) -> None:
-        """Deploy, evaluate, set the next task's starting point, save."""
+    def _deploy(self, task: int) -> None:
+        """End the task: each cell merges what it deploys, and the model takes on the next task's starting point."""
         trained = clip.plain_state(self.model)
         for deployment in self.deployments:
             deployment.after_task(task, trained)
         if self.method.init != "latest":
+            # Cells that share a training start tasks alike, whatever they deploy: any of their deployments will do.
             self.model.load_state_dict(self.deployments[0].next_start)
             self._fix_temperature()
         self.progress.task, self.progress.step = task + 1, 0
-        self._evaluate()
-        self._save({})
+
+    def _fix_temperature(self) -> None:
+        """Where the cell asks for a fixed temperature tau: the logit scale is log(1 / tau) and does not train."""
+        tau = self.config.temperatures[self.cell.temperature]
+        if tau is not None:
+            self.model.logit_scale.requires_grad_(False).fill_(math.log(1 / tau))
 
     def _evaluate(self) -> None:
-        """Score what each cell deploys after `progress.task` tasks, where its experiments ask for it."""
-        start = self.placement.clock()
+        """Score what each cell deploys after the tasks finished so far."""
         task = self.progress.task
-        spent = {"task": task, "samples": sum(self.plan.steps[:task]) * self.study.batch_size}
-        spent["gflops"] = self.plan.gflops(task)
-        for cell, deployment in zip(self.cells, self.deployments):
-            if cell.evaluate == "final":
-                continue
-            weights = deployment.deployed
-            scores = self._scores(weights) if task else self.evaluator.first_scores(self.probe, weights)
-            self.rows["sets"] += [{"cell": cell.slug, **spent, **row} for row in scores.rows]
-            self.rows["chunks"] += [
-                {"cell": cell.slug, "task": task, "chunk": index + 1, **scores.of_entries(chunk)}
-                for index, chunk in enumerate(self.chunks)
-            ]
-        self.progress.evaluate_seconds += self.placement.clock() - start
+        samples = sum(self.step_plan.steps[:task]) * self.config.batch_size
+        deployed = [deployment.deployed for deployment in self.deployments]
+        with self.stopwatch.measure("evaluate"):
+            self.scoring.after_task(task, samples, self.step_plan.gflops(task), deployed)
 
-    def _evaluate_inside(self, step: int, steps: int) -> None:
-        """Score the weights in training, `inside` times per task, where an experiment asks for it."""
-        wanted = [cell for cell in self.cells if cell.evaluate == "steps"]
-        parts = self.study.evaluation.inside + 1
-        if not wanted or step not in {round(steps * part / parts) for part in range(1, parts)}:
-            return
-        start = self.placement.clock()
-        scores = self._scores(clip.plain_state(self.model))
-        at = {"task": self.progress.task, "step": step, "steps": steps}
-        self.rows["inside"] += [{"cell": cell.slug, **at, **row} for cell in wanted for row in scores.rows]
-        self.model.train()
-        self.progress.evaluate_seconds += self.placement.clock() - start
+    def _evaluate_within_task(self, steps: int) -> None:
+        step = self.progress.step
+        if self.scoring.due_within_task(step, steps):
+            with self.stopwatch.measure("evaluate"):
+                self.scoring.during_task(self.progress.task, step, steps, clip.plain_state(self.model))
 
-    def _scores(self, weights: dict):
-        self.probe.load_state_dict(weights)
-        return self.evaluator.scores(self.probe)
+    def save(self, optimiser=None, scaler=None) -> None:
+        """Save all that decides how the training goes on; `optimiser`, `scaler`: of a task that is under way.
 
-    def _save(self, optimiser_state: dict) -> None:
-        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"optimiser/{k}": v for k, v in optimiser_state.items()}
-        for index, deployment in enumerate(self.deployments):
-            tensors |= {f"deployment{index}/{k}": v for k, v in deployment.tensors().items()}
-        if self.regulariser:
-            tensors |= {f"regulariser/{k}": v for k, v in self.regulariser.tensors().items()}
-        record = {"progress": vars(self.progress), "rows": self.rows, "losses": self.losses}
-        record["scaler"] = self.scaler.state_dict() if self.scaler and optimiser_state else {}
-        self.state.save(sum(self.plan.steps[: self.progress.task]) + self.progress.step, tensors, record)
+        No random generator is among it: batches, crops and merges draw from generators of their own, made anew from
+        (seed, task, step), so that a step is the same whether or not the steps before it ran in this process."""
+        with self.stopwatch.measure("save"):
+            parts = {"model": self.model.state_dict()}
+            parts |= {f"deployment{i}": deployment.tensors() for i, deployment in enumerate(self.deployments)}
+            parts["regulariser"] = self.regulariser.tensors() if self.regulariser else {}
+            parts["optimiser"] = optimiser_tensors(optimiser) if optimiser else {}
+            record = {"progress": vars(self.progress), "rows": self.scoring.rows, "seconds": self.stopwatch.seconds}
+            record["scaler"] = scaler.state_dict() if scaler else {}
+            self.state.save(len(self.progress.losses), joined(parts), record)
 
-    def _restore(self) -> dict:
-        """Continue from the saved state if there is one; returns the running task's optimiser state."""
+    def load(self) -> dict | None:
+        """Take on the saved state, if there is one; returns what the task under way needs of it."""
         saved = self.state.load()
         if saved is None:
-            return {}
+            return None
         _, tensors, record = saved
-        parts: dict[str, dict] = {}
-        for name, value in tensors.items():
-            part, _, key = name.partition("/")
-            parts.setdefault(part, {})[key] = value
+        parts = parted(tensors)
         self.model.load_state_dict(parts["model"])
-        for index, deployment in enumerate(self.deployments):
-            deployment.restore(parts.get(f"deployment{index}", {}))
+        for i, deployment in enumerate(self.deployments):
+            deployment.restore(parts[f"deployment{i}"])
         if self.regulariser:
-            self.regulariser.restore({k: self.placement.put(v) for k, v in parts.get("regulariser", {}).items()})
-        self.scaler_state = record["scaler"]
-        self.progress, self.rows, self.losses = Progress(**record["progress"]), record["rows"], record["losses"]
-        return parts.get("optimiser", {})
+            self.regulariser.restore({name: self.placement.put(value) for name, value in parts["regulariser"].items()})
+        self.progress = Progress(**record["progress"])
+        self.scoring.rows, self.stopwatch.seconds = record["rows"], record["seconds"]
+        return {"optimiser_state": parts["optimiser"], "scaler_state": record["scaler"]}
 
     def result(self, cell: Cell) -> dict:
         """What is kept of the run for `cell` besides metrics and weights: costs and losses. The costs are those of the
         whole training, whether or not other cells share it."""
-        tasks, step = self.progress.task, len(self.losses) - sum(self.plan.steps[: self.progress.task])
+        now, plan = self.progress, self.step_plan
         return {
-            "slug": cell.slug, "status": self.progress.status, "diverged_at": self.progress.diverged_at,
-            "tasks": len(self.chunks), "steps": list(self.plan.steps), "batch_size": self.study.batch_size,
+            "slug": cell.slug, "status": now.status, "diverged_at": now.diverged_at,
+            "tasks": len(self.chunks), "steps": list(plan.steps), "batch_size": self.config.batch_size,
             "device": self.placement.device.partition(":")[0], "precision": self.placement.precision,
-            "trainable_parameters": int(sum(np.prod(p.shape) for p in self.named.values())),
-            "shared_by": len(self.cells), "step_gflops": self.plan.step_gflops, "multiplier": self.plan.multiplier,
-            "charged_gflops": self.plan.gflops(tasks, step),
-            "executed_gflops": self.plan.passes(tasks, step) * self.progress.executed_step_gflops,
-            "train_seconds": self.progress.train_seconds, "evaluate_seconds": self.progress.evaluate_seconds,
-            "losses": self.losses, "replaced_images": self.progress.replaced_images,
+            "trainable_parameters": int(sum(np.prod(p.shape) for p in self.trainable.values())),
+            "shared_by": len(self.cells), "step_gflops": plan.step_gflops, "multiplier": plan.multiplier,
+            "charged_gflops": plan.gflops(now.task, now.step),
+            "executed_gflops": plan.passes(now.task, now.step) * now.executed_step_gflops,
+            "train_seconds": self.stopwatch.seconds.get("train", 0.0),
+            "evaluate_seconds": self.stopwatch.seconds.get("evaluate", 0.0),
+            "losses": now.losses, "replaced_images": now.replaced_images,
         }  # fmt: skip
-
-
-def finished(state: StateFolder) -> dict | None:
-    """The record of a training that already ran to its end under this key, or None."""
-    path = state.folder / "finished.json"
-    record = read_json(path) if path.exists() else None
-    return record if record and record["key"] == state.key else None

@@ -6,15 +6,15 @@ import dataclasses
 from pathlib import Path
 
 from flopwise.config import Settings
-from flopwise.core.checkpoint import StateFolder
-from flopwise.core.io import write_json, write_table
+from flopwise.core.io import write_table
 from flopwise.core.metrics import aggregate
 from flopwise.models import clip
-from flopwise.studies.continual.corpus import load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
-from flopwise.studies.continual.jobs import discard, run_key
-from flopwise.studies.continual.plan import AXES, TUNING, grid, trials
-from flopwise.studies.continual.train import TrainingRun, base_folder, finished
+from flopwise.studies.continual.jobs import costs, run_trainings
+from flopwise.studies.continual.plan import AXES, TUNING, trials
+from flopwise.studies.continual.train import base_folder
+
+ZERO_SHOT = "zero-shot"
 
 
 def on_validation(settings: Settings) -> Settings:
@@ -27,53 +27,36 @@ def on_validation(settings: Settings) -> Settings:
 
 def tune_job(settings: Settings, method: str, out: Path, state: Path, sources: str) -> dict:
     """Run the trials of `method`; writes `out` (CSV): a row per run and metric (a_ka, a_zs, gm), value in percent, zero-shot
-    value and difference. One that ended before an interruption is not run again."""
+    value and difference."""
     import pandas
 
     settings = on_validation(settings)
     study = settings.preset.continual
     cells = trials(study, method)
-    model, pool = cells[0].model, cells[0].pool
-    corpus, evaluator = load_corpus(settings, model, pool), Evaluator(settings, model)
+    model = cells[0].model
+    evaluator = Evaluator(settings, model)
+    trainings = run_trainings(settings, [[cell] for cell in cells], lambda seed: evaluator, state, sources)
     network = evaluator.placement.put(clip.create(model))
 
-    evaluated = 0.0
-
-    def scores(cell: str, weights: dict) -> list[dict]:
-        nonlocal evaluated
-        start = evaluator.placement.clock()
+    def scores(name: str, weights: dict) -> list[dict]:
         network.load_state_dict(weights)
-        rows = [{"cell": cell, **row} for row in evaluator.scores(network).rows]
-        evaluated += evaluator.placement.clock() - start
-        return rows
+        return [{"cell": name, **row} for row in evaluator.scores(network).rows]
 
-    rows, records, folders = scores("zero-shot", clip.load(base_folder(settings, model))), {}, []
-    for cell in cells:
-        folder = StateFolder(state / cell.slug, run_key(settings, [cell], grid(settings).digest_of([cell]), sources))
-        record = finished(folder)
-        if record is None:
-            run = TrainingRun(settings, [cell], corpus, evaluator, folder)
-            run.run()
-            record = {"key": folder.key, "result": run.result(cell)}
-            record["scores"] = scores(cell.slug, run.deployments[0].deployed)
-            write_json(folder.folder / "finished.json", record)
-        records[cell.slug] = record["result"]
-        rows += record["scores"]
-        folders.append(folder)
+    start = evaluator.placement.clock()
+    rows = scores(ZERO_SHOT, clip.load(base_folder(settings, model)))
+    for cell, training in zip(cells, trainings):
+        rows += scores(cell.slug, training.weights(cell))
+    evaluated = evaluator.placement.clock() - start
     table = aggregate(pandas.DataFrame(rows), ["cell"])
-    start = table[table["cell"] == "zero-shot"].set_index("metric")["value"]
-    table = table[table["cell"] != "zero-shot"].assign(zero_shot=lambda t: t["metric"].map(start))
+    zero_shot = table[table["cell"] == ZERO_SHOT].set_index("metric")["value"]
+    table = table[table["cell"] != ZERO_SHOT].assign(zero_shot=lambda t: t["metric"].map(zero_shot))
     table["delta"] = table["value"] - table["zero_shot"]
     facts = pandas.DataFrame(
         {"cell": cell.slug, **{axis: getattr(cell, axis) for axis in AXES}, "seed": cell.seed,
-         "status": records[cell.slug]["status"], "rate_multiple": study.rates[cell.rate]}
-        for cell in cells
+         "status": training.results[0]["status"], "rate_multiple": study.rates[cell.rate]}
+        for cell, training in zip(cells, trainings)
     )  # fmt: skip
     write_table(out, facts.merge(table, on="cell")[list(TUNING)])
-    for folder in folders:
-        discard(folder)
-    return {
-        "gflops": sum(result["charged_gflops"] for result in records.values()),
-        "train_seconds": sum(result["train_seconds"] for result in records.values()),
-        "evaluate_seconds": evaluated,
-    }
+    for training in trainings:
+        training.discard()
+    return {**costs(trainings), "evaluate_seconds": evaluated}

@@ -12,7 +12,7 @@ from PIL import Image
 
 from flopwise.core.device import Placement
 from flopwise.core.errors import RunFailure
-from flopwise.core.loop import adamw, run_steps
+from flopwise.core.loop import adamw, update
 from flopwise.data.files import ImageFiles
 from flopwise.data.store import BuiltSet, Split, write_set
 from flopwise.data.strings import Strings
@@ -164,7 +164,9 @@ def test_replaced_pictures_are_counted_said_and_the_same_after_an_interruption(s
         assert not any((clip.tokenize(MODEL, [text]) == tokens).all(dim=1).any() for text in said), "captions follow"
     assert counts[-1] == 16, "25 draws a step: each picture eight times"
     line = capsys.readouterr().out
-    assert line.startswith("task 4: 16 of 200 pictures of the pool cannot be read; others stood for them; the last: ")
+    assert line.startswith(
+        "task 4: 16 of 200 pictures of the pool cannot be read; replaced by other images; the last: "
+    )
     assert line.count("\n") == 1
     later = TaskBatches(corpus, *arguments, before=counts[4])
     assert torch.equal([later[step] for step in range(5, 8)][-1][0], images)
@@ -201,13 +203,11 @@ def test_a_step_in_bfloat16_trains(settings):
     corpus, placement = load_corpus(settings, MODEL, "pool"), Placement("cpu", "bf16")
     batches = TaskBatches(corpus, corpus.members(corpus.entries), np.arange(0), (0, 1, 0), 16, 8, 0, 0, placement)
     model, losses = clip.create(MODEL), []
-
-    def loss_of(step: int):
-        with placement.autocast():
-            return contrastive_loss(model, *batches[step])
-
     optimiser = adamw(model.parameters(), 1e-3, 0.0)
-    run_steps(loss_of, optimiser, lambda step: 1e-3, 0, 8, clip_norm=1.0, after=lambda step, loss: losses.append(loss))
+    for step in range(8):
+        with placement.autocast():
+            loss = contrastive_loss(model, *batches[step])
+        losses.append(update(loss, optimiser, 1e-3, clip_norm=1.0))
     assert losses[-1] < losses[0]
     assert all(p.dtype == torch.float32 for p in model.parameters())
 

@@ -84,16 +84,17 @@ def assert_same(one: dict, other: dict) -> None:
 
 
 def scores(run: TrainingRun) -> list:
-    return [{key: value for key, value in row.items() if key != "cell"} for kind in run.rows.values() for row in kind]
+    rows = [row for kind in run.scoring.rows.values() for row in kind]
+    return [{key: value for key, value in row.items() if key != "cell"} for row in rows]
 
 
 def test_a_full_weight_of_the_newer_model_is_fine_tuning(world):
     plain, merged = world.run("full-ft"), world.run("ema-merge", "w1.0")
     assert plain.progress.status == "done"
-    assert len(plain.losses) == sum(plain.plan.steps) > 2 * len(plain.chunks)
+    assert len(plain.progress.losses) == sum(plain.step_plan.steps) > 2 * len(plain.chunks)
     assert_same(plain.deployments[0].deployed, merged.deployments[0].deployed)
     assert scores(plain) == scores(merged)
-    assert plain.losses == merged.losses
+    assert plain.progress.losses == merged.progress.losses
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_a_killed_run_goes_on_bit_by_bit(world, method, merge):
     """Killed inside a task and at the end of one."""
     whole = world.run(method, merge)
     assert whole.progress.status == "done"
-    steps = whole.plan.steps
+    steps = whole.step_plan.steps
     assert min(steps) > 1
     for kill in (steps[0], steps[0] + steps[1] - 1):  # a state is saved after every step but the last, and after a task
         state = f"{method}-{merge}-{kill}"
@@ -115,8 +116,8 @@ def test_a_killed_run_goes_on_bit_by_bit(world, method, merge):
             world.run(method, merge, state=state, kill=kill)
         again = world.run(method, merge, state=state)
         assert_same(whole.deployments[0].deployed, again.deployments[0].deployed)
-        assert whole.rows == again.rows
-        assert whole.losses == again.losses
+        assert whole.scoring.rows == again.scoring.rows
+        assert whole.progress.losses == again.progress.losses
 
 
 @pytest.mark.parametrize("method", ["ewc", "si"])
@@ -125,14 +126,14 @@ def test_regularised_methods_deploy_the_weights_that_they_trained(world, method)
     run = world.run(method)
     assert_same(run.deployments[0].deployed, clip.plain_state(run.model))
     moved = [name for name, value in run.deployments[0].deployed.items() if not torch.equal(value, world.initial[name])]
-    assert len(moved) == len(run.named)
+    assert len(moved) == len(run.trainable)
 
 
 @pytest.mark.parametrize("method", ["full-ft", "zs-merge"])
 def test_a_fixed_temperature_stays_and_does_not_train(world, method):
     run = world.run(method, temperature="tau0.5")
     assert run.model.logit_scale.item() == pytest.approx(math.log(2))
-    assert "logit_scale" not in run.named
+    assert "logit_scale" not in run.trainable
     assert world.run(method).model.logit_scale.item() != pytest.approx(math.log(2), abs=0.01)
 
 
@@ -162,7 +163,7 @@ def test_the_recipe_reaches_the_optimiser_and_the_temperature(world):
         clip.save(base_folder(world.settings, MODEL), MODEL, start)
     assert mended.model.logit_scale.item() <= math.log(100) + 1e-6
     assert released.model.logit_scale.item() > 4.9
-    assert mended.losses[0] == released.losses[0]
+    assert mended.progress.losses[0] == released.progress.losses[0]
 
 
 def test_the_fisher_pass_sees_the_tasks_own_data_as_often_as_the_plan_says(world):
@@ -172,7 +173,7 @@ def test_the_fisher_pass_sees_the_tasks_own_data_as_often_as_the_plan_says(world
     drawn = []
 
     class Spy:
-        pool, on_disk = world.corpus.pool, False
+        pool, on_disk, members = world.corpus.pool, False, world.corpus.members
 
         def batch(self, indices, *names, **options):
             batch = world.corpus.batch(indices, *names, **options)
@@ -181,11 +182,11 @@ def test_the_fisher_pass_sees_the_tasks_own_data_as_often_as_the_plan_says(world
 
     run.corpus = Spy()
     run.regulariser.fisher = {}
-    run._end_regulariser(0, update)
-    assert len(drawn) == run.plan.end_passes == 2
+    run._end_regulariser(0)
+    assert len(drawn) == run.step_plan.end_passes == 2
     assert all(len(indices) == 16 and set(indices) <= set(update) for indices, _ in drawn)
-    squares = [torch.autograd.grad(run._loss(batch), list(run.named.values())) for _, batch in drawn]
-    for name, one, two in zip(run.named, *squares):
+    squares = [torch.autograd.grad(run._loss(batch), list(run.trainable.values())) for _, batch in drawn]
+    for name, one, two in zip(run.trainable, *squares):
         torch.testing.assert_close(run.regulariser.fisher[name], (one**2 + two**2) / 2, rtol=1e-4, atol=1e-12)
 
 
@@ -199,9 +200,10 @@ def test_micro_batches_reach_the_loss_and_the_fisher_pass(world, monkeypatch):
     encode = lean.encode_text
     monkeypatch.setattr(lean, "encode_text", lambda model, tokens: sizes.append(len(tokens)) or encode(model, tokens))
     parts = world.run("ewc")
-    passes = 1 + parts.plan.passes()  # the first batch is also counted
-    assert (parts.plan, sizes.count(5), sizes.count(16)) == (whole.plan, 2 * 3 * passes, 0)  # forward, and once again
-    assert parts.losses == pytest.approx(whole.losses, rel=1e-4)
+    passes = 1 + parts.step_plan.passes()  # the first batch is also counted
+    assert parts.step_plan == whole.step_plan
+    assert (sizes.count(5), sizes.count(16)) == (2 * 3 * passes, 0)  # forward, and once again
+    assert parts.progress.losses == pytest.approx(whole.progress.losses, rel=1e-4)
 
 
 def test_captions_follow_the_subset_of_a_retrieval_set(world):
