@@ -7,11 +7,6 @@ intensity in g CO2e per kWh). The estimate is a pure function of its inputs, so 
 varies from run to run and belongs beside it. No torch.
 """
 
-import contextlib
-import importlib.util
-import logging
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flopwise.core.choices import check
@@ -70,44 +65,3 @@ def estimate(device_hours: float, watts: float, region: str = REGION, pue: float
 def _check_pue(pue: float) -> None:
     if pue < 1:
         raise UserError(f"PUE {pue:g}: a data centre draws at least what its machines draw, so it is 1 or more")
-
-
-def can_measure() -> bool:
-    """Is codecarbon there? (It is optional: `pip install codecarbon`.)"""
-    return importlib.util.find_spec("codecarbon") is not None
-
-
-@contextlib.contextmanager
-def measured(region: str = REGION, pue: float = PUE) -> Iterator[list[Footprint]]:
-    """Measure what happens inside with codecarbon's offline tracker; the list it yields holds the footprint afterwards
-    and stays empty where codecarbon is not installed. codecarbon reads GPUs and, where the machine lets it, the CPU's
-    counters; elsewhere it falls back on its own table of powers and says so in `tracking`."""
-    check("region", region, CARBON_INTENSITY)
-    _check_pue(pue)
-    result: list[Footprint] = []
-    if not can_measure():
-        yield result
-        return
-    from codecarbon import OfflineEmissionsTracker
-
-    logging.getLogger("codecarbon").setLevel(logging.ERROR)
-    intensity, source = CARBON_INTENSITY[region]
-    with tempfile.TemporaryDirectory() as folder:
-        tracker = OfflineEmissionsTracker(
-            country_iso_code="USA",  # a country is required; the forced intensity replaces its mix
-            force_carbon_intensity_g_co2e_kwh=intensity,
-            pue=pue,
-            tracking_mode="process",
-            output_dir=folder,
-            allow_multiple_runs=True,
-            log_level="error",
-        )
-        tracker.start()
-        try:
-            yield result
-        finally:
-            kg = tracker.stop()
-            energy = tracker.final_emissions_data.energy_consumed
-            assumptions = {"pue": pue, "region": region, "carbon_intensity_g_per_kwh": intensity}
-            assumptions |= {"carbon_intensity_source": source, "tracking": "codecarbon, process"}
-            result.append(Footprint(energy, kg or 0.0, True, assumptions))

@@ -80,20 +80,21 @@ def objectives(table: pd.DataFrame) -> Figure:
 
 def rates(cells: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """FLOPs executed per CPU second of training, a row per model and method: each training, and the mean."""
+    import seaborn
+
     theme.use()
     shown = cells[cells["gflops_per_second"].notna()].drop_duplicates("training")
-    groups = sorted(
-        shown.groupby(["model", "method"]),
-        key=lambda item: (item[0][0], styles.order(shown["method"]).index(item[0][1])),
-    )
-    figure, ax = theme.figure(0.7 + 0.26 * len(groups))
-    for y, ((_, method), rows) in enumerate(groups[::-1]):
-        style = styles.style(method)
-        ax.scatter(rows["gflops_per_second"], [y] * len(rows), color=style.colour, s=12, alpha=0.5, linewidths=0)
-        ax.scatter(rows["gflops_per_second"].mean(), y, color=style.colour, marker="|", s=120)
-    ax.set_yticks(range(len(groups)), [f"{model}  {styles.style(method).label}" for (model, method), _ in groups[::-1]])
+    order = {method: place for place, method in enumerate(styles.order(shown["method"]))}
+    shown = shown.sort_values(["model", "method"], key=lambda column: column.map(order) if column.name == "method" else column,
+                              kind="stable")  # fmt: skip
+    rows = shown["model"] + "  " + shown["method"].map(lambda method: styles.style(method).label)
+    figure, ax = theme.figure(0.7 + 0.26 * rows.nunique())
+    own = {"data": shown, "x": "gflops_per_second", "y": rows, "hue": "method", "legend": False, "ax": ax}
+    own["palette"] = {method: styles.style(method).colour for method in order}
+    seaborn.stripplot(**own, jitter=False, size=3.5, alpha=0.5)
+    seaborn.pointplot(**own, errorbar=None, linestyle="none", marker="|", markersize=11)
     ax.set_xlim(left=0)
-    ax.set_xlabel("GFLOPs executed per CPU second of training")
+    ax.set(xlabel="GFLOPs executed per CPU second of training", ylabel="")
     return figure, shown[
         ["cell", "model", "method", "charged_gflops", "executed_gflops", "train_cpu_seconds", "gflops_per_second"]
     ]

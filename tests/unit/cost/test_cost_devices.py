@@ -50,19 +50,3 @@ def test_every_device_and_region_has_a_source():
 def test_errors_say_what_is_allowed(options, message):
     with pytest.raises(UserError, match=message):
         price(1e18, **options)
-
-
-def test_measurement_is_optional(monkeypatch):
-    monkeypatch.setattr(carbon, "can_measure", lambda: False)
-    with carbon.measured() as result:
-        pass
-    assert result == []
-
-
-@pytest.mark.skipif(not carbon.can_measure(), reason="codecarbon is not installed")
-def test_measurement_with_codecarbon():
-    with carbon.measured(region="FRA", pue=1.0) as result:
-        sum(range(10**7))
-    (footprint,) = result
-    assert footprint.measured
-    assert footprint.kg_co2e == pytest.approx(footprint.kwh * 0.056, rel=0.02)
