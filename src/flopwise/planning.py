@@ -1,12 +1,17 @@
 """`flopwise plan`: what a scale will run and cost, before anything runs. `workflow` is a `flopwise.workflow.Workflow`."""
 
+import contextlib
+import shutil
+import tempfile
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 from flopwise.config import Settings, load
 from flopwise.core.errors import UserError
-from flopwise.core.io import write_table
+from flopwise.core.io import atomic_path, sha256_json, write_table
 from flopwise.provenance.job import Job
+from flopwise.provenance.sources import closure, digest
 
 
 def plan_of(workflow) -> dict:
@@ -90,22 +95,43 @@ def _missing_data(settings: Settings) -> list[str]:
 
 
 def write_cost_tables(workflow, job: Job) -> None:
-    """Write published cost figures beside what is re-derived here, and the price of scales, as tables."""
-    from flopwise.cost.tables import write
+    """Write published cost figures beside what is re-derived here, and the price of scales, as tables. The former take a
+    minute to count: they are kept in the state folder under a hash of all that they depend on."""
+    folder, settings = job.outputs[0].parent, workflow.settings
+    chosen = settings.preset.cost
+    kept = _kept_tables(settings.results.parent / "state" / "cost_tables", chosen.checked_models)
+    for path in sorted(kept.glob("*.csv")):
+        with atomic_path(folder / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    write_price_list(type(workflow), chosen.priced_scales, folder / "scales.csv", settings.config.results)
 
-    folder, chosen = job.outputs[0].parent, workflow.settings.preset.cost
-    write(folder, chosen.checked_models)
-    write_price_list(type(workflow), chosen.priced_scales, folder / "scales.csv")
+
+def _kept_tables(state: Path, checked_models: int) -> Path:
+    """Folder with the tables of published figures, made where there is none for this code and these libraries."""
+    from flopwise.cost import tables
+    from flopwise.provenance.lineage import versions
+
+    sources = digest((*closure("flopwise.cost.tables"), *sorted(tables.PUBLISHED.glob("*.csv"))))
+    libraries = {**versions(), "timm": version("timm")}
+    folder = state / sha256_json([sources, libraries, checked_models])[:24]
+    if not folder.is_dir():
+        state.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=state, prefix="."))
+        tables.write(temporary, checked_models)
+        with contextlib.suppress(OSError):  # another scale's job was faster
+            temporary.rename(folder)
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
 
 
-def write_price_list(make, scales: tuple[str, ...], out: Path) -> None:
+def write_price_list(make, scales: tuple[str, ...], out: Path, results: str) -> None:
     """One row per scale: cells, jobs, PFLOPs, device hours, kWh, kg CO2e and disk, all before anything runs. make:
-    settings -> their workflow."""
+    settings -> their workflow; results: folder whose state keeps the prices of training steps."""
     import pandas
 
     rows = []
     for scale in scales:
-        plan = plan_of(make(load(scale=scale)))
+        plan = plan_of(make(load(scale=scale, results=results)))
         studies = plan["studies"].values()
         price = {key: plan["price"][key] for key in ("device", "device_hours", "kwh", "kg_co2e")}
         rows.append(

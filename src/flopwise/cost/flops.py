@@ -26,6 +26,7 @@ from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 from flopwise.core.choices import check
 from flopwise.cost.names import CONVENTIONS
+from flopwise.models.compat import without_compiler
 
 # Keys per row to which PyTorch 2.1's memory-efficient kernel pads a mask, after expanding it to every sample and head
 # (pytorch pull request 104310): such a copy is kept for the backward. It matters for memory only.
@@ -180,7 +181,7 @@ class _Counter(TorchDispatchMode):
 def counting(convention: str = "model") -> Iterator[_Counter]:
     """Count what happens inside; the counter's `total` holds the FLOPs and `by_operator` its parts."""
     check("convention", convention, CONVENTIONS)
-    with fused_attention(), _Counter(convention) as counter:
+    with without_compiler(), fused_attention(), _Counter(convention) as counter:
         yield counter
 
 

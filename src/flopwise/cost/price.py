@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import dataclass
+from functools import cache
 
 from torch import nn
 
@@ -126,21 +127,31 @@ def table(
     _check(batch_size, convention, accounting)
     if not 0 < budget < math.inf:
         raise UserError(f"--budget {budget:g}: a budget is a positive number of GFLOPs")
+    costs, left_out = _costs(model, batch_size, convention, precision)
+    rows = []
+    for method, cost in costs.items():
+        row = {"method": method, **_row(cost, costs[BASELINE], accounting)}
+        terms = (cost.gflops, row["memory_multiplier"], cost.end_of_task_steps, accounting)
+        row["steps"] = {str(tasks): mafs.steps(budget, tasks, *terms) for tasks in mafs.TASKS}
+        rows.append(row)
+    return rows, dict(left_out)
+
+
+@cache
+def _costs(model: str, batch_size: int, convention: str, precision: str) -> tuple[dict[str, StepCost], dict[str, str]]:
+    """A step of each method that fits the model, which takes seconds to count; methods left out, each with the reason."""
     subject = subjects.load(model)
-    costs: dict[tuple, StepCost] = {}  # methods that differ only in what they deploy cost the same
-    rows, left_out = [], {}
+    found: dict[tuple, StepCost] = {}  # methods that differ only in what they deploy cost the same
+    costs, left_out = {}, {}
     for method in METHODS:
         key = load(method).step
         try:
-            cost = costs.get(key) or step_cost(subject, method, batch_size, convention, precision)
+            if key not in found:
+                found[key] = step_cost(subject, method, batch_size, convention, precision)
         except UserError as error:
             if method == BASELINE:
                 raise
             left_out[method] = str(error)
             continue
-        costs[key] = cost
-        row = {"method": method, **_row(cost, costs[load(BASELINE).step], accounting)}
-        terms = (cost.gflops, row["memory_multiplier"], cost.end_of_task_steps, accounting)
-        row["steps"] = {str(tasks): mafs.steps(budget, tasks, *terms) for tasks in mafs.TASKS}
-        rows.append(row)
-    return rows, left_out
+        costs[method] = found[key]
+    return costs, left_out

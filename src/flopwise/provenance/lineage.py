@@ -1,6 +1,5 @@
 """Lineage: one small record per job, saying what it read, with which code, and what it wrote."""
 
-import os
 import platform
 import subprocess
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 import flopwise
 from flopwise.config import ROOT, Settings
 from flopwise.core.io import read_json, sha256_file, sha256_json, write_json
+from flopwise.provenance import meter
 from flopwise.provenance.job import Job
 
 RECORDED = ("torch", "open_clip_torch", "numpy", "scikit-learn", "matplotlib", "fontawesomefree", "snakemake")
@@ -63,28 +63,23 @@ def folder(settings: Settings) -> Path:
 
 
 def record(job: Job, cost: dict | None = None) -> None:
-    """Write the record of a finished job. cost: what the job knows of its cost (gflops ...); the CPU seconds of the
-    process are added."""
+    """Write the record of a finished job. cost: what the job knows of its cost (gflops ...); what the meter knows is added
+    last: CPU seconds, peak memory, the Snakemake process around it, and the speed of a matrix product (GFLOP/s)."""
     facts = {
         "rule": job.rule, "job": job.name, "study": job.study, "settings": job.settings,
         "inputs": {str(path): hash_input(path) for path in job.inputs},
         "outputs": {str(path): hash_path(path) for path in job.outputs},
         "sources": source_hashes(job), "cells": list(job.cells), "seeds": list(job.seeds),
-        "cost": {**(cost or {}), "cpu_seconds": cpu_seconds()},
         "code": code_version(), "versions": versions(), "machine": platform.machine(),
     }  # fmt: skip
-    write_json(job.lineage, facts)
+    rate = meter.matrix_product_rate()
+    measured = {**({"matrix_product_rate": rate} if rate else {}), **meter.around(job), **meter.own()}
+    write_json(job.lineage, {**facts, "cost": {**(cost or {}), **measured}})
 
 
 def source_hashes(job: Job) -> dict[str, str]:
     """SHA-256 of every source of a job, by its path in the repository."""
     return {str(path.relative_to(ROOT)): sha256_file(path) for path in job.sources}
-
-
-def cpu_seconds() -> float:
-    """CPU seconds of this process so far, its finished child processes (a notebook's kernel) included."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
 
 
 def records(settings: Settings) -> list[tuple[Path, dict]]:

@@ -1,74 +1,100 @@
-"""One meter: CPU seconds of everything that a run of the workflow cost, from the records of its jobs and from the engine.
+"""One meter of CPU seconds: every job's own count, taken last, and that of Snakemake's process. Nothing is sampled: the
+operating system counts each process and, once it has ended, everything that it waited for."""
 
-Each job counts itself, finished children included, when it writes its record. What happens outside of that (the shell around
-a job, the end of its interpreter, jobs that were killed) is in what the engine's process knows of its finished children;
-what is left of that beside the records is booked as `outside of jobs`."""
-
-import json
-from collections.abc import Iterable, Iterator
+import os
+import resource
+import sys
+import time
+from datetime import datetime
 from pathlib import Path
+from statistics import median
 
-from flopwise import engine
-from flopwise.config import Settings
-from flopwise.provenance.lineage import cpu_seconds, records
+from flopwise.core.io import write_json
+from flopwise.provenance.job import Job
 
-ENGINE, OUTSIDE = "workflow engine", "shells, ends of interpreters, killed jobs"
-
-
-def core_seconds(settings: Settings) -> dict[str, tuple[float, int]]:
-    """CPU seconds and number of jobs by rule, and of the two rows that belong to no job."""
-    found: dict[str, tuple[float, int]] = {}
-    written: list[tuple[float, float]] = []
-    for path, record in records(settings):
-        seconds, jobs = found.get(record["rule"], (0.0, 0))
-        own = record["cost"]["cpu_seconds"]
-        found[record["rule"]] = (seconds + own, jobs + 1)
-        written.append((path.stat().st_mtime, own))
-    runs = [*_finished(settings), *_running()]
-    if runs:
-        found[ENGINE] = (sum(run["engine"] for run in runs), 0)
-        found[OUTSIDE] = (sum(_outside(run, written) for run in runs), 0)
-    return found
+VARIABLE = "FLOPWISE_ENGINE"  # how a job knows the Snakemake process that started it
 
 
-def _outside(run: dict, written: Iterable[tuple[float, float]]) -> float:
-    """What the finished children of a run of the engine cost beside what the records made in that time say; 0 where jobs
-    ran elsewhere, as on a cluster."""
-    booked = sum(own for made, own in written if run["started"] <= made <= run["ended"])
-    return max(0.0, run["children"] - booked)
+def own() -> dict[str, float]:
+    """CPU seconds and peak memory (MB) of this process so far, its finished child processes (a notebook's kernel)
+    included; the peak is that of the largest single process."""
+    times, children = os.times(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {
+        "cpu_seconds": times.user + times.system + times.children_user + times.children_system,
+        "peak_memory_mb": max(_peak(), children * (1 if sys.platform == "darwin" else 1024)) / 1e6,
+    }
 
 
-def _finished(settings: Settings) -> Iterator[dict]:
-    for path in sorted(engine.folder(settings.results).glob("*.json")):
-        yield json.loads(path.read_text(encoding="utf-8"))
+def _peak() -> int:
+    """Bytes. The system's usual figure, ru_maxrss, survives exec on Linux: it would show the Snakemake process that a shell
+    was forked from."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _running() -> Iterator[dict]:
-    """The run that this process is a job of, so far; this process counts as one of its children."""
+def matrix_product_rate(size: int = 512, repetitions: int = 9) -> float | None:
+    """GFLOP/s of a float32 matrix product by CPU time, the median of a few; None in a
+    job that has not loaded torch."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    matrix, seconds = torch.ones(size, size), []
+    for _ in range(repetitions + 1):
+        start = time.process_time()
+        matrix @ matrix
+        seconds.append(time.process_time() - start)
+    return 2 * size**3 / 1e9 / median(seconds[1:])
+
+
+# Snakemake's process -------------------------------------------------------------------------------------------------
+
+
+def announce(main: bool) -> None:
+    """Tell the jobs which Snakemake process starts them: this one. main: not one that runs a single job on a cluster."""
     import psutil
 
-    for process in psutil.Process().parents():
-        try:
-            if not any(
-                Path(part).name == "snakemake" or part.endswith("snakemake/__main__.py")
-                for part in process.cmdline()[:3]
-            ):
-                continue
-            times = process.cpu_times()
-        except psutil.Error:
-            continue
-        children = times.children_user + times.children_system
-        yield {"started": process.create_time(), "ended": float("inf"), "engine": times.user + times.system,
-               "children": children + cpu_seconds()}  # fmt: skip
-        return
+    os.environ[VARIABLE] = f"{'main' if main else 'single'}/{_name(psutil.Process())}"
 
 
-def by_study(settings: Settings) -> dict[str, float]:
-    """CPU seconds by study, of everything that belongs to none together as `other`: what stands against the ledger."""
-    rows = core_seconds(settings)
-    found = dict.fromkeys(settings.preset.ledger, 0.0)
-    for _, record in records(settings):
-        own = record["study"] if record["study"] in found else "other"
-        found[own] += record["cost"]["cpu_seconds"]
-    found["other"] += sum(seconds for rule, (seconds, _) in rows.items() if rule in (ENGINE, OUTSIDE))
-    return found
+def _name(process) -> str:
+    """Start and number of a process: the name of an invocation of Snakemake."""
+    return f"{datetime.fromtimestamp(process.create_time()):%Y-%m-%dT%H-%M-%S}-{process.pid}"
+
+
+def _engine():
+    """(name, kind, process) of the Snakemake process that started this job; None where it was called by hand."""
+    kind, _, name = os.environ.get(VARIABLE, "").partition("/")
+    if not name:
+        return None
+    import psutil
+
+    try:
+        process = psutil.Process(int(name.rpartition("-")[2]))
+        return (name, kind, process) if _name(process) == name else None
+    except psutil.Error:  # it has ended, or runs on another machine
+        return None
+
+
+def around(job: Job) -> dict:
+    """What the record of a job says of the Snakemake process that started it: `engine`, the name of the invocation; where
+    that process runs this job alone, on a cluster, `engine_seconds`, its CPU seconds. The former's are booked as they
+    stand now, so that even an invocation that is killed has left its count up to its last finished job."""
+    found = _engine()
+    if found is None:
+        return {}
+    name, kind, process = found
+    times = process.cpu_times()
+    if kind == "single":
+        return {"engine_seconds": times.user + times.system}
+    book(job.results, name, times.user + times.system, times.children_user + times.children_system)
+    return {"engine": name}
+
+
+def book(results: Path, name: str, engine: float, children: float, **more: float) -> None:
+    """Write what an invocation of Snakemake took: its own CPU seconds and those of all jobs that it has waited for."""
+    facts = {"engine_seconds": engine, "children_seconds": children, **more}
+    write_json(results / "engine" / f"{name}.json", facts)

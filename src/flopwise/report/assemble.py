@@ -9,9 +9,9 @@ import pandas
 
 from flopwise.config import ROOT, Settings
 from flopwise.core.io import atomic_path, read_json, read_table, sha256_json
+from flopwise.provenance import ledger
 from flopwise.provenance.job import Job
 from flopwise.provenance.lineage import code_version, records, versions
-from flopwise.provenance.meter import by_study, core_seconds
 from flopwise.report import page
 
 
@@ -22,25 +22,25 @@ def write(workflow, job: Job) -> None:
     if out.suffix == ".pdf":
         from flopwise.report import pdf
 
-        pdf.build(out, **content(workflow))
+        pdf.build(out, **content(workflow, job))
         return
-    page.build(out, **content(workflow))
+    page.build(out, **content(workflow, job))
     if Path.cwd() == ROOT:
         with atomic_path(ROOT / "report" / "report.html") as temporary:
             shutil.copyfile(out, temporary)
 
 
-def content(workflow) -> dict:
+def content(workflow, job: Job) -> dict:
     """Everything the report shows, as `page.build` takes it."""
     settings = workflow.settings
     cells = {name: read_table(path) for name, path in workflow.facts["studies.cells"][0].items()}
     judged = [read_json(study.job("claims").outputs[0]) for study in workflow.studies.values()]
     runs = pandas.concat(cells.values(), ignore_index=True) if cells else pandas.DataFrame()
-    made = _made(workflow)
+    made, costs = _made(workflow), _costs(settings, job)
     return {
         "scale": settings.config.scale, "chapters": [*_chapters(workflow, made)],
         **{key: [one for result in judged for one in result[key]] for key in ("claims", "calibration")},
-        "facts": _facts(settings, runs), "costs": _costs(settings), "provenance": _provenance(workflow),
+        "facts": _facts(settings, runs, costs), "costs": costs, "provenance": _provenance(workflow, job),
         "problems": _problems(runs), "sources": ROOT / "report",
         "validation": any(study.validation for study in workflow.studies.values()),
     }  # fmt: skip
@@ -56,33 +56,31 @@ def _chapters(workflow, made: dict) -> Iterator[page.Chapter]:
         yield page.Chapter(**texts, setup=setup, notebooks=executed, figures=folder, made=made)
 
 
-def _facts(settings: Settings, cells) -> dict:
-    core = core_seconds(settings)
+def _facts(settings: Settings, cells, costs: list[dict]) -> dict:
     version = code_version()
     return {
         "hardware": settings.preset.title, "version": version["flopwise"], "commit": version["commit"],
         "command": f"snakemake --config scale={settings.config.scale}", "runs": len(cells),
         "trainings": int(cells["training"].nunique()),
         "diverged": int((cells["status"] == "diverged").sum()), "seeds": int(cells["seed"].nunique()),
-        "core_seconds": sum(seconds for seconds, _ in core.values()),
+        "core_seconds": sum(row["CPU seconds"] for row in costs),
     }  # fmt: skip
 
 
-def _costs(settings: Settings) -> list[dict]:
+def _costs(settings: Settings, job: Job) -> list[dict]:
     """CPU seconds by rule beside what training and evaluation took inside."""
     inside: dict[str, float] = {}
     for _, record in records(settings):
-        seconds = [record["cost"][key] for key in ("train_seconds", "evaluate_seconds") if key in record["cost"]]
-        if seconds:
-            inside[record["rule"]] = inside.get(record["rule"], 0.0) + sum(seconds)
+        if seconds := ledger.inside(record["cost"]):
+            inside[record["rule"]] = inside.get(record["rule"], 0.0) + seconds
     return [
         {"rule": rule, "jobs": jobs or None, "CPU seconds": round(seconds, 1),
          "of them training and evaluation": round(inside[rule], 1) if rule in inside else None}
-        for rule, (seconds, jobs) in sorted(core_seconds(settings).items(), key=lambda item: -item[1][0])
+        for rule, (seconds, jobs) in sorted(ledger.core_seconds(settings, job).items(), key=lambda item: -item[1][0])
     ]  # fmt: skip
 
 
-def _provenance(workflow) -> dict:
+def _provenance(workflow, job: Job) -> dict:
     settings, code = workflow.settings, code_version()
     first = workflow.notebooks[0]
     return {
@@ -90,9 +88,7 @@ def _provenance(workflow) -> dict:
         "versions": [f"{name} {value}" for name, value in versions().items()],
         "settings": sha256_json(settings.preset.model_dump(mode="json"))[:16],
         "audit": f"flopwise audit {workflow.folder(first) / next(iter(first.files))}",
-        "ledger": [
-            f"{name}: {used:,.0f} core-seconds of {settings.preset.ledger[name]:,g}" for name, used in by_study(settings).items()
-        ],
+        "ledger": ledger.ledger_text(ledger.ledger(settings, job)).splitlines(),
     }  # fmt: skip
 
 

@@ -12,8 +12,9 @@ def group() -> None:
 
 @app.command()
 def summary(context: typer.Context) -> None:
-    """Print where the report is and what became of the claims."""
+    """Print where the report is, what became of the claims and what it all cost."""
     from flopwise.core.io import read_json
+    from flopwise.provenance.ledger import core_seconds, ledger, ledger_text
     from flopwise.report.verdicts import console
     from flopwise.workflow import Workflow
 
@@ -22,3 +23,5 @@ def summary(context: typer.Context) -> None:
     claims = [claim for file in files for claim in read_json(file)["claims"]]
     print(f"\nreport: {settings.results / 'report' / 'report.html'} (copy: report/report.html)")
     print(f"claims at scale {settings.config.scale}:", *console(claims), sep="\n")
+    total = sum(seconds for seconds, _ in core_seconds(settings).values())
+    print(f"cost: {total:,.0f} core-seconds, the workflow's engine included", ledger_text(ledger(settings)), sep="\n")

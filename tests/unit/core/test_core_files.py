@@ -3,12 +3,14 @@
 import errno
 import os
 
+import numpy as np
+import pandas
 import pytest
 import torch
 
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.errors import RunFailure
-from flopwise.core.io import atomic_path, read_json, read_table, write_json
+from flopwise.core.io import atomic_path, read_json, read_table, write_json, write_rows, write_table
 from flopwise.core.seeds import derive
 
 
@@ -74,3 +76,26 @@ def test_state_of_another_configuration_is_ignored_and_a_damaged_one_is_named(tm
 def test_seeds_are_the_same_everywhere_and_differ_by_name():
     assert derive(0, "stream", "random") == 8201052300732756036
     assert len({derive(s, name) for s in range(10) for name in "abc"}) == 30
+
+
+def test_rows_are_written_as_pandas_writes_their_frame(tmp_path):
+    columns = ("whole", "holes", "real", "mixed", "text", "flag", "maybe", "empty", "big")
+    rows = [
+        {"whole": 3, "holes": 1, "real": 0.1, "mixed": 1, "text": 'a,"b"', "flag": True, "maybe": True, "big": 1e22},
+        {
+            "whole": 4,
+            "holes": None,
+            "real": float("nan"),
+            "mixed": 2.5,
+            "text": "",
+            "flag": False,
+            "maybe": None,
+            "big": 1e-7,
+        },
+        {"whole": 5, "real": np.float64(1 / 3), "mixed": 7, "text": None, "flag": True, "big": 123456789.123},
+    ]
+    write_rows(tmp_path / "rows.csv", rows, columns)
+    write_table(tmp_path / "frame.csv", pandas.DataFrame(rows, columns=columns))
+    assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "frame.csv").read_bytes()
+    write_rows(tmp_path / "none.csv", [], columns)
+    assert (tmp_path / "none.csv").read_text() == ",".join(columns) + "\n"

@@ -15,7 +15,7 @@ from flopwise.core.errors import UserError
 from flopwise.core.io import read_json, sha256_json, write_json
 from flopwise.core.schedules import learning_rate
 from flopwise.methods.continual import load, module_name
-from flopwise.provenance.sources import closure, digest
+from flopwise.provenance.sources import code_digest
 from flopwise.studies.continual.plan import Cell
 
 
@@ -78,7 +78,7 @@ def step_cost(model: str, method: str, batch_size: int, prices: str, cache: Path
     if cache is None:
         gflops = step_gflops(model, method, batch_size, "hardware" if prices == "published" else "model")
         return gflops, memory_multiplier(model, method, batch_size, prices)
-    sources = digest(closure(__name__, module_name(method), module_name("full-ft")))
+    sources = code_digest(__name__, module_name(method), module_name("full-ft"))
     path = cache / f"{sha256_json([sources, model, method, batch_size, prices])[:24]}.json"
     if path.exists():
         return tuple(read_json(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from flopwise.config import Settings
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.errors import RunFailure
-from flopwise.core.io import read_json, sha256_file, sha256_json, write_json, write_table
+from flopwise.core.io import read_json, sha256_file, sha256_json, write_json, write_rows
 from flopwise.data.store import open_set
 from flopwise.models import clip
 from flopwise.studies.continual.corpus import data_folder, load_corpus
@@ -135,11 +135,8 @@ def evaluate_job(settings: Settings, name: str, checkpoints: Path, out: Path) ->
 
 def _write_rows(path: Path, rows: list[dict], axes: dict[str, dict], columns: tuple[str, ...]) -> None:
     """Rows as a table: the axes of each row's cell, then `columns`."""
-    import pandas
-
     names = [*next(iter(axes.values())), *columns]
-    records = [{**axes[row["cell"]], **row} for row in rows]
-    write_table(path, pandas.DataFrame(records, columns=names))
+    write_rows(path, [{**axes[row["cell"]], **row} for row in rows], names)
 
 
 def _axes(cell: Cell) -> dict:

@@ -1,0 +1,1 @@
+"""A study that draws random numbers: the least that a study can be."""

@@ -1,0 +1,17 @@
+# Snakemake's own process: its scheduler mended, its CPU seconds booked (docs/engine.md).
+from flopwise import engine
+from flopwise.provenance import ledger, meter
+
+meter.announce(workflow.is_main_process)
+
+
+onstart:
+    engine.tame(workflow.scheduler)
+
+
+onsuccess:
+    ledger.close(flow.settings)
+
+
+onerror:
+    ledger.close(flow.settings)
