@@ -110,6 +110,7 @@ class DareTies(Ties):
     """TIES whose pruning drops each entry with probability p and scales the others by 1 / (1 - p)."""
 
     def prune_change(self, change, generator):
+        # drawn where the generator lives, so that a GPU merges as a CPU does
         drawn = torch.rand(change.shape, generator=generator, device=generator.device)
         return change.masked_fill_(drawn.to(change.device) < self.prune, 0).div_(1 - self.prune)
 

@@ -16,6 +16,7 @@ from flopwise.data.world import WORLD
 from flopwise.data.world.build import family
 from flopwise.models import clip, lean
 from flopwise.studies.continual.corpus import POOL, open_data, placement_of
+from flopwise.studies.continual.evaluate import unit_features
 
 
 def build_stream(material: "StreamMaterial", kind: str, seed: int) -> list[str]:
@@ -155,13 +156,11 @@ class StreamMaterial:
     def _encode(self, encode, count: int, batch) -> np.ndarray:
         """Unit-length features (count, d) of images or token rows; `batch(start, end)` is a part of them."""
         import torch
-        from torch.nn.functional import normalize
 
-        size, features = self.settings.preset.continual.evaluation.batch_size, []
-        with torch.no_grad(), self.placement.autocast():
-            for start in range(0, count, size):
-                part = self.placement.put(batch(start, min(start + size, count)))
-                features.append(normalize(encode(self.network, part).float(), dim=-1).cpu())
+        size = self.settings.preset.continual.evaluation.batch_size
+        parts = (batch(start, min(start + size, count)) for start in range(0, count, size))
+        with torch.no_grad():
+            features = [unit_features(self.placement, lambda part: encode(self.network, part), part) for part in parts]
         return torch.cat(features).numpy()
 
 
