@@ -78,7 +78,7 @@ def update(
     optimiser.zero_grad(set_to_none=True)
     (scaler.scale(loss) if scaler else loss).backward()
     if scaler:
-        scaler.unscale_(optimiser)  # the norm that is clipped is that of the true gradient
+        scaler.unscale_(optimiser)  # clip the norm of the true gradient, not of the scaled one
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
     for group in optimiser.param_groups:

@@ -61,6 +61,8 @@ def _in_parts(encode, inputs, size: int):
     import torch
     from torch.utils.checkpoint import checkpoint
 
+    # the loss compares each sample with all others, so that parts cannot have losses of their own whose gradients are
+    # added: keep the features of all parts, and compute each part again when its gradient is due
     return torch.cat([checkpoint(encode, part, use_reentrant=False) for part in inputs.split(size)])
 
 
@@ -94,7 +96,7 @@ def encode_text(model, tokens):
     position = torch.arange(length)
     visible = position <= end[:, None]
     rows = visible.flatten().nonzero().squeeze(1)
-    pooled = (end + 1).cumsum(0) - 1
+    pooled = (end + 1).cumsum(0) - 1  # the rows of the end marks: captions lie one behind the other
     layout = Layout(len(tokens), length, rows, pooled, visible[:, None, None, :])
     x = model.token_embedding(tokens[:, :length].flatten()[rows])
     x = x + model.positional_embedding.index_select(0, rows % length)
@@ -117,7 +119,7 @@ def _transformer(blocks, x, layout: Layout, causal: bool):
         mixed = scaled_dot_product_attention(*heads(layout.pad(projected), 3), is_causal=causal)
         x = x + attention.out_proj(layout.pack(mixed.transpose(1, 2)))
         x = x + block.mlp(block.ln_2(x))
-    block = blocks[-1]
+    block = blocks[-1]  # nothing reads its results at other positions: ask one query per sequence
     width, attention, normalised = x.shape[1], block.attn, block.ln_1(x)
     weight, bias = attention.in_proj_weight, attention.in_proj_bias
     (query,) = heads(linear(normalised[layout.pooled], weight[:width], bias[:width]).unsqueeze(1), 1)

@@ -196,9 +196,9 @@ def test_a_restored_deployment_goes_on_as_if_nothing_had_happened(method, tmp_pa
 
 
 def test_few_models_are_kept():
-    kept = {name: len(run("latest-all", name)._folds["image"][1].state) for name in ("interpolation", "ties", "magmax")}
-    assert kept == {"interpolation": 3, "ties": 5, "magmax": 2}
-    assert len(run("latest-all", "tall-masks")._folds["image"][1].state) == 1 + len(TRAINED)
+    merges = ("interpolation", "ties", "magmax", "tall-masks")
+    kept = {name: len(run("latest-all", name).folds["image"].fold.state) for name in merges}
+    assert kept == {"interpolation": 3, "ties": 5, "magmax": 2, "tall-masks": 1 + len(TRAINED)}
 
 
 @pytest.mark.parametrize(

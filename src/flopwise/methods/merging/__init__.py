@@ -49,15 +49,22 @@ def merge(
     import torch
 
     from flopwise.methods.merging.flat import Layout
-    from flopwise.methods.merging.operators import combine, scale_layers
+    from flopwise.methods.merging.folds import FOLDS
+    from flopwise.methods.merging.operators import PAIRS, merge_pair, scale_layers
 
     options, lines = resolve(operator, len(weights), lines, options, as_released)
     _check_tensors(weights, base)
     layout = Layout(base)
-    if generator is None:
-        generator = torch.Generator().manual_seed(0)
-    origin = layout.flatten(base)
-    merged = combine(operator, [layout.flatten(state) for state in weights], origin, layout, options, generator)
+    origin, models = layout.flatten(base), [layout.flatten(state) for state in weights]
+    if operator in PAIRS:
+        merged = merge_pair(PAIRS[operator], layout, *models, origin, options)
+    else:
+        shares = options.pop("coefficients", None) or [1.0] * len(models)
+        fold = FOLDS[operator](origin, **options)
+        generator = generator or torch.Generator().manual_seed(0)
+        for model, share in zip(models, shares):
+            fold.add(model, generator, share)
+        merged = fold.merged()
     if lines:
         scale_layers(merged, origin, layout, lines, as_released and operator == "interpolation")
     return layout.unflatten(merged, weights[0])

@@ -4,16 +4,25 @@ where the mathematics needs every model (`Kept`).
 A fold lives on flat float32 vectors of one size: theta_0 is `base`, delta_i = theta_i - theta_0. All that it remembers
 is in `state` (name -> tensor), so that it can be saved and put back. Equations: official code of FoMo-in-Flux."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 
+@dataclass(eq=False)
 class Fold:
     """`add` takes the next model, `merged` returns the merge of all so far; `count` is their number."""
 
-    def __init__(self, base: Tensor):
-        self.base = base
-        self.state: dict[str, Tensor] = {"count": torch.zeros((), dtype=torch.int64)}
+    base: Tensor
+
+    def __post_init__(self):
+        self.state: dict[str, Tensor] = {"count": torch.zeros((), dtype=torch.int64), **self.empty()}
+
+    def empty(self) -> dict[str, Tensor]:
+        """What is remembered before the first model, beside the count."""
+        return {}
 
     @property
     def count(self) -> int:
@@ -34,26 +43,27 @@ class Fold:
 class Interpolation(Fold):
     """sum_i w_i theta_i / sum_i w_i, as a running mean M <- M + (w_i / W_i) (theta_i - M), W_i = w_1 + .. + w_i."""
 
-    def __init__(self, base: Tensor):
-        super().__init__(base)
-        self.state |= {"mean": torch.zeros_like(base), "weight": torch.zeros((), dtype=torch.float64)}
+    def empty(self):
+        return {"mean": torch.zeros_like(self.base), "weight": torch.zeros((), dtype=torch.float64)}
 
     def take(self, model, generator, weight):
         self.state["weight"] += weight
         total = self.state["weight"].item()
+        # a mean, not a sum that is divided at the end: weights stay of their size however fast the shares grow
         self.state["mean"].lerp_(model, weight / total if total else 0.0)
 
     def merged(self):
         return self.state["mean"].clone()
 
 
+@dataclass(eq=False)
 class TaskArithmetic(Fold):
     """theta_0 + alpha sum_i delta_i."""
 
-    def __init__(self, base: Tensor, *, scaling: float):
-        super().__init__(base)
-        self.scaling = scaling
-        self.state["sum"] = torch.zeros_like(base)
+    scaling: float
+
+    def empty(self):
+        return {"sum": torch.zeros_like(self.base)}
 
     def take(self, model, generator, weight):
         self.state["sum"].add_(model).sub_(self.base)
@@ -62,17 +72,18 @@ class TaskArithmetic(Fold):
         return torch.add(self.base, self.state["sum"], alpha=self.scaling)
 
 
+@dataclass(eq=False)
 class Ties(Fold):
     """theta_0 + alpha m, with the delta_i pruned one by one (`prune_change`). In each coordinate the elected sign is that
     of their sum (where the sum is zero, the sign of the majority of coordinates), and m is the mean of the pruned
     entries of that sign. Kept: sums and counts of the positive and of the negative entries."""
 
-    def __init__(self, base: Tensor, *, prune: float, scaling: float):
-        super().__init__(base)
-        self.prune, self.scaling = prune, scaling
-        for sign in ("positive", "negative"):
-            self.state[sign] = torch.zeros_like(base)
-            self.state[f"{sign}-count"] = torch.zeros_like(base, dtype=torch.int32)
+    prune: float
+    scaling: float
+
+    def empty(self):
+        sums = {sign: torch.zeros_like(self.base) for sign in ("positive", "negative")}
+        return sums | {f"{sign}-count": torch.zeros_like(self.base, dtype=torch.int32) for sign in sums}
 
     def prune_change(self, change: Tensor, generator) -> Tensor:
         """Keep the entries of largest magnitude: those at least the k-th smallest, k = floor(prune x size)."""
@@ -87,6 +98,7 @@ class Ties(Fold):
         self.state["negative-count"].add_(change < 0)
 
     def merged(self):
+        # the sums of both signs add up to the sum of all changes, so that no single change need be kept
         elected = torch.sign(self.state["positive"] + self.state["negative"])
         elected = torch.where(elected == 0, torch.sign(elected.sum()), elected)
         means = {sign: self.state[sign] / self.state[f"{sign}-count"].clamp(min=1) for sign in ("positive", "negative")}
@@ -98,16 +110,16 @@ class DareTies(Ties):
     """TIES whose pruning drops each entry with probability p and scales the others by 1 / (1 - p)."""
 
     def prune_change(self, change, generator):
+        # drawn where the generator lives, so that a GPU merges as a CPU does
         drawn = torch.rand(change.shape, generator=generator, device=generator.device)
         return change.masked_fill_(drawn.to(change.device) < self.prune, 0).div_(1 - self.prune)
 
 
+@dataclass(eq=False)
 class BreadcrumbsTies(Ties):
     """TIES whose pruning also drops the largest entries: those above the k-th largest but top, k = floor(top x size)."""
 
-    def __init__(self, base: Tensor, *, prune: float, top_prune: float, scaling: float):
-        super().__init__(base, prune=prune, scaling=scaling)
-        self.top_prune = top_prune
+    top_prune: float
 
     def prune_change(self, change, generator):
         size = change.abs()
@@ -115,39 +127,35 @@ class BreadcrumbsTies(Ties):
         return super().prune_change(change, generator).masked_fill_(size > top, 0)
 
 
-class MagMax(Fold):
-    """theta_0 + alpha times, in each coordinate, the delta_i of largest magnitude (the earlier one of equals)."""
+@dataclass(eq=False)
+class HeldChange(Fold):
+    """theta_0 + alpha times a change that holds, in each coordinate, one of the delta_i."""
 
-    def __init__(self, base: Tensor, *, scaling: float):
-        super().__init__(base)
-        self.scaling = scaling
-        self.state["change"] = torch.zeros_like(base)
+    scaling: float
 
-    def take(self, model, generator, weight):
-        change = model - self.base
-        held = self.state["change"]
-        torch.where(change.abs() > held.abs(), change, held, out=held)
+    def empty(self):
+        return {"change": torch.zeros_like(self.base)}
 
     def merged(self):
         return torch.add(self.base, self.state["change"], alpha=self.scaling)
 
 
-class Random(Fold):
-    """theta_0 + alpha times, in each coordinate, the delta_i of an i drawn uniformly. One at a time: model n takes the
-    place of what is held with probability 1/n, which makes every i = 1 .. n equally likely."""
+class MagMax(HeldChange):
+    """Holds the delta_i of largest magnitude (the earlier one of equals)."""
 
-    def __init__(self, base: Tensor, *, scaling: float):
-        super().__init__(base)
-        self.scaling = scaling
-        self.state["change"] = torch.zeros_like(base)
+    def take(self, model, generator, weight):
+        change, held = model - self.base, self.state["change"]
+        torch.where(change.abs() > held.abs(), change, held, out=held)
+
+
+class Random(HeldChange):
+    """Holds the delta_i of an i drawn uniformly. One at a time: model n takes the place of what is held with probability
+    1/n, which makes every i = 1 .. n equally likely."""
 
     def take(self, model, generator, weight):
         drawn = torch.rand(model.shape, generator=generator, device=generator.device).to(model.device)
         held = self.state["change"]
         torch.where(drawn < 1 / self.count, model - self.base, held, out=held)
-
-    def merged(self):
-        return torch.add(self.base, self.state["change"], alpha=self.scaling)
 
 
 class Kept(Fold):
@@ -160,14 +168,15 @@ class Kept(Fold):
         return [self.state[f"model-{i}"] for i in range(1, self.count + 1)]
 
 
+@dataclass(eq=False)
 class TallMasks(Kept):
     """theta_0 + alpha mask x tau with tau = sum_i delta_i; the mask is 1 where at least `threshold` models have
     |theta_0 - theta_i| > lambda |theta_0 + tau - theta_i|. With threshold 0, the official default, it is 1 everywhere and
     the operator is task arithmetic."""
 
-    def __init__(self, base: Tensor, *, scaling: float, tolerance: float, threshold: int):
-        super().__init__(base)
-        self.scaling, self.tolerance, self.threshold = scaling, tolerance, threshold
+    scaling: float
+    tolerance: float
+    threshold: int
 
     def merged(self):
         total = sum(model - self.base for model in self.models())
@@ -178,13 +187,12 @@ class TallMasks(Kept):
         return torch.add(self.base, total.masked_fill_(votes < self.threshold, 0), alpha=self.scaling)
 
 
+@dataclass(eq=False)
 class Reversed(Kept):
     """Interpolation whose shares, newest model first, are those that `weighting` gives in the usual order: the share of a
     model changes with every new one."""
 
-    def __init__(self, base: Tensor, *, weighting):
-        super().__init__(base)
-        self.weighting = weighting
+    weighting: Callable[[int], float]
 
     def merged(self):
         fold = Interpolation(self.base)

@@ -1,4 +1,4 @@
-"""Merging of flat vectors: any operator at once on a list of models, the operators of two models, and LiNeS.
+"""Operators of exactly two models, tensor by tensor, and LiNeS.
 
 Equations: official code of FoMo-in-Flux; theta_0 is `base`, delta_i = theta_i - theta_0."""
 
@@ -9,29 +9,18 @@ import torch
 from torch import Tensor
 
 from flopwise.methods.merging.flat import Layout
-from flopwise.methods.merging.folds import FOLDS, Fold
 
 _BLOCK = re.compile(r"resblocks\.(\d+)\.")
 _SHAPES = {"linear": lambda depth: depth, "quadratic": lambda depth: depth**2, "sqrt": math.sqrt}
 _PARALLEL = 0.9995  # above this cosine slerp is linear
 
 
-def fold(operator: str, base: Tensor, options: dict) -> Fold:
-    """An empty fold of the operator; what it is not built with are `coefficients`, the shares given to `add`."""
-    return FOLDS[operator](base, **{key: value for key, value in options.items() if key != "coefficients"})
-
-
-def combine(operator: str, models: list[Tensor], base: Tensor, layout: Layout, options: dict, generator) -> Tensor:
-    """The merge of `models` (flat vectors) as a new vector."""
-    if operator in PAIRS:
-        merged = torch.empty_like(base)
-        for out, first, second, origin in zip(*map(layout.split, (merged, *models, base))):
-            out.copy_(PAIRS[operator](first, second, origin, **options))
-        return merged
-    running = fold(operator, base, options)
-    for model, share in zip(models, options.get("coefficients") or [1.0] * len(models)):
-        running.add(model, generator, share)
-    return running.merged()
+def merge_pair(operator, layout: Layout, first: Tensor, second: Tensor, base: Tensor, options: dict) -> Tensor:
+    """The merge of two flat vectors, tensor by tensor, as a new vector."""
+    merged = torch.empty_like(base)
+    for out, *tensors in zip(*map(layout.split, (merged, first, second, base))):
+        out.copy_(operator(*tensors, **options))
+    return merged
 
 
 def slerp(first: Tensor, second: Tensor, base: Tensor, *, coefficients: list[float] | None) -> Tensor:
@@ -56,7 +45,7 @@ def model_stock(first: Tensor, second: Tensor, base: Tensor, *, eps: float, as_r
     one, other = first - base, second - base
     norms = [torch.linalg.vector_norm(change) for change in (one, other)]
     cosine = (one / norms[0] * (other / norms[1])).sum().item() if min(norms) > 0 else 0.0
-    if cosine < 0 and not as_released:
+    if cosine < 0 and not as_released:  # where 1 + c nears zero, rounding alone would decide the weights
         return base.clone()
     return torch.lerp(base, (first + second) / 2, 2 * cosine / (1 + cosine + eps))
 

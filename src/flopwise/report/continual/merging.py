@@ -90,7 +90,7 @@ def shares(study: Study) -> Drawn:
     rows = study.of(study.final, "merge-weights")
     if not len(rows):
         return absent("merge-weights")
-    place = {name: MERGES[name].get("weight", 0.5) for name in rows["merge"].unique()}
+    place = {name: MERGES[name].weight or 0.5 for name in rows["merge"].unique()}
     names = {name: f"{share:g}" for name, share in place.items()}
     return charts.lines(study, rows, "merge", place, label="share of the newest model", names=names)
 

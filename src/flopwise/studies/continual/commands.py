@@ -25,7 +25,7 @@ def build(
     import json
 
     from flopwise.data.streams import KINDS, REVERSE, SEEDLESS, write_stream
-    from flopwise.studies.continual.start import StreamMaterial, build_stream, rule_of
+    from flopwise.studies.continual.orderings import StreamMaterial, build_stream, rule_of
     from flopwise.studies.continual.train import base_folder
 
     settings = context.obj()

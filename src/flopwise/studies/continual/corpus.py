@@ -23,7 +23,7 @@ from flopwise.models import clip
 
 POOL = "pool"
 AHEAD = 2  # batches of real images that are made while the model computes
-MOST_REPLACED, ENOUGH = 0.1, 100  # share of the pool's pictures that may be replaced, once so many are drawn
+MOST_REPLACED, ENOUGH = 0.1, 100  # share of the pool's images that may be replaced, once so many are drawn
 
 
 class Batch(NamedTuple):
@@ -91,6 +91,7 @@ class FileCorpus(_Entries):
         def view(position: int) -> tuple[np.ndarray, str, str | None]:
             split = self.splits[part[position]]
             own = int(indices[position] - self._first[part[position]])
+            # a seed for each place in the batch: threads read in any order, and an image drawn twice is cropped anew
             index, pixels, reason = split.images.usable(own, size, derive(seed, "view", *names, position))
             captions = split.captions_of(index)
             return pixels, split.captions[captions[int(draws[position] * len(captions))]], reason
@@ -123,6 +124,7 @@ def load_corpus(settings: Settings, model: str, pool: str, adaptation: tuple[str
     splits, entry_of = [], []
     for name in settings.preset.data.adaptation if adaptation is None else adaptation:
         stored = open_data(settings, name)
+        # classes of one set that bear one name are one entry of the stream, and get one number
         own = [numbers.setdefault(entry(name, label), len(numbers)) for label in stored.class_names]
         splits.append(stored.train)
         entry_of.append(np.asarray(own)[stored.train.targets])
@@ -140,8 +142,8 @@ def load_corpus(settings: Settings, model: str, pool: str, adaptation: tuple[str
 class TaskBatches:
     """The batches of one task: which samples, in which order; a pure function of (seed, task, step).
 
-    `replaced`: how many pictures of the pool could not be read and had another one put in their place, up to the last
-    step asked for; `before` of them in steps that an interrupted run had done. A line says so after the last step."""
+    `replaced`: how many images of the pool could not be read and were replaced by others, up to the last step asked for;
+    `before` of them in steps that an interrupted run had done. A line says so after the last step."""
 
     def __init__(
         self, corpus, update, buffer, shares, batch_size, steps, seed, task, placement=None, *, before: int = 0
@@ -163,7 +165,7 @@ class TaskBatches:
 
     def __getitem__(self, step: int):
         """(float images, tokens) of a step on the device, in the order update, buffer, pre-training. Raises `RunFailure`
-        where more than a tenth of the pool's pictures so far cannot be read."""
+        where more than a tenth of the pool's images so far cannot be read."""
         batch = self.made[step]
         self._count(step, batch.replaced)
         images, tokens = self.placement.put(batch.images), self.placement.put(batch.tokens)

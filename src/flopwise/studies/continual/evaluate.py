@@ -9,6 +9,7 @@ import numpy as np
 
 from flopwise.config import Settings
 from flopwise.core import metrics
+from flopwise.core.device import Placement
 from flopwise.core.errors import UserError
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.files import ImageFiles
@@ -84,8 +85,8 @@ class Evaluator:
         return Scores(rows, correct)
 
     def first_scores(self, model, weights: dict) -> Scores:
-        """Scores of `weights`, which `model` takes on: those of the last call where the weights are equal. Every training
-        of a job starts from the same ones."""
+        """Scores of `weights`, loaded into `model`; not computed again where they equal those of the last call: every
+        training of a job starts from the same weights."""
         if self._first is None or not all(weights[name].equal(value) for name, value in self._first[0].items()):
             model.load_state_dict(weights)
             self._first = (weights, self.scores(model))
@@ -103,7 +104,8 @@ class Evaluator:
         import torch
 
         whole = torch.cat([torch.as_tensor(part) for part in parts])
-        features = [self._features(encode, batch) for batch in whole.split(self.batch_size)]
+        # sets share batches: only the last one is smaller, and a matrix product is slow on few rows
+        features = [unit_features(self.placement, encode, batch) for batch in whole.split(self.batch_size)]
         return list(torch.cat(features).split([len(part) for part in parts]))
 
     def _stream(self, encode):
@@ -116,7 +118,7 @@ class Evaluator:
         number = 0
         for test in self.sets:
             count = -(-len(test.chosen) // self.batch_size)
-            yield torch.cat([self._features(encode, batches[number + i]) for i in range(count)])
+            yield torch.cat([unit_features(self.placement, encode, batches[number + i]) for i in range(count)])
             number += count
 
     def _read(self, test: TestSet, start: int, threads: int):
@@ -125,13 +127,14 @@ class Evaluator:
         indices = test.chosen[start : start + self.batch_size]
         return torch.from_numpy(test.images.load(indices, self.size, threads))
 
-    def _features(self, encode, batch):
-        """Unit-length features of a batch, float32 in memory."""
-        from torch.nn.functional import normalize
 
-        with self.placement.autocast():
-            features = encode(self.placement.put(batch))
-        return normalize(features.float(), dim=-1).cpu()
+def unit_features(placement: Placement, encode, batch):
+    """Unit-length features of a batch, float32 in main memory."""
+    from torch.nn.functional import normalize
+
+    with placement.autocast():
+        features = encode(placement.put(batch))
+    return normalize(features.float(), dim=-1).cpu()
 
 
 def _score(test: TestSet, image_features, text_features) -> tuple[dict, dict[str, tuple[int, int]]]:

@@ -109,7 +109,7 @@ class TrainingRun:
         now, steps = self.progress, self.step_plan.steps[task]
         peak = self.config.learning_rate * self.config.rates[self.cell.rate]
         groups = recipe.groups(self.trainable, self.recipe, self.config.weight_decay, self.method.vectors)
-        optimiser = (self.method.optimiser or AdamW)(groups, peak)
+        optimiser = (self.method.optimiser or AdamW)(groups, peak)  # a new one for each task, as in the official code
         restore_optimiser(optimiser, optimiser_state or {})
         scaler = self.placement.scaler()
         if scaler and scaler_state:
@@ -135,7 +135,7 @@ class TrainingRun:
                 )
                 recipe.bound(self.model, self.recipe)
                 now.step = step + 1
-                now.replaced_images[task:] = [batches.replaced]
+                now.replaced_images[task:] = [batches.replaced]  # the running task's is the last, if it is there
                 if now.step < steps:  # after the last step the task is finished first: its end is part of its state
                     self._evaluate_within_task(steps)
                     if now.step % self.config.checkpoint_every_steps == 0:
@@ -156,7 +156,7 @@ class TrainingRun:
     def _objective(self, batch):
         """What a step lowers: the loss, and the regulariser's penalty where there is one."""
         if not self.progress.executed_step_gflops:
-            with self.stopwatch.measure("counting"):
+            with self.stopwatch.measure("counting"):  # a step of its own, which updates nothing: no training time
                 self.progress.executed_step_gflops = self._executed_gflops(batch)
         loss = self._loss(batch)
         penalty = self.regulariser.penalty() if self.regulariser else None

@@ -16,7 +16,8 @@ from flopwise.data.streams import KINDS, PUBLISHED_RELEASES, class_of, entry, re
 from flopwise.data.world import WORLD
 from flopwise.models import clip
 from flopwise.studies.continual.commands import _check_inputs
-from flopwise.studies.continual.start import StreamMaterial, build_stream, build_streams
+from flopwise.studies.continual.orderings import StreamMaterial, build_stream
+from flopwise.studies.continual.start import build_streams
 
 SETS = ("solids", "digits", "leaves")
 MODEL = "vit-xs-8"
