@@ -96,6 +96,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_its_update():
     assert torch.equal(parameters[0], start)
 
 
+@pytest.mark.slow
 def test_training_does_not_import_torchs_compiler():
     import subprocess
 

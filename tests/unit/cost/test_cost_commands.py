@@ -37,6 +37,7 @@ def test_forward_json(name):
     assert "gflops" in run("forward", name).stdout
 
 
+@pytest.mark.slow
 def test_step_json():
     result = run("step", *SMALL, "--method", "lora-r4", "--json")
     assert result.exit_code == 0, result
@@ -72,6 +73,7 @@ def test_table_json(monkeypatch, accounting, ewc):
     assert "ewc" in run("table", *options).stdout
 
 
+@pytest.mark.slow
 def test_table_leaves_out_methods_that_do_not_fit():
     result = run("table", "--model", "timm:resnet18", "--batch-size", "2", "--json")
     assert result.exit_code == 0, result
@@ -81,6 +83,7 @@ def test_table_leaves_out_methods_that_do_not_fit():
     assert "left out" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "near"),
     [

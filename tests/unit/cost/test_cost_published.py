@@ -8,6 +8,8 @@ import pytest
 from flopwise.cost import mafs, perceiver, price, subjects
 from flopwise.methods.continual import load
 
+pytestmark = pytest.mark.slow
+
 PUBLISHED = Path(__file__).parents[3] / "config" / "published"
 
 

@@ -19,6 +19,8 @@ from flopwise.data.materials.validation import validation_samples
 from flopwise.data.store import open_arrays
 from flopwise.data.world import WORLD
 
+pytestmark = pytest.mark.slow
+
 SIZES = {
     name: {split: min(count, {"pools": 300, "battles": 8}.get(one.module, 200)) for split, count in one.sizes.items()}
     for name, one in MATERIALS.items()

@@ -18,6 +18,8 @@ from flopwise.core.errors import UserError
 from flopwise.data.world import POOL_FAMILIES, WORLD, build_pool, build_set
 from flopwise.data.world.drawing import grain
 
+pytestmark = pytest.mark.slow
+
 TRAIN, TEST, POOL = 3, 2, 900
 ADAPTATION = [name for name, spec in WORLD.items() if spec.role == "adaptation"]
 EVALUATION = [name for name, spec in WORLD.items() if spec.role == "evaluation"]

@@ -13,6 +13,7 @@ def run(code: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_an_embedded_model_needs_none_of_the_heavy_packages():
     code = (
         "from flopwise.models import clip; clip.import_minimal('vit-xs-8'); model = clip.create('vit-xs-8'); "

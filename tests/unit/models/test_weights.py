@@ -123,6 +123,7 @@ TABLE = {  # millions of parameters, arXiv 2310.17653, tables of the 20 teachers
 PIT_XS = 10.62  # the table prints 11.00 for it, which is its distilled twin
 
 
+@pytest.mark.slow
 def test_sizes_are_those_of_the_models_that_the_libraries_make():
     for row in (row for row in weights.checkpoints().values() if row.library != "transformers"):
         shapes, parameters = weights.expected_shapes(row)

@@ -123,6 +123,7 @@ def test_the_published_steps_come_out_of_the_published_costs():
     assert [min(steps) for steps in once] == [1303, 462, 182, 42]
 
 
+@pytest.mark.slow
 def test_the_paper_scale_has_the_published_steps():
     """Steps per task at T = 20 under our own prices; the multipliers of simulated memory differ by up to 2 %."""
     published = {
@@ -146,6 +147,7 @@ def test_the_paper_scale_has_the_published_steps():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["laptop", "evening"])
 def test_every_training_is_planned_within_its_budget_to_a_step_or_three_per_cent(scale):
     table = cells_table(load(scale=scale))

@@ -20,6 +20,8 @@ from flopwise.studies.continual.corpus import load_corpus
 from flopwise.studies.continual.plan import Cell
 from flopwise.studies.continual.train import TrainingRun, base_folder, stream_file
 
+pytestmark = pytest.mark.slow
+
 MODEL = "vit-xs-8"
 SETS = {"adaptation": ["clocks", "flags"], "evaluation": ["shapes"]}
 VALUES = {
