@@ -120,7 +120,7 @@ class EvaluationConfig(Strict):
     inside: int = setting(4, "evaluations inside each task, where an experiment asks for them", "our choice", ge=1)
     split: Literal["test", "validation"] = setting(
         "test",
-        "`validation`: a fifth of each class's training data stands for the test data, for tuning; see docs/reproduce.md",
+        "`validation`: score a fifth of each class's training data instead of the test data, for tuning; see docs/reproduce.md",
         "official code",
     )
 

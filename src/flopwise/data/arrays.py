@@ -24,8 +24,8 @@ MAX_LABELS = 1024**3  # bytes of HDF5 labels (Shapes3D's need 23 MB)
 
 @contextmanager
 def damaged(where):
-    """What reading `where` raises, whatever it is, as a `RunFailure` of one line: libraries fail on hostile bytes in many
-    ways that all mean the same."""
+    """Turn any error while reading `where` into a one-line `RunFailure`: libraries fail on hostile bytes in many ways that
+    all mean the same."""
     try:
         yield
     except RunFailure:

@@ -184,9 +184,7 @@ def _check(path: Path, expected: dict, verify: bool) -> None:
         what = "is missing" if found is None else f"holds {found} bytes"
         raise RunFailure(f"{path} {what}, expected {expected['bytes']} bytes; {_remedy(path.parent)}")
     if verify and sha256_file(path) != expected["sha256"]:
-        raise RunFailure(
-            f"{path} holds {found} bytes as expected, but other ones than were written; {_remedy(path.parent)}"
-        )
+        raise RunFailure(f"{path} has the right size, {found} bytes, but different content; {_remedy(path.parent)}")
 
 
 def _remedy(directory: Path) -> str:

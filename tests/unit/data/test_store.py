@@ -135,5 +135,5 @@ def test_damage_to_a_named_array_is_named(tmp_path):
     content[-1] ^= 1
     (tmp_path / "flow.npy").write_bytes(content)
     open_arrays(tmp_path)
-    with pytest.raises(RunFailure, match=r"flow\.npy holds 928 bytes as expected, but other ones"):
+    with pytest.raises(RunFailure, match=r"flow\.npy has the right size, 928 bytes, but different content"):
         open_arrays(tmp_path, verify=True)

@@ -34,7 +34,7 @@ def class_folders(
     """`folders`: by split, or one under `all`; `label(parts)`: the class of a file from its path below that folder, or
     None; `copied_to`: where the official set-up copies the files to, one folder per class, read instead if it is there;
     `names_from_tree(labels, tree)`: class names that a file of the set holds; `order`: sort key of the classes;
-    `every`: only each so-manieth class; `minimum` images a class must have; `drop`: places in the sorted list that are
+    `every`: keep every n-th class; `minimum` images a class must have; `drop`: places in the sorted list that are
     left out."""
     if copied_to and tree.files(copied_to):
         folders, label = {"all": copied_to}, parent

@@ -1,6 +1,6 @@
 """Learning rates tried on validation data, as often for every method: the only scores that a setting may be chosen by.
 
-A fifth of each class's training data stands for the test data, see `flopwise.data.validation`. No test image is looked at."""
+Scores are of a fifth of each class's training data, see `flopwise.data.validation`. No test image is looked at."""
 
 import dataclasses
 from pathlib import Path
