@@ -44,6 +44,7 @@ def bare(tmp_path_factory) -> dict[str, studies.Study]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", FIGURES, ids=lambda draw: f"{draw.__module__.split('.')[-1]}.{draw.__name__}")
 def test_a_figure_draws_its_experiment_and_does_not_stop_at_what_is_missing(broken, bare, draw):
     """Where some runs diverged it is drawn; where a scale does not run the experiment, or all runs diverged, a figure or a

@@ -7,6 +7,8 @@ from flopwise.data.materials.build import build_material
 from flopwise.report import materials, motion, notebook
 from flopwise.report.chapters import notebook as find
 
+pytestmark = pytest.mark.slow
+
 NAMES = [name for name in MATERIALS if name not in ("text", "text-tasks")]  # these take seconds to read
 FIGURES = (materials.pools, materials.masks, materials.classes, motion.flow, motion.clips, motion.battles)
 

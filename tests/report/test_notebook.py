@@ -72,6 +72,7 @@ def test_world_notebook_writes_every_file(world_run):
     assert spoilt.tolist() == pytest.approx([20, float("nan")], nan_ok=True)
 
 
+@pytest.mark.slow
 def test_executed_notebook_holds_no_times_and_no_temporary_paths(smoke_run):
     text = (smoke_run / "continual.ipynb").read_text()
     for word in ("papermill", "duration", "start_time", "flopwise-", "execution_time"):

@@ -10,6 +10,8 @@ from flopwise.core.errors import RunFailure, UserError
 from flopwise.report import page, verdicts
 from flopwise.report.chapters import outline
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<script>alert(1)</script><img src=http://example.org/x.png onerror=alert(2)>"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 

@@ -30,6 +30,12 @@ def test_all_that_is_promised_exists(smoke):
     assert (cells["charged_share"] >= np.minimum(0.97, 1 - one_step * (1 + cells["end_passes"]))).all()
 
 
+def test_no_study_is_over_its_ledger_by_more_than_half(smoke):
+    done = smoke.flopwise("--scale", "smoke", "ledger", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "continual: " in done.stdout
+
+
 def test_a_second_run_has_nothing_to_do(smoke):
     assert smoke.planned() == {}
 

@@ -158,6 +158,7 @@ def test_every_training_is_planned_within_its_budget_to_a_step_or_three_per_cent
     assert (table["planned_share"] > (1 - per_step / table["allowed_gflops"]).clip(upper=0.97)).all()
 
 
+@pytest.mark.slow
 def test_memory_of_tensors_tells_methods_apart_where_the_runtime_would_hide_them():
     """One method's peak by hand is hard; its order is not: frozen towers need least, all trained most."""
     names = ("locked-image", "lnfit", "lora-r4", "full-ft")
