@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from itertools import count
 
-NUMBER = re.compile(r'style="[^"]*"|scale\([^)]*\)|-?\d+\.\d{3,}')  # widths, shades and the sizes of glyphs stay
+NUMBER = re.compile(r'style="[^"]*"|(?:scale|matrix)\([^)]*\)|(-?\d+\.\d{3,})')  # others stay
 PICTURE = re.compile(r'xlink:href="data:image/png;base64,\s*([^"]*)"')
 PATH = re.compile(r' d="([^"]*)"')
 GLYPH = re.compile(r' d="([^"]*)" transform="scale\(0\.015625\)"')  # its outline in 6400ths of the type size
@@ -20,7 +20,7 @@ def shrink(svg: str) -> str:
     point. Its pictures become WebP, its outlines are written relative to where the pen is."""
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<\?xml.*?\?>|<!DOCTYPE.*?>", "", svg, flags=re.DOTALL)
     svg = PICTURE.sub(_webp, svg)
-    svg = NUMBER.sub(lambda match: match[0] if match[0].startswith("s") else _number(float(match[0]), 2), svg)
+    svg = NUMBER.sub(lambda match: _number(float(match[1]), 2) if match[1] else match[0], svg)
     svg = GLYPH.sub(lambda match: f' d="{_relative(match[1], 8)}" transform="scale(.125)"', svg)
     svg = PATH.sub(lambda match: f' d="{_relative(match[1])}"', svg)
     used = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', svg))
@@ -50,7 +50,7 @@ def _webp(match: re.Match) -> str:
     if max(picture.size) <= SMALL:
         picture = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
     stream = io.BytesIO()
-    picture.save(stream, "WEBP", method=4, quality=75)
+    picture.save(stream, "WEBP", method=6, quality=65)
     kind, content = min(("webp", stream.getvalue()), ("png", png), key=lambda one: len(one[1]))
     return f'xlink:href="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
 
