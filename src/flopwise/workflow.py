@@ -3,6 +3,7 @@ files, `flopwise run`, planning and audit ask here. Imports no torch and no pand
 
 import atexit
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -290,5 +291,6 @@ class Workflow:
 
 
 def _labels(name: str, caption: str) -> dict[str, str]:
-    """How Snakemake's own report lists a figure: its name and the first sentence of its caption."""
-    return {"name": name, "shows": caption.partition(". ")[0]}
+    """How Snakemake's own report lists a figure: its name and the first sentence of its caption, formulas as letters, since
+    Snakemake reads braces as wildcards."""
+    return {"name": name, "shows": re.sub(r"\\[a-z]+|[${}\\]", "", caption.partition(". ")[0])}
