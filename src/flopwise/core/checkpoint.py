@@ -26,7 +26,7 @@ class StateFolder:
         weights = self.folder / f"{position}.safetensors"
         write_tensors(weights, tensors)
         pointer = {"key": self.key, "position": position, "sha256": sha256_file(weights), "record": record}
-        write_json(self.folder / POINTER, pointer)
+        write_json(self.folder / POINTER, pointer)  # from here on the new state counts; only now may older ones go
         for old in self.folder.glob("*.safetensors"):
             if old != weights:
                 old.unlink()

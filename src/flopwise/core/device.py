@@ -53,6 +53,7 @@ def place(device: str, precision: str) -> Placement:
         raise UserError("device is cuda, but torch finds no GPU; allowed here are auto and cpu")
     if device == "cpu" or not torch.cuda.is_available():
         return Placement("cpu", "fp32" if precision == "fp16" else precision)
+    # fp32 must mean fp32: TF32 would round the factors of every product to 10 bits of mantissa
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     return Placement(f"cuda:{_taken()}", precision)
 

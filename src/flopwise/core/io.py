@@ -62,7 +62,7 @@ def write_tensors(path: Path | str, tensors: dict) -> None:
     """Write named tensors as safetensors; tensors that share memory are written one by one."""
     from safetensors.torch import save
 
-    content, seen = {}, set()
+    content, seen = {}, set()  # safetensors refuses two names for one memory: later ones are copied
     for name, value in sorted(tensors.items()):
         place = value.untyped_storage().data_ptr()
         content[name] = value.clone() if place in seen else value.contiguous()

@@ -1,10 +1,9 @@
-"""Energy and CO2-equivalents of a run: estimated from stated factors, or measured where codecarbon can.
+"""Energy and CO2-equivalents of a run, estimated from stated factors.
 
     kWh = device hours * watts / 1000 * PUE          kg CO2e = kWh * carbon intensity / 1000
 
 (Lacoste et al. 2019, ML CO2 impact calculator, with the power usage effectiveness of Patterson et al. 2021; carbon
-intensity in g CO2e per kWh). The estimate is a pure function of its inputs, so it may stand in figures; a measurement
-varies from run to run and belongs beside it. No torch.
+intensity in g CO2e per kWh). The estimate is a pure function of its inputs, so it may stand in figures. No torch.
 """
 
 from dataclasses import dataclass, field
@@ -38,11 +37,10 @@ EFFICIENCY_STUDY = {"watts": 283.0, "pue": 1.10, "region": "gcp:europe-west1"}
 
 @dataclass(frozen=True)
 class Footprint:
-    """kwh at the meter (PUE included), kg_co2e, and the factors they rest on; `measured` by codecarbon or estimated."""
+    """kwh at the meter (PUE included), kg_co2e, and the factors they rest on."""
 
     kwh: float
     kg_co2e: float
-    measured: bool
     assumptions: dict[str, float | str] = field(default_factory=dict)
 
 
@@ -59,7 +57,7 @@ def estimate(device_hours: float, watts: float, region: str = REGION, pue: float
         "carbon_intensity_g_per_kwh": intensity,
         "carbon_intensity_source": source,
     }
-    return Footprint(kwh, kwh * intensity / 1000, False, assumptions)
+    return Footprint(kwh, kwh * intensity / 1000, assumptions)
 
 
 def _check_pue(pue: float) -> None:

@@ -64,12 +64,13 @@ def _load_images(tree: Tree, path: str):
     if path.endswith(".npz"):
         arrays = npz(tree, path, ("data",) if "data" in npz_names(tree, path) else ("imgs",))
         images = next(iter(arrays.values()))
-        return images * np.uint8(255) if images.max(initial=0) <= 1 else images
+        return images * np.uint8(255) if images.max(initial=0) <= 1 else images  # dSprites holds 0 and 1
     if path.endswith(".h5"):
         return hdf5(tree, path)["images"]
     if path.endswith(".mat"):
         return np.transpose(mat_numbers(tree, path, "X"), (3, 0, 1, 2))
     if path.endswith(".bin"):
+        # STL-10 stores each channel column by column
         return np.frombuffer(tree.read(path), np.uint8).reshape(-1, 3, 96, 96).transpose(0, 3, 2, 1)
     if path.endswith("-ubyte"):
         return idx(tree, path)

@@ -49,8 +49,8 @@ class Split:
 
 @dataclass(frozen=True)
 class BuiltSet:
-    """A data set in memory; `targets` index `class_names`. Evaluation sets have no training split; `validation`: what
-    stands for their test split while settings are tuned, where there is something."""
+    """A data set in memory; `targets` index `class_names`. Evaluation sets have no training split; `validation`: used
+    in place of their test split while settings are tuned, or None."""
 
     train: Split | None
     test: Split
@@ -149,6 +149,7 @@ def open_set(directory: Path | str, verify: bool = False, root: Path | str | Non
 
 def _write_folder(directory: Path, arrays: dict[str, np.ndarray], documents: dict, facts: dict) -> dict:
     """Write arrays and documents, then the card: `facts` with `files`."""
+    # the card vouches for the files: without this, a job killed half-way would leave the old card beside new files
     (directory / CARD).unlink(missing_ok=True)
     for name, array in arrays.items():
         with atomic_path(directory / f"{name}.npy") as temporary, temporary.open("wb") as stream:

@@ -42,7 +42,7 @@ def entry(dataset: str, class_name: str) -> str:
 
 
 def dataset_of(item: str) -> str:
-    """The data set of an entry: what stands before the first separator."""
+    """The data set of an entry: the part before the first separator."""
     return item.partition(SEPARATOR)[0]
 
 

@@ -51,6 +51,7 @@ class Tree:
         return path in self._members
 
     def __getstate__(self) -> dict:
+        # a listing may be sent to a worker process, which opens array files again by itself
         return {**self.__dict__, "arrays": {}}
 
     @property
@@ -124,6 +125,7 @@ class Tree:
                 ) as members,
             ):
                 for member in members:
+                    # archives fill up each content to blocks of 512 bytes, and end with at least one block of zeros
                     end = member.offset_data + (-(-member.size // 512) * 512 if member.isreg() else 0)
                     self._take(member, size)
         except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError, RecursionError) as error:

@@ -35,7 +35,7 @@ def prepare_torchvision() -> None:
         try:
             for native in Path(specification.origin).parent.glob("_C.*"):
                 torch.ops.load_library(native)
-        except OSError:
+        except OSError:  # a CUDA build beside a CPU torch
             _LIBRARY = torch.library.Library("torchvision", "DEF")
             for operator in ("nms", "qnms"):
                 _LIBRARY.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
@@ -67,7 +67,7 @@ def _modules(replacements: dict):
     try:
         yield
     finally:
-        for name in placed:
+        for name in placed:  # whoever imports them later must get the real ones
             del sys.modules[name]
 
 

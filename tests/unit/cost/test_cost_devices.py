@@ -11,7 +11,6 @@ def test_formula_by_hand():
     footprint = carbon.estimate(10, 400, region="FRA", pue=1.2)
     assert footprint.kwh == pytest.approx(4.8)
     assert footprint.kg_co2e == pytest.approx(4.8 * 0.056)
-    assert not footprint.measured
     assert footprint.assumptions["carbon_intensity_g_per_kwh"] == 56.0
 
 
