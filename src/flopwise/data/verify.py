@@ -1,6 +1,7 @@
 """Compare a user's copy of a data set with its row of the catalogue, and say exactly what is missing or wrong."""
 
 import csv
+import io
 import json
 from collections import Counter
 from functools import cache
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.root import ROOT
+from flopwise.core.text import composed, read_text
 from flopwise.data.catalogue import DataSet, dataset
 from flopwise.data.formats import OTHER_FORMATS
 from flopwise.data.listing import Listing, Sample
@@ -45,6 +47,7 @@ def verify(name: str, root: Path | str, quick: bool = False) -> dict:
         _check_images(result, found)
     else:
         result["notes"].append("images were not opened (quick)")
+    result["notes"] += found.skips.lines()
     result["ok"] = not result["problems"]
     return result
 
@@ -158,9 +161,10 @@ def _check_samples(result: dict, found: Listing) -> None:
     seen: dict[str, str] = {}
     for split, samples in found.splits.items():
         for sample in samples:
-            if sample.key in seen:
-                _add(result, "image listed twice", f"{sample.key} ({seen[sample.key]} and {split})")
-            seen[sample.key] = split
+            name = composed(sample.key)
+            if name in seen:
+                _add(result, "image listed twice", f"{sample.key} ({seen[name]} and {split})")
+            seen[name] = split
             if not stays_inside(sample.key):
                 _add(result, "path that climbs out of the folder", sample.key)
             elif sample.source.path not in found.tree:
@@ -206,8 +210,8 @@ def _hash(found: Listing, split: str, samples: list[Sample]) -> str:
 @cache
 def published_lists() -> dict[tuple[str, str], str]:
     """(data set, split) -> SHA-256 of the published file list, where it is known."""
-    with PUBLISHED.open(encoding="utf-8", newline="") as stream:
-        return {(line["name"], line["split"]): line["sha256"] for line in csv.DictReader(stream)}
+    lines = csv.DictReader(io.StringIO(read_text(PUBLISHED, UserError), newline=""))
+    return {(line["name"], line["split"]): line["sha256"] for line in lines}
 
 
 def _check_images(result: dict, found: Listing) -> None:

@@ -498,6 +498,19 @@ def test_formats_that_start_programs_are_not_opened(copy):
     assert "cannot be read as an image (unknown format)" in verify_text(verify(NAME, copy))
 
 
+def test_what_the_rule_of_a_set_passes_over_is_a_note(copy):
+    folder = copy / FOLDER / "datasets/objectnet-1.0-beta"
+    for name in ("readme.md", f"{CLASSES[0]}/deeper/1.png", f"{CLASSES[0]}/scan.heic", f"{CLASSES[1]}/Thumbs.db"):
+        put(folder / name, "x")
+    result = verify(NAME, copy)
+    assert result["ok"]
+    assert [note.partition(" (first")[0] for note in result["notes"]] == [
+        "skipped 2 x: file outside the folders of the set's classes",
+        "skipped 1 x: file that is no picture by its name (.db)",
+        "skipped 1 x: file that is no picture by its name (.heic)",
+    ]
+
+
 # Pickles and annotations
 
 
