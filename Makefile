@@ -3,14 +3,20 @@
 SCALE ?= laptop
 CORES ?= $(shell python3 -c "import os; print(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())")
 PYTHON ?= python3
+# Programs are called as modules of the interpreter: the first line of a script in .venv/bin holds no quotes or long paths.
 BIN := .venv/bin
+# Snakemake keeps a cache under the user's home; where that cannot be written, one lies here.
+CACHE := $(shell d="$${XDG_CACHE_HOME:-$${HOME:-/dev/null}/.cache}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo "$$d")
+ifeq ($(CACHE),)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
 
 .PHONY: report smoke test check lint clean
 .DEFAULT_GOAL := report
 
 report: .venv/ready
-	@$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE) --quiet rules host
-	@$(BIN)/flopwise --scale $(SCALE) report summary
+	@$(BIN)/python -m snakemake --cores $(CORES) --config scale=$(SCALE) --quiet rules host
+	@$(BIN)/python -m flopwise --scale $(SCALE) report summary
 
 smoke:
 	@$(MAKE) --no-print-directory report SCALE=smoke
@@ -22,10 +28,10 @@ check: lint
 	@$(BIN)/python -m pytest -m "not slow"
 
 lint: .venv/ready-dev
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/snakefmt --check Snakefile workflow
-	@$(BIN)/flopwise config --check
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m snakefmt --check Snakefile workflow
+	@$(BIN)/python -m flopwise config --check
 
 clean:
 	rm -rf results/smoke results/laptop .snakemake

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.paths import given
 from flopwise.cost.commands import app as cost_app
 from flopwise.data.commands import app as data_app
 from flopwise.models.commands import app as weights_app
@@ -41,7 +42,9 @@ def options(
         str | None, typer.Option(help="Preset in config/scales/; default: the one in config.yaml.")
     ] = None,
     results: Annotated[str | None, typer.Option(help="Folder of everything that is generated.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file; default: config/config.yaml.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=given, help="Configuration file; default: config/config.yaml.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of torch.")] = 1,
 ) -> None:
     """Where should the next FLOP go?"""
@@ -103,7 +106,7 @@ def run(
 
 @app.command()
 def audit(
-    path: Annotated[Path, typer.Argument(help="A figure, table or any other result.")],
+    path: Annotated[Path, typer.Argument(callback=given, help="A figure, table or any other result.")],
     rerun: Annotated[bool, typer.Option("--rerun", help="Make it again in a folder of its own and compare.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -1,8 +1,8 @@
 """`flopwise plan`: what a scale will run and cost, before anything runs. `workflow` is a `flopwise.workflow.Workflow`."""
 
 import contextlib
+import secrets
 import shutil
-import tempfile
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
@@ -115,12 +115,14 @@ def _kept_tables(state: Path, checked_models: int) -> Path:
     libraries = {**versions(), "timm": version("timm")}
     folder = state / sha256_json([sources, libraries, checked_models])[:24]
     if not folder.is_dir():
-        state.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=state, prefix="."))
-        tables.write(temporary, checked_models)
-        with contextlib.suppress(OSError):  # another scale's job was faster
-            temporary.rename(folder)
-        shutil.rmtree(temporary, ignore_errors=True)
+        temporary = state / f".{secrets.token_hex(8)}"
+        try:
+            temporary.mkdir(parents=True)
+            tables.write(temporary, checked_models)
+            with contextlib.suppress(OSError):  # another scale's job was faster
+                temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

@@ -28,6 +28,10 @@ ALLOWED = ("scale", "results")  # what --config may set
 def load_or_exit(config: dict) -> "Workflow":
     """The workflow for Snakemake's `config` (what --config gave). A mistake is one line and exit status 2."""
     try:
+        if odd := {*"{}"} & {*f"{ROOT}{Path.cwd()}"}:
+            raise UserError(
+                f"{Path.cwd()}: a path with {' '.join(sorted(odd))} is one that Snakemake takes for wildcards"
+            )
         for key in config:
             if key not in ALLOWED:
                 raise UserError(

@@ -9,6 +9,7 @@ from pydantic import create_model, field_validator, model_validator
 from flopwise.config.data import DataConfig
 from flopwise.config.fields import Slug, Strict, check_known, setting
 from flopwise.config.files import scales
+from flopwise.core.paths import expanded
 from flopwise.studies import NAMES
 
 STUDIES = {name: import_module(f"flopwise.config.{name}") for name in NAMES}  # study -> module with its CONFIG
@@ -91,9 +92,15 @@ class Config(Strict):
     )
     overrides: dict = setting({}, "values that replace the preset's, in the preset's own nesting", "our choice")
 
+    @field_validator("results", "data_root", "weights_root")
+    @classmethod
+    def _expanded(cls, path):
+        return path if path is None else expanded(path)
+
     @field_validator("results")
     @classmethod
     def _no_odd_characters(cls, results):
-        if not re.fullmatch(r"[\w./~-]+", results):
-            raise ValueError(f"is {results!r}; allowed are letters, digits and . / _ - ~")
+        """Snakemake reads braces and angle brackets in a path as wildcards."""
+        if odd := sorted(set(re.findall(r"[{}<>\x00-\x1f]", results))):
+            raise ValueError(f"is {results!r}; a path without {' '.join(map(repr, odd))} is allowed")
         return results

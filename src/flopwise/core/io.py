@@ -5,7 +5,7 @@ import csv
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,19 +18,20 @@ def atomic_path(path: Path | str, flush: bool = True) -> Iterator[Path]:
     removed and `path` is left as it was. Without `flush`, many small files are written many times faster; a machine
     that loses power may then lose what it wrote last."""
     path = Path(path)
+    temporary = (
+        path.parent / f".{secrets.token_hex(8)}.part"
+    )  # not `path.name` again: a name may be as long as is allowed
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        # the mode is left to the umask: a chmod would be refused on file systems that have no modes
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
         raise RunFailure(f"cannot write {path}: {error.strerror or error}") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         if flush:
             with temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
         raise RunFailure(f"cannot write {path}: {error.strerror or error}") from error

@@ -7,10 +7,14 @@ from typing import Annotated
 import typer
 
 from flopwise.core.errors import UserError
+from flopwise.core.paths import given
 
 app = typer.Typer(no_args_is_help=True)
 Root = Annotated[
-    Path, typer.Option("--root", help="Folder that holds your copies: <root>/<FOLDER>/ or <root>/<FOLDER>.tar.")
+    Path,
+    typer.Option(
+        "--root", callback=given, help="Folder that holds your copies: <root>/<FOLDER>/ or <root>/<FOLDER>.tar."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine output on standard output.")]
 
@@ -63,7 +67,9 @@ def _line(key: str, value) -> str:
 def prepare(
     name: str,
     root: Root,
-    out: Annotated[Path | None, typer.Option("--out", help="Where copies and manifests go; default: the root.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", callback=given, help="Where copies and manifests go; default: the root.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read your copy of a data set and write its manifests and copies with a shorter side of 224 pixels."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.paths import given
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -35,7 +36,10 @@ def list_weights(
 @app.command()
 def verify(
     name: str,
-    root: Annotated[Path, typer.Option(help="Folder of released checkpoints: <root>/<model>/<tag>.safetensors, ...")],
+    root: Annotated[
+        Path,
+        typer.Option(callback=given, help="Folder of released checkpoints: <root>/<model>/<tag>.safetensors, ..."),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Machine output on standard output.")] = False,
 ) -> None:
     """Check a copy of a released checkpoint against the model it is for; exit 1 where it does not fit."""

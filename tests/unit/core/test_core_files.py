@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from flopwise.core.checkpoint import StateFolder
-from flopwise.core.errors import RunFailure
+from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import atomic_path, read_json, read_table, write_json, write_rows, write_table
+from flopwise.core.paths import expanded
 from flopwise.core.seeds import derive
 
 
@@ -33,6 +34,35 @@ def test_an_error_while_writing_leaves_nothing(tmp_path):
         temporary.write_text("half")
         raise KeyError
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o007, 0o077])
+def test_modes_are_those_that_open_gives(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_json(tmp_path / "x.json", {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x.json").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_file_system_without_modes_is_no_error(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for name in ("chmod", "fchmod", "lchmod"):
+        monkeypatch.setattr(os, name, refused, raising=False)
+    write_json(tmp_path / "x.json", {"a": 1})
+    assert read_json(tmp_path / "x.json") == {"a": 1}
+
+
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path):
+    longest = "é" * 120 + "x" * 10 + ".json"  # 255 bytes
+    write_json(tmp_path / longest, {"a": 1})
+    assert os.listdir(tmp_path) == [longest]
+    with pytest.raises(RunFailure, match=r"cannot write .*: File name too long"):
+        write_json(tmp_path / f"x{longest}", {})
+    assert os.listdir(tmp_path) == [longest]
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
@@ -99,3 +129,25 @@ def test_rows_are_written_as_pandas_writes_their_frame(tmp_path):
     assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "frame.csv").read_bytes()
     write_rows(tmp_path / "none.csv", [], columns)
     assert (tmp_path / "none.csv").read_text() == ",".join(columns) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("~/data", "/home/me/data"),
+        ("$SCRATCH/x", "/scratch/x"),
+        ("${SCRATCH}x", "/scratchx"),
+        ("a/~/b", "a/~/b"),
+        ("~", "/home/me"),
+    ],
+)
+def test_paths_mean_what_they_mean_in_a_shell(monkeypatch, given, path):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("SCRATCH", "/scratch")
+    assert expanded(given) == path
+
+
+@pytest.mark.parametrize("given", ["~nobody-of-this-name/x", "$NOT_SET_ANYWHERE/x", "x/${NOT_SET_ANYWHERE}"])
+def test_a_home_or_variable_that_does_not_exist_is_refused(given):
+    with pytest.raises(UserError, match=r"is no user's home|is not set"):
+        expanded(given)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.paths import given
 
 app = typer.Typer(no_args_is_help=True)
 GROUP = "stream", "Streams: in which order classes arrive; build one, describe a file."
@@ -16,7 +17,7 @@ Json = Annotated[bool, typer.Option("--json", help="Machine output on standard o
 def build(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(help="Ordering, or its reverse: random, similarity, time-reverse ...")],
-    out: Annotated[Path, typer.Option(help="Where the stream goes.")],
+    out: Annotated[Path, typer.Option(callback=given, help="Where the stream goes.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed; performance and frequency have none.")] = 0,
     model: Annotated[str | None, typer.Option(help="Model whose theta_0 measures; default: the scale's own.")] = None,
     as_json: Json = False,
@@ -54,7 +55,7 @@ def build(
 @app.command()
 def describe(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A stream file: FoMo-in-Flux's own, or one made here.")],
+    file: Annotated[Path, typer.Argument(callback=given, help="A stream file: FoMo-in-Flux's own, or one made here.")],
     tasks: Annotated[str, typer.Option(help="Number of tasks T, or `datasets`: a task per data set.")] = "20",
     as_json: Json = False,
 ) -> None:
