@@ -23,16 +23,16 @@ CAPTIONS = ("default_caption", "primer_caption", "synthetic_caption", "synthetic
 KEYS = ("classname", *CAPTIONS, "target")
 
 
-def open_listing(name: str, root: Path | str) -> Listing:
-    """The data set `name` of the catalogue as it lies in `root`: by manifests of copies, else by manifests, else by
-    its own layout. Raises `UserError` for an unknown name or root, `RunFailure` for what is missing or damaged."""
+def open_listing(name: str, root: Path | str, copies: bool = True) -> Listing:
+    """The data set `name` of the catalogue as it lies in `root`: by manifests of copies (if `copies`), else by manifests,
+    else by its own layout. Raises `UserError` for an unknown name or root, `RunFailure` for what is missing or damaged."""
     facts = dataset(name)
     if facts.reader not in READERS:
         raise UserError(no_images(facts))
     tree = Tree(root, facts.folder)
-    copies, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
-    if copies and all(path.is_file() for path in copies.values()):
-        found = _by_manifests(facts, tree, copies, prepared=True)
+    small, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
+    if copies and small and all(path.is_file() for path in small.values()):
+        found = _by_manifests(facts, tree, small, prepared=True)
         if any(sample.source.path in tree for sample in _first_samples(found)):
             return found
     there = [path.is_file() for path in manifests.values()]
@@ -81,8 +81,21 @@ def class_file(facts: DataSet, root: Path) -> Path:
 
 
 def record_file(facts: DataSet, root: Path) -> Path:
-    """Where `prepare` records the hashes of the file lists."""
+    """Where `prepare` records the hashes of the file lists, and what has no copy."""
     return root / f"{stem(facts)}_files.json"
+
+
+def read_record(facts: DataSet, root: Path) -> dict | None:
+    """What `prepare` recorded: `membership`, the hash of each split, and `left_out` (image path -> why it has no copy).
+    Empty where there is no record, None where it is damaged."""
+    path = record_file(facts, root)
+    try:
+        record = json_of(path.read_bytes(), path) if path.is_file() else {}
+    except (OSError, RunFailure):
+        return None
+    texts = [record, record.get("left_out", {})] if isinstance(record, dict) else [None]
+    right = all(isinstance(each, dict) for each in texts) and all(isinstance(w, str) for w in texts[1].values())
+    return record if right else None
 
 
 def copy_prefix(facts: DataSet, split: str) -> str:
@@ -178,6 +191,9 @@ def _captions(entry: dict) -> tuple[str, ...]:
 
 def _by_manifests(facts: DataSet, tree: Tree, files: dict[str, Path], prepared: bool) -> Listing:
     problems, splits, named = list(tree.problems), {"train": [], "test": []}, {}
+    if prepared:
+        left_out = (read_record(facts, tree.root) or {}).get("left_out", {})
+        problems += [Problem(key, reason) for key, reason in left_out.items()]
     names = _written_names(facts, tree, problems)
     read = {split: read_manifest(path) for split, path in files.items()}
     most = _most_classes(facts, names, sum(len(entries) for entries, _ in read.values()))
