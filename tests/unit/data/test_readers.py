@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from real_trees import DRAWS, MAKERS, WORDNET, in_folders, make
+from real_trees import DRAWS, MAKERS, WORDNET, in_folders, make, put
 
 from flopwise.data.catalogue import catalogue, dataset
 from flopwise.data.formats import READERS
@@ -102,6 +102,50 @@ def test_a_tree_in_its_own_layout_is_read_as_published(tmp_path, name):
             assert listing.image(sample).mode == "RGB"
     again = open_listing(name, tmp_path)
     assert (items(again, "train"), items(again, "test")) == (items(listing, "train"), items(listing, "test"))
+
+
+FOLDERS = [name for name in MAKERS if "folders" in sets.OPTIONS.get(name, {}) and "lists" not in sets.OPTIONS[name]]
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_file_of_a_class_folder_is_listed_or_counted(tmp_path, name):
+    make(name, tmp_path)
+    base, options = tmp_path / dataset(name).folder, sets.OPTIONS[name]
+    for folder in options["folders"].values():
+        put(base / folder / "readme.txt", "x")
+    listing = open_listing(name, tmp_path)
+    files = [path for folder in options["folders"].values() for path in (base / folder).rglob("*") if path.is_file()]
+    there = [path for path in files if not any(part.startswith(".") for part in path.relative_to(base).parts)]
+    assert len(there) == sum(map(len, listing.splits.values())) + listing.skips.total()
+    assert listing.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("ai2diagrams", {"image of a category that is no class": 2}),
+        ("artbench10", {"image of an artist with fewer than 5 works": 4}),
+        ("df20mini", {"line without a species": 2}),
+        ("fscoco", {"sketch whose caption names no class": 1}),
+        ("mtsd", {
+            "panorama": 1, "sign of no class (other-sign)": 1, "image of a class that is not part of the set": 1,
+        }),
+        ("snake_clef", {"listed image that is not there": 1, "image of a class that is not part of the set": 1}),
+    ],
+)  # fmt: skip
+def test_what_the_rule_of_a_set_drops_is_counted(tmp_path, name, counts):
+    make(name, tmp_path)
+    assert open_listing(name, tmp_path).skips.counts == counts
+
+
+def test_a_sketch_without_a_text_and_a_text_without_a_sketch_are_problems(tmp_path):
+    make("fscoco", tmp_path)
+    put(tmp_path / "FSCOCO/fscoco/text/1/alone.txt", "a cat")
+    put(tmp_path / "FSCOCO/fscoco/raster_sketches/1/bare.jpg")
+    assert [(problem.path, problem.what) for problem in open_listing("fscoco", tmp_path).problems] == [
+        ("fscoco/raster_sketches/1/bare.jpg", "sketch without a text beside it"),
+        ("fscoco/text/1/alone.txt", "text without a sketch beside it"),
+    ]
 
 
 def test_shapes_have_the_published_classes(tmp_path):

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.core.text import on_disk
+from flopwise.core.text import composed, on_disk
 from flopwise.data.catalogue import DataSet
 from flopwise.data.images import open_frame, open_image
 from flopwise.data.readers import audio, coco, cub, flow, glue, segmentation, shards, text
@@ -229,7 +229,7 @@ def _kinetics(folder: Path, facts: DataSet) -> Contents:
 def _clips(folder: Path, facts: DataSet, train: list, test: list, classes: int, name_of: Callable) -> Contents:
     """The lists are counted against the row. Clips are the user's own: as many as could be had, but at least one."""
     base = folder / "clips"
-    there = {path.name for path in base.iterdir() if path.is_dir()} if base.is_dir() else set()
+    there = {composed(path.name) for path in base.iterdir() if path.is_dir()} if base.is_dir() else set()
     listed = [name_of(clip) for clip in (*train, *test)]
     here = [name for name in dict.fromkeys(listed) if name in there]
     problems = [("clip that no list names", str(base / name)) for name in sorted(there.difference(listed))]
@@ -240,7 +240,7 @@ def _clips(folder: Path, facts: DataSet, train: list, test: list, classes: int, 
         "test": Count(len(test), facts.n_test),
         "clips": Count(len(here)),
     }
-    checks = [_opens(_clip, base / name, FRAMES[facts.reader]) for name in here]
+    checks = [_opens(_clip, on_disk(base / name), FRAMES[facts.reader]) for name in here]
     notes = [f"{len(set(listed)) - len(here):,} of {len(set(listed)):,} listed clips are not there"]
     return Contents(counts, classes, checks, problems, notes)
 
