@@ -199,3 +199,11 @@ def test_every_chapter_names_a_notebook_that_exists(repository):
     for chapter in outline():
         assert chapter["question"]
         assert all((repository / "notebooks" / f"{name}.py").is_file() for name in chapter["notebooks"])
+
+
+def test_a_checklist_in_another_encoding_is_named(tmp_path):
+    (tmp_path / "own.yaml").write_bytes("title: Prüfung\n".encode("utf-8-sig"))
+    assert page.checklists(tmp_path) == [{"title": "Prüfung"}]
+    (tmp_path / "own.yaml").write_bytes("title: Prüfung\n".encode("cp1252"))
+    with pytest.raises(UserError, match=r"own\.yaml is not UTF-8 \(byte 0xfc in line 1"):
+        page.checklists(tmp_path)

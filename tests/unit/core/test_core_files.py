@@ -80,6 +80,20 @@ def test_damaged_and_missing_files_are_one_line(tmp_path, reader, name, text):
         reader(tmp_path / "absent")
 
 
+@pytest.mark.parametrize(
+    ("reader", "name", "text"), [(read_json, "x.json", '["ä"]'), (read_table, "x.csv", "a,b\n1,ä\n")]
+)
+def test_results_saved_again_by_a_spreadsheet(tmp_path, reader, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    plain = str(reader(tmp_path / name))
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert str(reader(tmp_path / name)) == plain
+    for encoding in ("cp1252", "utf-16"):
+        (tmp_path / name).write_text(text, encoding=encoding)
+        with pytest.raises(RunFailure, match=rf"{name} is not UTF-8 \(byte 0x.*: save it as UTF-8$"):
+            reader(tmp_path / name)
+
+
 def test_state_survives_a_kill_between_its_two_files(tmp_path, monkeypatch):
     folder = StateFolder(tmp_path / "s", "key")
     folder.save(3, {"w": torch.ones(2)}, {"losses": [1.0]})
