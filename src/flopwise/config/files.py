@@ -6,6 +6,7 @@ import yaml
 
 from flopwise.core.errors import UserError
 from flopwise.core.root import ROOT
+from flopwise.core.text import read_text
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same result, ten times as fast
 
@@ -13,7 +14,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same result, ten t
 def read_yaml(path: Path) -> dict:
     """Keys and values of a file. Raises UserError where it cannot be read or holds something else."""
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
+        value = yaml.load(read_text(path, UserError), Loader=LOADER)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure
+from flopwise.core.text import read_text
 
 
 @contextlib.contextmanager
@@ -52,10 +53,10 @@ def write_json(path: Path | str, value) -> None:
 def read_json(path: Path | str):
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except FileNotFoundError as error:
         raise RunFailure(f"{path} is missing; `snakemake {path}` makes it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except json.JSONDecodeError as error:
         raise RunFailure(f"{path} is damaged (not JSON: {error}); delete it and run again") from error
 
 
@@ -107,7 +108,9 @@ def read_table(path: Path | str, **options):
         return pandas.read_csv(path, **options)
     except FileNotFoundError as error:
         raise RunFailure(f"{path} is missing; `snakemake {path}` makes it") from error
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        return read_text(path)  # raises, with the byte and what the encoding may be
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
         raise RunFailure(f"{path} is damaged (not CSV: {error}); delete it and run again") from error
 
 

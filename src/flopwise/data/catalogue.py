@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from flopwise.core.choices import near
 from flopwise.core.errors import UserError
 from flopwise.core.root import ROOT
+from flopwise.core.text import read_text
 from flopwise.data.formats import OTHER_FORMATS, READERS
 
 FILE = Path("config") / "datasets.csv"
@@ -64,10 +66,9 @@ def catalogue(path: Path | str = ROOT / FILE) -> dict[str, DataSet]:
     """All rows by name, in the file's order. Raises `UserError` that names file, row and what is wrong."""
     path = Path(path)
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            table = csv.DictReader(stream, strict=True)
-            header, lines = table.fieldnames or [], list(table)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        table = csv.DictReader(io.StringIO(read_text(path, UserError), newline=""), strict=True)
+        header, lines = table.fieldnames or [], list(table)
+    except (OSError, csv.Error) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     expected = [field.name for field in dataclasses.fields(DataSet)]
     if header != expected:

@@ -72,15 +72,22 @@ def prepare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Read your copy of a data set and write its manifests and copies with a shorter side of 224 pixels."""
+    """Read your copy of a data set and write its manifests and copies with a shorter side of 224 pixels; exit status 1 if
+    an image was left out."""
     from flopwise.data.prepare import prepare as run
 
     facts = run(name, root, out)
-    if as_json:
-        print(json.dumps(facts, indent=1))
-        return
+    print(json.dumps(facts, indent=1) if as_json else _prepared(facts))
+    if facts["left_out"]:
+        raise typer.Exit(1)
+
+
+def _prepared(facts: dict) -> str:
     counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
-    print(f"{name}: {counts}, {facts['classes']:,} classes, {facts['copies_made']:,} copies made in {facts['out']}")
+    made = f"{facts['copies_made']:,} copies made in {facts['out']}"
+    left = [f"  left out {lost['count']:,} x {kind}: {lost['first']}" for kind, lost in facts["left_out"].items()]
+    again = ["  mend them and run again; what is left out has no copy, `flopwise data verify` lists it"] if left else []
+    return "\n".join([f"{facts['name']}: {counts}, {facts['classes']:,} classes, {made}", *left, *again])
 
 
 @app.command()

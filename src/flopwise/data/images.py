@@ -8,7 +8,7 @@ from flopwise.core.errors import RunFailure
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "GIF", "WEBP", "TIFF")  # none of them runs another program (EPS, PS, PDF do)
 MAX_PIXELS = 100_000_000  # of any picture, looked at before it is decoded: 10,000 x 10,000 need 300 MB
-SHORTER_SIDE = 224
+SHORTER_SIDE, MAX_SIDE = 224, 65_500  # of copies; Pillow's JPEG encoder takes no more
 warnings.filterwarnings("ignore", message="Image size .* exceeds limit")  # Pillow's limit; ours is looked at
 warnings.filterwarnings("ignore", message="Palette images with Transparency")
 
@@ -60,7 +60,7 @@ def check_header(content: bytes, name: str | None = None) -> None:
 
 def small_copy(image) -> bytes:
     """The image with its shorter side at 224 pixels (bicubic), as JPEG; an image that is no larger is kept as it is,
-    without loss, as PNG."""
+    without loss, as PNG. Raises `RunFailure` where it is too long for a JPEG."""
     from PIL import Image
 
     width, height = image.size
@@ -69,6 +69,8 @@ def small_copy(image) -> bytes:
         image.save(stream, "PNG")
         return stream.getvalue()
     size = (SHORTER_SIDE * width // shorter, SHORTER_SIDE * height // shorter)
+    if max(size) > MAX_SIDE:
+        raise RunFailure(f"{width} x {height} pixels: a copy would have a side of more than the {MAX_SIDE:,} of a JPEG")
     image.resize(size, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=95)
     return stream.getvalue()
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from flopwise.core.errors import RunFailure
+from flopwise.core.text import composed
 from flopwise.data.catalogue import DataSet
+from flopwise.data.readers.skips import Skips
 from flopwise.data.tree import Problem, Tree
 
 
@@ -46,7 +48,8 @@ class Listing:
     """A data set as a list. `class_names[target]` is the name of a class; `splits` has `train` and `test` (empty where
     a set has no such split); retrieval sets without classes number their images. `membership`: `manifest` (the
     published lists), `rule` (the published rule on sorted files) or `own draw` (the published membership is not
-    known; as many samples, drawn here)."""
+    known; as many samples, drawn here). `problems`: what is wrong with the copy; `skips`: what the rule of the set passes
+    over."""
 
     dataset: DataSet
     tree: Tree
@@ -55,7 +58,7 @@ class Listing:
     membership: str = "rule"
     problems: tuple[Problem, ...] = ()
     prepared: bool = False  # the images are copies whose shorter side is 224 pixels
-    notes: tuple[str, ...] = field(default=())
+    skips: Skips = field(default_factory=Skips)
 
     def image(self, sample: Sample):
         """The image as a PIL image in RGB. Raises `RunFailure` that names the file which is missing or broken."""
@@ -75,20 +78,26 @@ def listing(
     names: Callable[[list], list[str]] = lambda labels: [str(label) for label in labels],
     split: Callable[[list[Row]], dict[str, list[Row]]] | None = None,
     membership: str = "rule",
-    problems: Iterable[Problem] = (),
+    skips: Skips | None = None,
 ) -> Listing:
     """Number the classes and split the rows.
 
     `rows`: by split, or all under `all` with a rule `split`. `classes`: the labels in order of their targets (default:
-    those that occur, sorted); rows of any other label are left out. `names` turns them into class names."""
+    those that occur, sorted); rows of any other label are passed over. `names` turns them into class names. `skips`: what
+    the reader passed over before."""
+    skips = skips or Skips()
     if "all" in rows:
         rows = split(rows["all"])
     everything = [row for part in rows.values() for row in part]
     labels = list(classes) if classes is not None else sorted({row.label for row in everything})
     if not everything or not labels:
-        lost = "".join(f"; left out: {problem.path}: {problem.what}" for problem in list(problems)[:1])
+        lost = "".join(f"; left out: {problem.path}: {problem.what}" for problem in tree.problems[:1])
+        lost += "".join(f"; {line}" for line in skips.lines()[:1])
         raise RunFailure(f"{tree.where}: no image of {dataset.name} was found; expected {dataset.layout}{lost}")
     targets = {label: target for target, label in enumerate(labels)}
+    for row in everything:
+        if row.label not in targets:
+            skips.add("image of a class that is not part of the set", f"{row.path} ({row.label})")
     splits = {
         key: [
             Sample(row.path, targets[row.label], row.captions, row.source or Source(row.path))
@@ -97,7 +106,9 @@ def listing(
         ]
         for key in ("train", "test")
     }
-    return Listing(dataset, tree, tuple(names(labels)), splits, membership, tuple(problems))
+    return Listing(
+        dataset, tree, tuple(map(composed, names(labels))), splits, membership, tuple(tree.problems), skips=skips
+    )
 
 
 def open_source(tree: Tree, source):

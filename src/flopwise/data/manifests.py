@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.text import composed, decoded, is_utf8, json_of
 from flopwise.data.catalogue import DataSet, dataset
 from flopwise.data.formats import READERS
 from flopwise.data.listing import Listing, Sample, Source
@@ -22,16 +23,16 @@ CAPTIONS = ("default_caption", "primer_caption", "synthetic_caption", "synthetic
 KEYS = ("classname", *CAPTIONS, "target")
 
 
-def open_listing(name: str, root: Path | str) -> Listing:
-    """The data set `name` of the catalogue as it lies in `root`: by manifests of copies, else by manifests, else by
-    its own layout. Raises `UserError` for an unknown name or root, `RunFailure` for what is missing or damaged."""
+def open_listing(name: str, root: Path | str, copies: bool = True) -> Listing:
+    """The data set `name` of the catalogue as it lies in `root`: by manifests of copies (if `copies`), else by manifests,
+    else by its own layout. Raises `UserError` for an unknown name or root, `RunFailure` for what is missing or damaged."""
     facts = dataset(name)
     if facts.reader not in READERS:
         raise UserError(no_images(facts))
     tree = Tree(root, facts.folder)
-    copies, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
-    if copies and all(path.is_file() for path in copies.values()):
-        found = _by_manifests(facts, tree, copies, prepared=True)
+    small, manifests = (manifest_files(facts, tree.root, prepared) for prepared in (True, False))
+    if copies and small and all(path.is_file() for path in small.values()):
+        found = _by_manifests(facts, tree, small, prepared=True)
         if any(sample.source.path in tree for sample in _first_samples(found)):
             return found
     there = [path.is_file() for path in manifests.values()]
@@ -80,8 +81,21 @@ def class_file(facts: DataSet, root: Path) -> Path:
 
 
 def record_file(facts: DataSet, root: Path) -> Path:
-    """Where `prepare` records the hashes of the file lists."""
+    """Where `prepare` records the hashes of the file lists, and what has no copy."""
     return root / f"{stem(facts)}_files.json"
+
+
+def read_record(facts: DataSet, root: Path) -> dict | None:
+    """What `prepare` recorded: `membership`, the hash of each split, and `left_out` (image path -> why it has no copy).
+    Empty where there is no record, None where it is damaged."""
+    path = record_file(facts, root)
+    try:
+        record = json_of(path.read_bytes(), path) if path.is_file() else {}
+    except (OSError, RunFailure):
+        return None
+    texts = [record, record.get("left_out", {})] if isinstance(record, dict) else [None]
+    right = all(isinstance(each, dict) for each in texts) and all(isinstance(w, str) for w in texts[1].values())
+    return record if right else None
 
 
 def copy_prefix(facts: DataSet, split: str) -> str:
@@ -109,14 +123,14 @@ def read_manifest(path: Path) -> tuple[dict[str, dict], list[Problem]]:
         found: dict = {}
         for key, value in pairs:
             if key in found:
-                problems.append(Problem(f"{path.name}: {key}", "key occurs twice; the first counts"))
+                problems.append(Problem(f"{path.name}: {_shown(key)}", "key occurs twice; the first counts"))
             else:
                 found[key] = value
         inner.append(found)
         return found
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
+        content = json.loads(decoded(path.read_bytes(), path), object_pairs_hook=unique)
     except (OSError, ValueError, RecursionError) as error:
         raise RunFailure(f"{path} is not a manifest: {error}") from error
     if not isinstance(content, dict):
@@ -124,11 +138,17 @@ def read_manifest(path: Path) -> tuple[dict[str, dict], list[Problem]]:
     entries = {}
     for key, entry in content.items():
         faults = _faults(key, entry)
-        found = [Problem(f"{path.name}: {key}", fault, kept=not fault.startswith("left out")) for fault in faults]
+        where = f"{path.name}: {_shown(key)}"
+        found = [Problem(where, fault, kept=not fault.startswith("left out")) for fault in faults]
         problems += found
         if all(problem.kept for problem in found):
-            entries[key] = entry
+            entries[key] = composed(entry)
     return entries, problems
+
+
+def _shown(key: str) -> str:
+    """A key as a message can show it: half a character is written as an escape."""
+    return key.encode("utf-8", "backslashreplace").decode()
 
 
 def write_manifest(path: Path, entries: dict[str, dict]) -> None:
@@ -143,6 +163,8 @@ def _faults(key: str, entry) -> list[str]:
         return ["left out: not an object"]
     if not stays_inside(key):
         return ["left out: path that climbs out of the folder"]
+    if not is_utf8(json.dumps([key, entry], ensure_ascii=False)):
+        return ["left out: half a character, which no file can hold"]
     faults = []
     if type(entry.get("target")) is not int or entry["target"] < 0:
         faults.append(f"left out: target is not a whole number from 0: {entry.get('target')!r}")
@@ -169,6 +191,9 @@ def _captions(entry: dict) -> tuple[str, ...]:
 
 def _by_manifests(facts: DataSet, tree: Tree, files: dict[str, Path], prepared: bool) -> Listing:
     problems, splits, named = list(tree.problems), {"train": [], "test": []}, {}
+    if prepared:
+        left_out = (read_record(facts, tree.root) or {}).get("left_out", {})
+        problems += [Problem(key, reason) for key, reason in left_out.items()]
     names = _written_names(facts, tree, problems)
     read = {split: read_manifest(path) for split, path in files.items()}
     most = _most_classes(facts, names, sum(len(entries) for entries, _ in read.values()))
@@ -224,9 +249,9 @@ def _with_raw_sources(found: Listing) -> Listing:
         raw = read_layout(found.dataset, found.tree)
     except RunFailure:
         return found  # `verify` names the files that are missing
-    places = {sample.key: sample.source for part in raw.splits.values() for sample in part}
+    places = {composed(sample.key): sample.source for part in raw.splits.values() for sample in part}
     splits = {
-        split: [sample._replace(source=places.get(sample.key, sample.source)) for sample in samples]
+        split: [sample._replace(source=places.get(composed(sample.key), sample.source)) for sample in samples]
         for split, samples in found.splits.items()
     }
     return dataclasses.replace(found, splits=splits)
@@ -240,10 +265,7 @@ def _written_names(facts: DataSet, tree: Tree, problems: list[Problem]) -> list[
     path = class_file(facts, tree.root)
     if not path.is_file():
         return None
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunFailure(f"{path} is not JSON: {error}") from error
+    names = json_of(path.read_bytes(), path)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         problems.append(Problem(path.name, "class names not used: not a list of strings", kept=True))
         return None

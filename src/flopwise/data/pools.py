@@ -51,9 +51,6 @@ def build_pool_listing(name: str, source: str, root: Path | str | None, out: Pat
     for number, shard in enumerate(_progress(shards, name)):
         _refuse_packed(Path(root) / shard)
         for raw in read_shard(str(Path(root) / shard), skips):
-            if raw.image is None or raw.caption is None or not raw.caption.strip():
-                skips.add("no image or no caption", f"{shard}: {raw.key}")
-                continue
             try:
                 check_header(raw.image, raw.key)
             except RunFailure as error:

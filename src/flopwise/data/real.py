@@ -92,9 +92,11 @@ def _count_warnings(found: Listing, wanted: tuple[str, ...], allow_subset: bool)
 
 
 def _left_out(found: Listing) -> dict[str, int]:
-    """Reason -> how many files or entries of the copy are not in the listing for it; entries that are kept do not count."""
+    """Reason -> how many files or entries of the copy are not in the listing for it, passed over by the rule of the set or
+    at fault; entries that are kept do not count."""
     reasons = [problem.what.removeprefix("left out: ") for problem in found.problems if not problem.kept]
-    return dict(sorted(Counter(reason.split(":")[0].split(";")[0] for reason in reasons).items()))
+    counts = Counter(reason.split(":")[0].split(";")[0] for reason in reasons) + Counter(found.skips.counts)
+    return dict(sorted(counts.items()))
 
 
 def _list_facts(found: Listing, key: str) -> dict:
@@ -128,7 +130,8 @@ def image_files(tree: Tree, samples: list[Sample]) -> ImageFiles:
     numbers = [sample.source.index for sample in samples]
     spans = [None if number is not None else tree.place(s.source.path) for s, number in zip(samples, numbers)]
     boxes = [sample.source.box for sample in samples]
-    names = [f"{tree.folder}.tar" if span else f"{tree.folder}/{s.source.path}" for s, span in zip(samples, spans)]
+    stored = [tree.stored(sample.source.path) for sample in samples]
+    names = [f"{tree.folder}.tar" if span else f"{tree.folder}/{path}" for path, span in zip(stored, spans)]
     paths = {name: place for place, name in enumerate(dict.fromkeys(names))}
     archived = any(span is not None for span in spans)
     return ImageFiles(

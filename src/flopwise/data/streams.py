@@ -17,6 +17,7 @@ from flopwise.core.choices import near
 from flopwise.core.errors import UserError
 from flopwise.core.io import write_text
 from flopwise.core.seeds import numpy_generator
+from flopwise.core.text import json_of
 
 SEPARATOR = "+++"
 ORDERINGS = ("random", "similarity", "performance", "frequency", "time", "dataset-incremental")
@@ -194,15 +195,9 @@ def read_stream(
     `names`: other names of data sets that the file may use (folders such as CUB200, handles such as cub200) -> the name
     used here. With `known`, all entries there are, one outside it is an error that names it and what is near."""
     try:
-        stream = json.loads(Path(path).read_text(encoding="utf-8"))
+        stream = json_of(Path(path).read_bytes(), f"stream file {path}", UserError)
     except OSError as error:
         raise UserError(f"stream file {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"stream file {path} is not UTF-8 text: byte {error.start} cannot be read") from error
-    except RecursionError as error:
-        raise UserError(f"stream file {path} is nested too deeply; allowed is one JSON list of strings") from error
-    except ValueError as error:
-        raise UserError(f"stream file {path} is not JSON: {error}") from error
     _check_form(path, stream)
     if names is not None:
         stream = [entry(names.get(dataset_of(item), dataset_of(item)), class_of(item)) for item in stream]

@@ -2,6 +2,8 @@
 
 Only regular files inside that folder or archive can be listed or opened. Whatever else is there (links that lead
 outside, members that climb out of the folder, names that are not UTF-8, devices) is left out and kept in `problems`.
+Files and folders whose names begin with a dot are not part of a set. Names are composed, however the disk or the archive
+has them (see flopwise.core.text), and a file is found by its name in either form.
 """
 
 import io
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.text import composed, decoded, is_utf8
 
 MAX_HEADER = 1024**2  # bytes of one header of an archive; a long name needs a few hundred
 
@@ -38,6 +41,7 @@ class Tree:
         self._members: dict[
             str, tuple[int, int] | None
         ] = {}  # path -> (offset, size) in the archive, None: in the folder
+        self._stored: dict[str, str] = {}  # path -> how the disk writes it, where that differs
         base, archive = root / folder, root / f"{folder}.tar"
         if not base.is_dir() and not archive.is_file():
             raise RunFailure(f"{root} holds neither the folder {folder} nor the archive {folder}.tar")
@@ -45,10 +49,11 @@ class Tree:
             self._scan_archive(archive)
         if base.is_dir():
             self._scan_folder(base)
+        self._compose()
         self._sorted = sorted(self._members, key=lambda path: path.split("/"))
 
     def __contains__(self, path: str) -> bool:
-        return path in self._members
+        return self._name(path) in self._members
 
     def __getstate__(self) -> dict:
         # a listing may be sent to a worker process, which opens array files again by itself
@@ -66,15 +71,20 @@ class Tree:
 
     def place(self, path: str) -> tuple[int, int] | None:
         """(offset, size) of a file inside <root>/<FOLDER>.tar; None for one in the folder."""
-        return self._members[path]
+        return self._members[self._name(path)]
+
+    def stored(self, path: str) -> str:
+        """The path of a file as the disk writes it."""
+        name = self._name(path)
+        return self._stored.get(name, name)
 
     def open(self, path: str) -> BinaryIO:
-        if path not in self._members:
+        if path not in self:
             raise RunFailure(f"{self.where / path} is missing")
-        place = self._members[path]
+        place = self.place(path)
         try:
             if place is None:
-                return (self.where / path).open("rb")
+                return (self.where / self.stored(path)).open("rb")
             return io.BufferedReader(_Window(self.root / f"{self.folder}.tar", *place))
         except OSError as error:
             raise RunFailure(f"{self.where / path} cannot be read: {error.strerror or error}") from error
@@ -84,8 +94,18 @@ class Tree:
             return stream.read()
 
     def text(self, path: str) -> str:
-        """A text file; bytes that are not UTF-8 are kept as surrogates, so that they can never match a listed file."""
-        return self.read(path).decode("utf-8-sig", errors="surrogateescape")
+        """A text file, composed. Raises `RunFailure` where it is not UTF-8."""
+        return composed(decoded(self.read(path), self.where / path))
+
+    def _name(self, path: str) -> str:
+        return path if path in self._members else composed(path)
+
+    def _compose(self) -> None:
+        """Give each file its composed name; of two that differ in form alone the second keeps its own, so that none hides
+        the other."""
+        for path in sorted(path for path in self._members if composed(path) != path):
+            if (name := composed(path)) not in self._members:
+                self._members[name], self._stored[name] = self._members.pop(path), path
 
     def _scan_folder(self, base: Path) -> None:
         real = os.path.realpath(base)
@@ -102,7 +122,7 @@ class Tree:
                 path = f"{inside}/{entry.name}" if inside else entry.name
                 if entry.name.startswith("."):
                     continue
-                if not _is_utf8(path):
+                if not is_utf8(path):
                     self._refuse(path, "name is not UTF-8")
                 elif entry.is_symlink() and not os.path.realpath(entry.path).startswith(real + os.sep):
                     self._refuse(path, "link that leads outside the data set")
@@ -139,7 +159,7 @@ class Tree:
         path = "/".join(part for part in parts if part not in ("", "."))
         if member.isdir() or any(part.startswith(".") and part not in (".", "..") for part in parts):
             return
-        if not _is_utf8(member.name):
+        if not is_utf8(member.name):
             self._refuse(member.name, "name is not UTF-8")
         elif member.name.startswith("/") or ".." in parts:
             self._refuse(member.name, "member that climbs out of the folder")
@@ -201,11 +221,3 @@ class _Window(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

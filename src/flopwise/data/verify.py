@@ -1,17 +1,26 @@
 """Compare a user's copy of a data set with its row of the catalogue, and say exactly what is missing or wrong."""
 
 import csv
-import json
+import io
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.root import ROOT
+from flopwise.core.text import composed, read_text
 from flopwise.data.catalogue import DataSet, dataset
 from flopwise.data.formats import OTHER_FORMATS
 from flopwise.data.listing import Listing, Sample
-from flopwise.data.manifests import copy_prefix, file_list_hash, open_listing, record_file, splits_of, stays_inside
+from flopwise.data.manifests import (
+    copy_prefix,
+    file_list_hash,
+    open_listing,
+    read_record,
+    record_file,
+    splits_of,
+    stays_inside,
+)
 from flopwise.data.readers.inspect import Contents, contents
 from flopwise.data.readers.sets import CLASSES_OF_LISTS
 
@@ -45,6 +54,7 @@ def verify(name: str, root: Path | str, quick: bool = False) -> dict:
         _check_images(result, found)
     else:
         result["notes"].append("images were not opened (quick)")
+    result["notes"] += found.skips.lines()
     result["ok"] = not result["problems"]
     return result
 
@@ -158,9 +168,10 @@ def _check_samples(result: dict, found: Listing) -> None:
     seen: dict[str, str] = {}
     for split, samples in found.splits.items():
         for sample in samples:
-            if sample.key in seen:
-                _add(result, "image listed twice", f"{sample.key} ({seen[sample.key]} and {split})")
-            seen[sample.key] = split
+            name = composed(sample.key)
+            if name in seen:
+                _add(result, "image listed twice", f"{sample.key} ({seen[name]} and {split})")
+            seen[name] = split
             if not stays_inside(sample.key):
                 _add(result, "path that climbs out of the folder", sample.key)
             elif sample.source.path not in found.tree:
@@ -169,12 +180,8 @@ def _check_samples(result: dict, found: Listing) -> None:
 
 def _compare_lists(result: dict, found: Listing) -> None:
     """Against the published lists (known for some sets) and those that `prepare` recorded."""
-    record = record_file(found.dataset, found.tree.root)
-    try:
-        recorded = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    except (OSError, ValueError, RecursionError):
-        recorded = None
-    if not isinstance(recorded, dict):
+    record, recorded = record_file(found.dataset, found.tree.root), read_record(found.dataset, found.tree.root)
+    if recorded is None:
         _add(result, "recorded file list is damaged", record.name)
         recorded = {}
     result["file_lists"] = {}
@@ -182,6 +189,8 @@ def _compare_lists(result: dict, found: Listing) -> None:
         mine = _hash(found, split, found.splits[split])
         published = published_lists().get((found.dataset.name, split))
         result["file_lists"][split] = {"sha256": mine, "published": published, "recorded": recorded.get(split)}
+        if found.prepared and recorded.get("left_out"):
+            continue  # what has no copy is a problem already
         if recorded.get(split, mine) != mine:
             _add(
                 result,
@@ -206,8 +215,8 @@ def _hash(found: Listing, split: str, samples: list[Sample]) -> str:
 @cache
 def published_lists() -> dict[tuple[str, str], str]:
     """(data set, split) -> SHA-256 of the published file list, where it is known."""
-    with PUBLISHED.open(encoding="utf-8", newline="") as stream:
-        return {(line["name"], line["split"]): line["sha256"] for line in csv.DictReader(stream)}
+    lines = csv.DictReader(io.StringIO(read_text(PUBLISHED, UserError), newline=""))
+    return {(line["name"], line["split"]): line["sha256"] for line in lines}
 
 
 def _check_images(result: dict, found: Listing) -> None:

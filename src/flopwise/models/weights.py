@@ -2,6 +2,7 @@
 copy fits the model it is for. Nothing is downloaded, nothing in a file is executed, no weight is allocated."""
 
 import csv
+import io
 import re
 import warnings
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_file
 from flopwise.core.root import ROOT
+from flopwise.core.text import read_text
 from flopwise.models.compat import import_timm
 
 CATALOGUE = ROOT / "config" / "checkpoints.csv"
@@ -42,8 +44,8 @@ class Checkpoint:
 @cache
 def checkpoints() -> dict[str, Checkpoint]:
     """Name -> row of config/checkpoints.csv."""
-    with CATALOGUE.open(encoding="utf-8", newline="") as stream:
-        return {row["name"]: Checkpoint(**row) for row in csv.DictReader(stream)}
+    rows = csv.DictReader(io.StringIO(read_text(CATALOGUE, UserError), newline=""))
+    return {row["name"]: Checkpoint(**row) for row in rows}
 
 
 def checkpoint(name: str) -> Checkpoint:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import read_json, write_text
+from flopwise.core.text import read_text
 
 STREAM_LIMIT = 4000  # characters of printed text that an executed notebook keeps per cell
 
@@ -79,7 +80,7 @@ def _read(source: Path):
     import jupytext
 
     try:
-        return jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+        return jupytext.reads(read_text(source, UserError), fmt="py:percent")
     except FileNotFoundError as error:
         raise UserError(f"notebook {source} does not exist") from error
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import write_text
+from flopwise.core.text import read_text
 from flopwise.report import blocks, verdicts, words
 
 VERDICTS = {  # word -> class of its badge
@@ -98,7 +99,7 @@ def render(
     return environment.get_template("page.html.j2").render(
         scale=scale,
         facts=dict(facts),
-        style=words.Markup((sources / "page.css").read_text(encoding="utf-8")),
+        style=words.Markup(read_text(sources / "page.css", UserError)),
         claims=[_claim(claim) for claim in claims],
         tally=_tally(claims),
         chance=verdicts.chance(claims),
@@ -124,7 +125,7 @@ def _yaml(path: Path):
     import yaml
 
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(read_text(path, UserError))
     except FileNotFoundError as error:
         raise RunFailure(f"{path} is missing; it is part of the repository") from error
     except yaml.YAMLError as error:

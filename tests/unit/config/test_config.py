@@ -121,6 +121,18 @@ def test_broken_yaml_and_missing_file(tmp_path):
         load(tmp_path / "absent.yaml")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_a_file_in_another_encoding_is_one_line(tmp_path, encoding):
+    path = tmp_path / "config.yaml"
+    path.write_bytes("scale: smoke  # für später\n".encode(encoding))
+    if encoding == "utf-8-sig":
+        assert load(path).config.scale == "smoke"
+        return
+    with pytest.raises(UserError, match=r"config\.yaml is not UTF-8 \(.*\): save it as UTF-8$") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_overrides_replace_single_values(user_file):
     changed = load(user_file(scale="smoke", **continual(learning_rate=0.5))).preset.continual
     same = load(scale="smoke").preset.continual

@@ -222,6 +222,10 @@ def test_ade20k_folders(tmp_path, label_map):
     scenes[1][1].unlink()
     with pytest.raises(UserError, match=r"1 of 2 label maps are missing, the first is .*ADE_b\.png"):
         segmentation.ade20k_scenes(tmp_path, "training")
+    scenes[0][0].unlink()
+    scenes[1][0].unlink()
+    with pytest.raises(UserError, match=r"1 of 1 images are missing, the first is .*ADE_a\.jpg"):
+        segmentation.ade20k_scenes(tmp_path, "training")
 
 
 # Sound and clips
@@ -277,7 +281,7 @@ def test_audioset_lists(tmp_path):
         ("/m/09x0r", "/m/zzz", "line 4: class '/m/zzz' is not in the list"),
         (" 40.000,", "", "line 4: 3 columns, expected 4"),
         (" 40.000", " soon", "line 4: '30.000' to 'soon' is no span"),
-        ("430.000", "430.000\xff", "not CSV in UTF-8"),
+        ("430.000", "430.000\xff", r"is not UTF-8 \(byte 0xff in line 5"),
     ):
         (tmp_path / "bad.csv").write_bytes(SEGMENTS.replace(old, new, 1).encode("latin-1"))
         with pytest.raises(RunFailure, match=reason):

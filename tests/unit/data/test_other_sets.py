@@ -107,5 +107,14 @@ def test_documents_are_read_from_every_form_and_bad_lines_counted(tmp_path):
     skips = Skips()
     list(read_documents(tmp_path / "c.json.gz", skips))
     assert skips.counts == {"the file is cut or damaged, its end is lost": 1}
+    marked = b'\xef\xbb\xbf{"text": "first"}\n{"text": "half \\ud83d"}\n'
+    for name, content, found, counted in (
+        ("d.jsonl", marked, ["first"], {"a document with half a character, which no file can hold": 1}),
+        ("d.txt", "\ufeffwhole".encode(), ["whole"], {}),
+        ("e.txt", "wide".encode("utf-16-be"), [], {"a file that is not UTF-8": 1}),
+    ):
+        (tmp_path / name).write_bytes(content)
+        skips = Skips()
+        assert (list(read_documents(tmp_path / name, skips)), skips.counts) == (found, counted)
     with pytest.raises(UserError, match=r"is no file of text; allowed are \.json"):
         list(read_documents(tmp_path / "a.csv", Skips()))

@@ -1,6 +1,7 @@
 """A user's copy of a real data set: manifests, archives, prepare, verify, and input that is broken or hostile."""
 
 import dataclasses
+import errno
 import gzip
 import io
 import json
@@ -8,6 +9,7 @@ import os
 import pickle
 import tarfile
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from flopwise.data.catalogue import dataset
 from flopwise.data.commands import app
 from flopwise.data.manifests import open_listing
 from flopwise.data.prepare import prepare
+from flopwise.data.real import build_real
 from flopwise.data.tree import Tree
 from flopwise.data.verify import verify, verify_text
 
@@ -306,18 +309,101 @@ def test_an_interrupted_prepare_goes_on_where_it_stopped(copy):
         asked.append(name)
         return f"seen: {name}"
 
-    with pytest.raises(RunFailure, match="1 images are missing or cannot be read") as caught:
-        prepare(NAME, copy, captioner=captioner)
-    assert broken.name in str(caught.value)
+    def broken_off(image, name):
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return captioner(image, name)
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(NAME, copy, captioner=broken_off)
     assert not (copy / f"{FOLDER}_train_224.json").exists()
+    asked.clear()
+    facts = prepare(NAME, copy, captioner=captioner)
+    assert facts["copies_made"] == 8
+    assert facts["left_out"]["image that cannot be read"]["count"] == 1
+    assert broken.name in facts["left_out"]["image that cannot be read"]["first"]
     assert len(asked) == 13
+    assert kinds(verify(NAME, copy)) == {"image that cannot be read": 1, "wrong number of images": 1}
     broken.write_bytes(content)
     assert prepare(NAME, copy, captioner=captioner)["copies_made"] == 1
     assert len(asked) == 14
+    assert verify(NAME, copy)["ok"]
     listing = open_listing(NAME, copy)
     assert {listing.captions(s) for s in listing.splits["train"]} == {("seen: air freshener",), ("seen: t-shirt",)}
     assert prepare(NAME, copy)["copies_made"] == 0
     assert not list(copy.rglob("*.part"))
+
+
+def test_one_picture_that_cannot_be_copied_stops_no_other(packed, monkeypatch):
+    """A name that an archive can hold and no disk; a picture too long for a JPEG; one that is no picture."""
+    stream = io.BytesIO()
+    Image.new("L", (90_000, 300)).save(stream, "PNG")
+    prefix = f"{FOLDER}/datasets/objectnet-1.0-beta/{CLASSES[0]}"
+    with tarfile.open(packed / f"{FOLDER}.tar", "a") as archive:
+        for name, content in (
+            (f"{'n' * 256}.png", picture(".png")),
+            ("long.png", stream.getvalue()),
+            ("no.png", b"text"),
+        ):
+            add(archive, f"{prefix}/{name}", content)
+    facts = prepare(NAME, packed)
+    assert (facts["copies_made"], sum(facts["counts"].values())) == (14, 14)
+    assert {kind: lost["count"] for kind, lost in facts["left_out"].items()} == {
+        "copy that cannot be written": 2, "image that cannot be read": 1,
+    }  # fmt: skip
+    found = open_listing(NAME, packed)
+    assert (found.prepared, sum(map(len, found.splits.values()))) == (True, 14)
+    assert sorted(problem.what.partition(":")[0] for problem in found.problems) == [
+        "copy that cannot be written", "copy that cannot be written", "image that cannot be read",
+    ]  # fmt: skip
+    row = dataclasses.replace(dataset(NAME), n_train=99, n_test=99)
+    monkeypatch.setattr("flopwise.data.manifests.dataset", lambda name: row)
+    card = build_real(NAME, packed, packed / "out", allow_subset=True)
+    assert card["left_out"] == {"copy that cannot be written": 2, "image that cannot be read": 1}
+    again = prepare(NAME, packed)
+    assert (again["copies_made"], again["left_out"]) == (0, facts["left_out"])
+    assert not list(packed.rglob("*.part"))
+
+
+@pytest.mark.parametrize("letter", ["n", "é", "字"])
+def test_names_up_to_the_limit_of_the_disk(copy, letter):
+    name = letter * (251 // len(letter.encode()))
+    name += "x" * (251 - len(name.encode())) + ".png"
+    images(copy)[2].rename(images(copy)[2].with_name(name))
+    assert verify(NAME, copy)["ok"]
+    facts = prepare(NAME, copy)
+    assert (facts["copies_made"], facts["left_out"]) == (14, {})
+    assert verify(NAME, copy)["ok"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_disk_stops_a_preparation(copy, monkeypatch, number):
+    def full(self, content):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(RunFailure, match=f"cannot write .*: {os.strerror(number)}"):
+        prepare(NAME, copy)
+    assert not list(copy.glob("*.json"))
+
+
+def test_a_set_without_any_picture_is_refused(copy):
+    for path in images(copy):
+        path.write_bytes(b"text")
+    with pytest.raises(
+        RunFailure, match=r"none of 14 images can be copied; the first: .* image that cannot be read: .*unknown"
+    ):
+        prepare(NAME, copy)
+    assert not list(copy.glob("*.json"))
+
+
+def test_the_command_says_what_is_left_out_and_its_status_is_1(copy):
+    images(copy)[4].write_bytes(b"text")
+    result = CliRunner().invoke(app, ["prepare", NAME, "--root", str(copy)])
+    assert result.exit_code == 1
+    assert "  left out 1 x image that cannot be read: datasets/objectnet-1.0-beta/" in result.stdout
+    result = CliRunner().invoke(app, ["prepare", NAME, "--root", str(copy), "--json"])
+    assert (result.exit_code, list(json.loads(result.stdout)["left_out"])) == (1, ["image that cannot be read"])
 
 
 def test_a_changed_list_differs_from_the_recorded_one(copy):
@@ -498,6 +584,19 @@ def test_formats_that_start_programs_are_not_opened(copy):
     assert "cannot be read as an image (unknown format)" in verify_text(verify(NAME, copy))
 
 
+def test_what_the_rule_of_a_set_passes_over_is_a_note(copy):
+    folder = copy / FOLDER / "datasets/objectnet-1.0-beta"
+    for name in ("readme.md", f"{CLASSES[0]}/deeper/1.png", f"{CLASSES[0]}/scan.heic", f"{CLASSES[1]}/Thumbs.db"):
+        put(folder / name, "x")
+    result = verify(NAME, copy)
+    assert result["ok"]
+    assert [note.partition(" (first")[0] for note in result["notes"]] == [
+        "skipped 2 x: file outside the folders of the set's classes",
+        "skipped 1 x: file that is no picture by its name (.db)",
+        "skipped 1 x: file that is no picture by its name (.heic)",
+    ]
+
+
 # Pickles and annotations
 
 
@@ -587,8 +686,8 @@ def test_paths_of_annotations_cannot_leave_the_set(tmp_path):
     with pytest.raises(RunFailure, match="is missing"):
         listing.image(next(s for s in listing.splits["train"] if s.key == "../secret.jpg"))
     assert kinds(verify("domainnet_clipart", tmp_path))["path that climbs out of the folder"] == 2
-    with pytest.raises(RunFailure, match="climbs out"):
-        prepare("domainnet_clipart", tmp_path, tmp_path / "out")
+    facts = prepare("domainnet_clipart", tmp_path, tmp_path / "out")
+    assert facts["left_out"]["path that climbs out of the folder"]["count"] == 2
     assert not (tmp_path / "out/secret.jpg").exists()
 
 
@@ -596,8 +695,7 @@ def test_a_key_of_a_crop_cannot_leave_the_folder_of_copies(tmp_path):
     make("mtsd", tmp_path)
     path = tmp_path / "MTSD/MTSD/mtsd_v2_fully_annotated/annotations/p1.json"
     path.write_text(path.read_text().replace('"k1"', '"/../../../../../../../escape"'))
-    with pytest.raises(RunFailure, match="climbs out"):
-        prepare("mtsd", tmp_path, tmp_path / "out")
+    assert "path that climbs out of the folder" in prepare("mtsd", tmp_path, tmp_path / "out")["left_out"]
     assert not list(tmp_path.rglob("*escape*"))
 
 

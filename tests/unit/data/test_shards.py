@@ -115,8 +115,7 @@ def test_a_damaged_shard_gives_what_is_whole_and_says_so(tmp_path, suffix, place
     damaged = tmp_path / f"b.{suffix}"
     damaged.write_bytes(gzip.compress(content) if suffix == "tar.gz" else content)
     found, skips = read(damaged)
-    assert [raw.caption for raw in found if raw.image][:2] == ["caption 0", "caption 1"]
-    assert len(found) <= 3
+    assert [raw.caption for raw in found] == ["caption 0", "caption 1"]
     assert skips.counts == {"the shard is cut or damaged, its end is lost": 1}
 
 
@@ -150,8 +149,72 @@ def test_captions_are_text_whatever_they_hold(tmp_path):
     broken = [*sample(10, txt=b"\xff\xfe"), *sample(11)[:1], ("0012.png", png()), ("0012.json", b"[" * 100_000)]
     path = write_tar(tmp_path / "a.tar", [*members, *broken])
     found, skips = read(path)
-    assert [raw.caption for raw in found] == [*captions, None, None, None]
+    assert [raw.caption for raw in found] == captions[:3]
+    assert skips.counts == {
+        "an empty caption": 1,
+        "the caption is not UTF-8, or the JSON is damaged": 2,
+        "no caption among files that end in .png": 1,
+    }
+
+
+def members_of(*names: str) -> list[tuple[str, bytes]]:
+    return [(name, png() if name.lower().endswith((".png", ".gif")) else b"a caption") for name in names]
+
+
+APART = "files of one sample not side by side (make the shard with tar --sort=name)"
+
+
+@pytest.mark.parametrize(
+    ("names", "keys", "counts"),
+    [
+        (["a.txt", "b.png", "b.txt", "c.txt", "a.png", "c.png"], ["b"], {APART: 2}),
+        (["a.png", "b.png", "c.png", "a.txt", "b.txt", "c.txt"], [], {APART: 3}),
+        (["a.png", "b.png", "b.txt", "c.txt"], ["b"], {
+            "no caption among files that end in .png": 1, "no image among files that end in .txt": 1,
+        }),
+        (["v1/a.left.png", "v1/a.words.txt", "b.png", "b.txt", "b.cls"], ["b"], {
+            "no image or caption among files that end in .left.png, .words.txt": 1,
+        }),
+        (["a.GIF", "a.txt", "b.PNG", "b.TXT"], ["b"], {"no image among files that end in .gif, .txt": 1}),
+        (["a.png", "a.txt", "b.png", "b.txt", "a.cls"], ["a", "b"], {
+            "more files of a sample apart from it, read without them": 1,
+        }),
+        (["a.png", "a.this is no kind of file", "._a.png"], [], {
+            "no caption among files that end in .png, another ending": 1, "a member without a key": 1,
+        }),
+    ],
+)  # fmt: skip
+def test_every_key_is_read_or_counted_under_its_reason(tmp_path, names, keys, counts):
+    found, skips = read(write_tar(tmp_path / "a.tar", members_of(*names)))
+    assert ([raw.key for raw in found], skips.counts) == (keys, counts)
+
+
+def test_a_member_that_was_refused_is_not_counted_once_more_as_a_missing_part(tmp_path):
+    link = info("a.png", tarfile.SYMTYPE, "b.png")
+    found, skips = read(write_tar(tmp_path / "a.tar", [link, *members_of("a.txt", "b.png", "b.txt")]))
+    assert [raw.key for raw in found] == ["b"]
+    assert skips.counts == {"a member that is no regular file (link, device, ...)": 1}
+
+
+def test_strangers_cannot_fill_the_list_of_reasons(tmp_path):
+    names = [f"{number}.{letter}{number}" for number in range(60) for letter in "abcdefgh"]
+    _, skips = read(write_tar(tmp_path / "a.tar", members_of(*names)))
+    assert skips.total() == 60
+    assert len(skips.counts) <= shards.MAX_REASONS + 1
+    assert max(map(len, skips.counts)) < 120
+
+
+def test_captions_lose_their_mark_and_cut_characters_are_counted(tmp_path):
+    texts = {"a.txt": "\ufeffcafé".encode(), "b.json": b'{"caption": "cut \\ud83d"}', "c.txt": "wide".encode("utf-16")}
+    members = [member for name, text in texts.items() for member in ((f"{name[0]}.png", png()), (name, text))]
+    found, skips = read(write_tar(tmp_path / "a.tar", members))
+    assert [raw.caption for raw in found] == ["café"]
     assert skips.counts == {"the caption is not UTF-8, or the JSON is damaged": 2}
+
+
+def test_the_parts_of_a_sample_may_write_its_key_in_either_form(tmp_path):
+    path = write_tar(tmp_path / "a.tar", members_of("caf\u00e9.png", "cafe\u0301.txt"))
+    assert [raw.key for raw in read(path)[0]] == ["caf\u00e9"]
 
 
 def test_a_shard_that_is_missing_or_no_tar_file_is_named(tmp_path):

@@ -176,7 +176,7 @@ def test_folders_and_handles_are_mapped_to_the_names_used_here_and_back(tmp_path
     [
         (b"[", "is not JSON"),
         (b"", "is not JSON"),
-        (b'["digits+++caf\xe9"]', "is not UTF-8 text: byte 14"),
+        (b'["digits+++caf\xe9"]', r"is not UTF-8 \(byte 0xe9 in line 1; perhaps"),
         (b'{"a": 1}', "holds a dict; it must be a JSON list of strings"),
         (b"[]", "holds no entries"),
         (b"[" * 100_000, "is nested too deeply"),
@@ -195,6 +195,15 @@ def test_bad_stream_files(tmp_path, content, message):
         read_stream(tmp_path / "stream.json", ENTRIES)
     assert "\n" not in str(error.value)
     assert str(tmp_path / "stream.json") in str(error.value)
+
+
+def test_a_stream_file_has_a_mark_or_names_in_another_form(tmp_path):
+    (tmp_path / "stream.json").write_bytes(b'\xef\xbb\xbf["birds+++e\\u0301tourneau", "birds+++rale d\'eau"]')
+    stream = ["birds+++\u00e9tourneau", "birds+++rale d'eau"]
+    assert read_stream(tmp_path / "stream.json", set(stream)) == stream
+    (tmp_path / "stream.json").write_bytes(json.dumps(stream).encode("utf-16"))
+    with pytest.raises(UserError, match=r"stream file .* is not UTF-8 \(byte 0xff in line 1; it looks like UTF-16\)"):
+        read_stream(tmp_path / "stream.json")
 
 
 def test_an_unknown_class_names_near_ones_whatever_their_case(tmp_path):

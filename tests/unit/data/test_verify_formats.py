@@ -253,6 +253,73 @@ def test_damage_is_named(copy, name, kind):
         assert module.verify(name, base.parent, quick=True)["ok"]
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in CASES if name not in ("sintel", "kitti_flow_2015", "autoflow", "ade20k")]
+)
+def test_text_has_a_mark_or_is_named(copy, name):
+    """Byte order marks change nothing; a list in another encoding is named, whichever list it is."""
+    base, named = copy(name), 0
+    for path in sorted(p for p in base.rglob("*") if p.suffix in (".csv", ".json", ".txt", ".tsv")):
+        content = path.read_bytes()
+        path.write_bytes(b"\xef\xbb\xbf" + content)
+        assert module.verify(name, base.parent)["ok"]
+        path.write_bytes(content.decode().encode("utf-16"))
+        said = module.verify_text(module.verify(name, base.parent))
+        named += f"{path} is not UTF-8 (byte 0xff in line 1; it looks like UTF-16): save it as UTF-8" in said
+        assert ": WRONG" in said
+        path.write_bytes(content)
+    assert named >= {"glue_qqp": 0, "cc3m": 0, "c4": 1}.get(name, 2)
+
+
+@pytest.mark.parametrize("name", ["coco", "cub_transfer"])
+def test_pictures_are_found_in_either_form(copy, name):
+    base, lists = copy(name), {"coco": ("annotations/*.json", "1.jpg"), "cub_transfer": ("images.txt", "a/1.jpg")}[name]
+    for path in base.glob(lists[0]):
+        put(path, path.read_text().replace(lists[1], lists[1].replace("1", "h\u00e9ron")))
+    picture = next(base.rglob("1.jpg"))
+    picture.rename(picture.with_name("he\u0301ron.jpg"))
+    assert module.verify(name, base.parent)["problems"] == {}
+
+
+def test_a_frame_between_two_others_is_missed(copy):
+    base = copy("sintel")
+    (base / "training/clean/alley/frame_0002.png").unlink()
+    said = module.verify_text(module.verify("sintel", base.parent))
+    assert "2 files are missing" not in said
+    assert "1 files are missing" in said
+    assert "frame_0002.png" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"), [("kitti_flow_2015", "image_2/000000_10.png"), ("autoflow", "table_0_batch_0/im0.png")]
+)
+def test_a_pair_without_its_first_frame_is_missed(copy, name, lost):
+    base = copy(name)
+    next(path for path in base.rglob("*.png") if str(path).endswith(lost)).unlink()
+    assert f"1 files are missing under {base}" in module.verify_text(module.verify(name, base.parent))
+
+
+def test_what_is_not_read_is_a_note(copy):
+    base = copy("c4")
+    for name in ("more/a.txt.zst", "b.csv", ".hidden"):
+        put(base / name, "text")
+    result = module.verify("c4", base.parent)
+    assert result["ok"]
+    assert result["notes"] == ["not read: 1 x .csv", "not read: 1 x .txt.zst"]
+
+
+def test_torn_samples_are_named_by_verify_too(copy):
+    base = copy("cc3m")
+    with tarfile.open(base / "00001.tar", "w") as archive:
+        for member in ("c.jpg", "d.jpg", "c.txt", "d.txt", "e.left.jpg"):
+            info = tarfile.TarInfo(member)
+            info.size = len(picture())
+            archive.addfile(info, io.BytesIO(picture()))
+    said = module.verify_text(module.verify("cc3m", base.parent))
+    assert "2 x files of one sample not side by side (make the shard with tar --sort=name)" in said
+    assert "1 x no image or caption among files that end in .left.jpg" in said
+
+
 def test_web_pools_may_have_lost_pairs(copy, monkeypatch):
     base = copy("cc3m")
     monkeypatch.setattr(module, "dataset", lambda name: dataclasses.replace(dataset(name), n_train=5))

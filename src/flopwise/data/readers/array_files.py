@@ -205,5 +205,4 @@ def _numbered(tree, dataset, rows: dict, names, membership: str = "rule") -> Lis
         classes=range(len(names)),
         names=lambda _: list(names),
         membership=membership,
-        problems=tree.problems,
     )

@@ -4,6 +4,7 @@ Neither set distributes its clips: a clip is a folder of frames and a WAV file t
 """
 
 import csv
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.text import composed, read_text
 from flopwise.data.images import open_frame
 
 
@@ -127,18 +129,18 @@ def read_frames(folder: Path | str, count: int) -> np.ndarray:
 def _rows(path: Path | str, columns: int, comment: str | None = None):
     """(line number, fields) of a CSV file with `columns` columns, quoted as the set's own files are."""
     try:
-        with Path(path).open(encoding="utf-8", newline="") as stream:
-            reader = csv.reader(stream, skipinitialspace=True, strict=True)
-            for row in reader:
-                if not row or (comment and row[0].startswith(comment)):
-                    continue
-                if len(row) != columns:
-                    raise RunFailure(f"{path}, line {reader.line_num}: {len(row)} columns, expected {columns}")
-                yield reader.line_num, row
+        stream = io.StringIO(composed(read_text(path)), newline="")
+        reader = csv.reader(stream, skipinitialspace=True, strict=True)
+        for row in reader:
+            if not row or (comment and row[0].startswith(comment)):
+                continue
+            if len(row) != columns:
+                raise RunFailure(f"{path}, line {reader.line_num}: {len(row)} columns, expected {columns}")
+            yield reader.line_num, row
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise RunFailure(f"{path} is damaged (not CSV in UTF-8: {error})") from error
+    except csv.Error as error:
+        raise RunFailure(f"{path} is damaged (not CSV: {error})") from error
 
 
 def _seconds(where: str, start: str, end: str) -> tuple[float, float]:

@@ -1,10 +1,10 @@
 """COCO's annotation files: captions and object classes of each picture (`captions_*.json`, `instances_*.json`)."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.text import json_of
 
 
 def read_captions(path: Path | str) -> dict[str, list[str]]:
@@ -33,7 +33,7 @@ def read_classes(path: Path | str) -> tuple[dict[str, list[int]], list[str]]:
 def _load(path: Path | str, field: str, kind: type) -> tuple[dict[int, str], list[dict], dict[int, str]]:
     """(picture id -> file name, annotations whose `field` is of `kind`, class id -> name)."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json_of(Path(path).read_bytes(), path)
         names = _by_id(content["images"], "file_name")
         categories = _by_id(content.get("categories", []), "name")
         annotations = content["annotations"]

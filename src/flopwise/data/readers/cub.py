@@ -1,8 +1,10 @@
 """CUB-200-2011 in its official folders: `images.txt`, `image_class_labels.txt`, `train_test_split.txt`, `classes.txt`."""
 
+import os
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.text import composed, on_disk, read_text
 
 
 def read_cub(root: Path | str) -> tuple[dict[str, list[tuple[Path, int]]], list[str]]:
@@ -23,8 +25,9 @@ def read_cub(root: Path | str) -> tuple[dict[str, list[tuple[Path, int]]], list[
     for number, name in images.items():
         if ".." in name.split("/") or name.startswith("/"):
             raise RunFailure(f"{root / 'images.txt'}: {name[:80]!r} points out of the folder")
-        splits["train" if training[number] == "1" else "test"].append((root / "images" / name, order[labels[number]]))
-    missing = [path for part in splits.values() for path, _ in part if not path.is_file()]
+        path = on_disk(root / "images" / name)
+        splits["train" if training[number] == "1" else "test"].append((path, order[labels[number]]))
+    missing = [path for part in splits.values() for path, _ in part if not os.path.isfile(path)]
     if missing:
         raise UserError(f"{len(missing)} of {len(images)} images are missing, the first is {missing[0]}")
     return splits, [name.partition(".")[2] or name for name in classes.values()]
@@ -33,11 +36,9 @@ def read_cub(root: Path | str) -> tuple[dict[str, list[tuple[Path, int]]], list[
 def _numbered(path: Path) -> dict[str, str]:
     """Number -> rest of the line, in the file's order."""
     try:
-        lines = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.split(maxsplit=1) for line in composed(read_text(path)).splitlines() if line.strip()]
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error
-    except UnicodeDecodeError as error:
-        raise RunFailure(f"{path} is not UTF-8") from error
     odd = next((number for number, line in enumerate(lines, start=1) if len(line) != 2), None)
     if odd:
         raise RunFailure(f"{path}, line {odd}: expected a number and a value")

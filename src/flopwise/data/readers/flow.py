@@ -109,37 +109,50 @@ def write_png16(path: Path | str, samples: np.ndarray) -> None:
 
 def sintel_pairs(root: Path | str, render: str = "clean", split: str = "training") -> list[FlowPair]:
     """Consecutive frames of `<root>/training/{clean,final}/<scene>/frame_XXXX.png` with `flow/<scene>/frame_XXXX.flo`
-    and, where it is there, `occlusions/<scene>/frame_XXXX.png`. Raises `UserError` that names what is missing."""
+    and, where it is there, `occlusions/<scene>/frame_XXXX.png`. Raises `UserError` that names what is missing, a frame
+    between two others too."""
     if render not in ("clean", "final"):
         raise UserError(f"Sintel's renderings are clean and final, not {render!r}")
     base, pairs = Path(root) / split, []
     for scene in _folders(base / render):
-        frames = sorted(scene.glob("frame_*.png"))
-        for first, second in zip(frames, frames[1:]):
+        for number in _numbers(scene)[:-1]:
+            first, second = (scene / f"frame_{n:04d}.png" for n in (number, number + 1))
             flow = base / "flow" / scene.name / f"{first.stem}.flo"
             occlusion = base / "occlusions" / scene.name / first.name
             pairs.append(FlowPair(first, second, flow, occlusion if occlusion.is_file() else None))
     return _complete(base, pairs)
 
 
+def _numbers(scene: Path) -> list[int]:
+    """The sorted numbers of the files `frame_<number>.png`."""
+    names = [path.stem.removeprefix("frame_") for path in scene.glob("frame_*.png")]
+    odd = next((name for name in names if not name.isdecimal()), None)
+    if odd is not None:
+        raise UserError(f"{scene}: frame_{odd}.png is no frame of a scene; their names are frame_<number>.png")
+    return sorted(map(int, names))
+
+
 def kitti_pairs(root: Path | str, split: str = "training", flow: str = "flow_occ") -> list[FlowPair]:
     """`<root>/training/image_2/*_10.png` and `*_11.png` with `flow_occ/*_10.png` (occluded pixels included; `flow_noc`
     leaves them out)."""
     base = Path(root) / split
-    firsts = sorted((base / "image_2").glob("*_10.png"))
+    frames, flows = base / "image_2", base / flow
+    found = [*frames.glob("*_10.png"), *frames.glob("*_11.png"), *flows.glob("*_10.png")]
+    numbers = sorted({path.name[: -len("_10.png")] for path in found})
     return _complete(
-        base, [FlowPair(p, p.with_name(p.name.replace("_10.", "_11.")), base / flow / p.name) for p in firsts]
+        base, [FlowPair(frames / f"{n}_10.png", frames / f"{n}_11.png", flows / f"{n}_10.png") for n in numbers]
     )
 
 
 def autoflow_pairs(root: Path | str) -> list[FlowPair]:
     """`<root>/static_40k_png_{1..4}_of_4/table_*/{im0.png, im1.png, forward.flo}`: all four parts."""
-    folders = [f.parent for n in (1, 2, 3, 4) for f in sorted(Path(root).glob(f"static_40k_png_{n}_of_4/*/im0.png"))]
+    parts = [Path(root) / f"static_40k_png_{number}_of_4" for number in (1, 2, 3, 4)]
+    folders = [folder for part in parts for folder in _folders(part)]
     return _complete(Path(root), [FlowPair(f / "im0.png", f / "im1.png", f / "forward.flo") for f in folders])
 
 
 def _complete(base: Path, pairs: list[FlowPair]) -> list[FlowPair]:
-    missing = [path for pair in pairs for path in (pair.second, pair.flow) if not path.is_file()]
+    missing = [path for pair in pairs for path in (pair.first, pair.second, pair.flow) if not path.is_file()]
     if missing:
         raise UserError(f"{len(missing)} files are missing under {base}, the first is {missing[0]}")
     if not pairs:

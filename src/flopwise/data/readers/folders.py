@@ -4,7 +4,9 @@ from collections import Counter
 from functools import partial
 
 from flopwise.core.errors import RunFailure
+from flopwise.core.text import composed
 from flopwise.data.listing import Listing, Row, copied, listing
+from flopwise.data.readers.skips import Skips, ending
 
 STANDARD = {"train": "train", "test": "test"}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -35,7 +37,7 @@ def class_folders(
     None; `copied_to`: where the official set-up copies the files to, one folder per class, read instead if it is there;
     `names_from_tree(labels, tree)`: class names that a file of the set holds; `order`: sort key of the classes;
     `every`: keep every n-th class; `minimum` images a class must have; `drop`: places in the sorted list that are
-    left out."""
+    left out. Files outside the folders of classes, and those whose names are not those of pictures, are passed over."""
     if copied_to and tree.files(copied_to):
         folders, label = {"all": copied_to}, parent
 
@@ -43,20 +45,24 @@ def class_folders(
         return order(klass), klass
 
     rows: dict[str, list[Row]] = {}
+    skips = Skips()
     for key, folder in folders.items():
         found = []
         for path in tree.files(folder):
             parts = path[len(folder) + 1 if folder else 0 :].split("/")
-            klass = label(parts)
-            if klass is not None and parts[-1].lower().endswith(SUFFIXES):
+            klass = composed(label(parts))
+            if klass is None:
+                skips.add("file outside the folders of the set's classes", path)
+            elif not parts[-1].lower().endswith(SUFFIXES):
+                skips.add(f"file that is no picture by its name ({ending(parts[-1])})", path)
+            else:
                 copy = f"{copied_to}/{klass}/{parts[-1]}" if copied_to else path
                 found.append(copied(tree, copy, path, klass))
         rows[key] = sorted(found, key=lambda row: (rank(row.label), row.path.split("/")))
     counts = Counter(row.label for part in rows.values() for row in part)
     classes = sorted((klass for klass, count in counts.items() if count >= minimum), key=rank)[::every]
     if "all" in rows:
-        kept = set(classes)
-        rows["all"] = [row for i, row in enumerate(row for row in rows["all"] if row.label in kept) if i not in drop]
+        rows["all"] = _of_classes(rows["all"], set(classes), drop, skips)
     return listing(
         tree,
         dataset,
@@ -65,8 +71,16 @@ def class_folders(
         names=partial(names_from_tree, tree=tree) if names_from_tree else names,
         split=split,
         membership=membership,
-        problems=tree.problems,
+        skips=skips,
     )
+
+
+def _of_classes(rows: list[Row], classes: set[str], drop: tuple[int, ...], skips: Skips) -> list[Row]:
+    """The rows of `classes`, but those at the places `drop`."""
+    kept = [row for row in rows if row.label in classes]
+    for row in [row for row in rows if row.label not in classes] + [kept[i] for i in drop if i < len(kept)]:
+        skips.add("image that the rule of the set leaves out", row.path)
+    return [row for i, row in enumerate(kept) if i not in drop]
 
 
 def torchvision_folder(tree, dataset, *, lists: dict[str, str] | None = None, **options) -> Listing:
@@ -81,4 +95,4 @@ def torchvision_folder(tree, dataset, *, lists: dict[str, str] | None = None, **
         if odd is not None:
             raise RunFailure(f"{tree.where / path}: line {odd!r} is not <class>/<file>")
         rows[key] = [Row(f"{folder}/{line}", line.split("/")[0]) for line in lines]
-    return listing(tree, dataset, rows, names=options["names"], problems=tree.problems)
+    return listing(tree, dataset, rows, names=options["names"])

@@ -8,12 +8,14 @@ Parquet stores labels as integers whose order differs from task to task: they ar
 schema, never by position.
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.text import read_text
 from flopwise.data.readers.parquet import batches
 from flopwise.data.readers.skips import Skips
 
@@ -131,15 +133,11 @@ def _task(task: str, split: str) -> Task:
 def _lines(path: Path):
     """(line number, fields) of each line; only a line feed ends one."""
     try:
-        with path.open(encoding="utf-8-sig", newline="\n") as stream:
-            for number, line in enumerate(stream, start=1):
-                yield number, line.rstrip("\r\n").split("\t")
+        stream = io.StringIO(read_text(path), newline="\n")
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error
-    except UnicodeDecodeError as error:
-        raise RunFailure(
-            f"{path} is not UTF-8: {error.reason} in {error.object[error.start : error.start + 8]!r}"
-        ) from error
+    for number, line in enumerate(stream, start=1):
+        yield number, line.rstrip("\r\n").split("\t")
 
 
 def _label(spec: Task, text: str, where: str) -> int | float:

@@ -1,16 +1,19 @@
 """What a user's copy of a set holds that is no list of images with classes or captions: counts of its parts, found without
 decoding a file, and one check per file that opens it. A kind is what the column `reader` of the catalogue says."""
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.text import on_disk
 from flopwise.data.catalogue import DataSet
 from flopwise.data.images import open_frame, open_image
 from flopwise.data.readers import audio, coco, cub, flow, glue, segmentation, shards, text
-from flopwise.data.readers.skips import Skips
+from flopwise.data.readers.skips import Skips, ending
 
 FRAMES = {"kinetics_lists": 16, "audioset_lists": 32}  # pictures that a clip of the Perceiver IO study has
 RATE = 48_000  # Hz, of its sound
@@ -81,15 +84,12 @@ def _shards(folder: Path, facts: DataSet) -> Contents:
         return sum(_is_pair(f"{path}: {raw.key}", raw, skips) for raw in shards.read_shard(path, skips))
 
     checks = [_skipping(partial(count, path), usable) for path in files]
-    return Contents({"shards": Count(len(files)), "pairs": usable}, checks=checks)
+    others = _others(path for path in folder.iterdir() if str(path) not in files)
+    return Contents({"shards": Count(len(files)), "pairs": usable}, checks=checks, notes=others)
 
 
 def _is_pair(where: str, raw: shards.Raw, skips: Skips) -> bool:
-    """Whether a sample has a caption and a picture that can be read; counted where not."""
-    for part, name in ((raw.image, "image"), ((raw.caption or "").strip(), "caption")):
-        if not part:
-            skips.add(f"no {name}", where)
-            return False
+    """Whether the picture of a sample can be read; counted where not."""
     try:
         open_image(raw.image, where)
     except RunFailure as error:
@@ -99,13 +99,23 @@ def _is_pair(where: str, raw: shards.Raw, skips: Skips) -> bool:
 
 
 def _text(folder: Path, facts: DataSet) -> Contents:
-    files, documents = _files(folder, text.ENDINGS), Count(None, facts.n_train)
+    everything = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files, documents = [path for path in everything if path.name.endswith(text.ENDINGS)], Count(None, facts.n_train)
+    if not files:
+        raise UserError(f"no file {', '.join(f'*{each}' for each in text.ENDINGS)} in {folder}")
 
     def count(path, skips: Skips) -> int:
         return sum(1 for _ in text.read_documents(path, skips))
 
     checks = [_skipping(partial(count, path), documents) for path in files]
-    return Contents({"files": Count(len(files)), "documents": documents}, checks=checks)
+    others = _others(path for path in everything if not path.name.endswith(text.ENDINGS))
+    return Contents({"files": Count(len(files)), "documents": documents}, checks=checks, notes=others)
+
+
+def _others(paths: Iterable[Path]) -> list[str]:
+    """A note for each kind of file or folder of a copy that is not read; hidden ones are not part of it."""
+    kinds = Counter("folder" if path.is_dir() else ending(path.name) for path in paths if path.name[0] != ".")
+    return [f"not read: {count:,} x {kind}" for kind, count in sorted(kinds.items())]
 
 
 def _sintel(folder: Path, facts: DataSet) -> Contents:
@@ -184,10 +194,10 @@ def _glue_tables(folder: Path, task: str, split: str) -> list[Path]:
 def _coco(folder: Path, facts: DataSet) -> Contents:
     captions = coco.read_captions(folder / "annotations" / "captions_train2017.json")
     classes, names = coco.read_classes(folder / "annotations" / "instances_train2017.json")
-    pictures = [folder / "train2017" / name for name in classes]
-    there = [path for path in pictures if path.is_file()]
+    pictures = [on_disk(folder / "train2017" / name) for name in classes]
+    there = [path for path in pictures if os.path.isfile(path)]
     counts = {"train": Count(len(pictures), facts.n_train), "with captions": Count(len(captions))}
-    lost = [("missing file", str(path)) for path in pictures if not path.is_file()]
+    lost = [("missing file", str(path)) for path in pictures if not os.path.isfile(path)]
     return Contents(counts, len(names), [_opens(open_image, path) for path in there], lost)
 
 
@@ -245,13 +255,6 @@ def _clip(folder: Path, least: int) -> None:
     for path in frames:
         open_frame(path)
     audio.read_wav(sounds[0], RATE)
-
-
-def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.name.endswith(endings) and path.is_file())
-    if not found:
-        raise UserError(f"no file {', '.join(f'*{ending}' for ending in endings)} in {folder}")
-    return found
 
 
 KINDS = {

@@ -1,8 +1,7 @@
 """Sets whose text files list images, one a line."""
 
-import json
-
 from flopwise.core.errors import RunFailure
+from flopwise.core.text import json_of
 from flopwise.data.listing import Listing, Row, copied, listing
 
 
@@ -53,7 +52,6 @@ def filelist_txt(
         rows,
         classes=labels,
         names=lambda found: [named[target] for target in found],
-        problems=tree.problems,
     )
 
 
@@ -63,9 +61,7 @@ def _class_in_file_name(tree, dataset, *, lists: dict[str, str], folder: str) ->
     for key, path in lists.items():
         files = sorted(line.split(" ")[0] for line in lines_of(tree, path))
         rows[key] = [Row(f"{folder}/{file.rpartition('_')[0]}/{file}", file.rpartition("_")[0]) for file in files]
-    return listing(
-        tree, dataset, rows, names=lambda labels: [label.replace("_", " ") for label in labels], problems=tree.problems
-    )
+    return listing(tree, dataset, rows, names=lambda labels: [label.replace("_", " ") for label in labels])
 
 
 def torchvision_filelist(tree, dataset, *, style: str) -> Listing:
@@ -79,9 +75,7 @@ def _food101(tree, dataset) -> Listing:
         path = f"food-101/meta/{key}.json"
         content = load_json(tree, path)
         rows[key] = [Row(f"food-101/images/{file}.jpg", klass) for klass, files in content.items() for file in files]
-    return listing(
-        tree, dataset, rows, names=lambda labels: [label.replace("_", " ") for label in labels], problems=tree.problems
-    )
+    return listing(tree, dataset, rows, names=lambda labels: [label.replace("_", " ") for label in labels])
 
 
 def _aircraft(tree, dataset) -> Listing:
@@ -96,7 +90,6 @@ def _aircraft(tree, dataset) -> Listing:
         rows,
         classes=classes,
         names=lambda labels: [label.replace("_", " ") for label in labels],
-        problems=tree.problems,
     )
 
 
@@ -108,11 +101,8 @@ def _pets(tree, dataset) -> Listing:
             image, target, *_ = line.split()
             rows[key].append(Row(f"{base}/images/{image}.jpg", int(target)))
             named[int(target)] = " ".join(part.title() for part in image.rpartition("_")[0].split("_"))
-    return listing(tree, dataset, rows, names=lambda labels: [named[label] for label in labels], problems=tree.problems)
+    return listing(tree, dataset, rows, names=lambda labels: [named[label] for label in labels])
 
 
 def load_json(tree, path: str):
-    try:
-        return json.loads(tree.text(path))
-    except (ValueError, RecursionError) as error:
-        raise RunFailure(f"{tree.where / path} is not JSON: {error}") from error
+    return json_of(tree.read(path), tree.where / path)

@@ -2,8 +2,10 @@
 
 from flopwise.core.errors import RunFailure
 from flopwise.data.listing import Listing, Row, Sample, Source, listing
+from flopwise.data.readers.skips import Skips
 from flopwise.data.readers.splits import every_fifth
 from flopwise.data.readers.tables import python_list, table
+from flopwise.data.tree import Problem
 
 
 def retrieval_csv(tree, dataset, *, folder: str) -> Listing:
@@ -25,16 +27,24 @@ def retrieval_csv(tree, dataset, *, folder: str) -> Listing:
 
 def image_text_pairs(tree, dataset, *, images: str, texts: str, classes: tuple[str, ...], same: dict) -> Listing:
     """FS-COCO: <group>/<id>.jpg beside <group>/<id>.txt. The published class is the noun that a CLIP model finds most
-    fitting; here it is the first word of the caption, as it stands or without a plural s, that names a class."""
-    rows, known = [], set(classes)
+    fitting; here it is the first word of the caption, as it stands or without a plural s, that names a class; a sketch
+    whose caption names none is passed over."""
+    rows, known, skips = [], set(classes), Skips()
     for path in tree.files(images):
         text = f"{texts}{path[len(images) :].rpartition('.')[0]}.txt"
         if text not in tree:
+            tree.problems.append(Problem(path, "sketch without a text beside it"))
             continue
         caption = next((line.strip() for line in tree.text(text).splitlines() if line.strip()), "")
         label = _first_class(caption, known, same)
-        if label is not None:
+        if label is None:
+            skips.add("sketch whose caption names no class", path)
+        else:
             rows.append(Row(path, label, (f"A sketch of {caption}",)))
+    sketched = {path[len(images) :].rpartition(".")[0] for path in tree.files(images)}
+    for path in tree.files(texts):
+        if path[len(texts) :].rpartition(".")[0] not in sketched:
+            tree.problems.append(Problem(path, "text without a sketch beside it"))
     return listing(
         tree,
         dataset,
@@ -42,7 +52,7 @@ def image_text_pairs(tree, dataset, *, images: str, texts: str, classes: tuple[s
         classes=classes,
         split=every_fifth,
         membership="own draw",
-        problems=tree.problems,
+        skips=skips,
     )
 
 

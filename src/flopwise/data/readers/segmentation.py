@@ -38,11 +38,13 @@ def ade20k_scenes(root: Path | str, split: str) -> list[tuple[Path, Path]]:
     if split not in ("training", "validation"):
         raise UserError(f"ADE20K has the splits training and validation, not {split!r}")
     base = Path(root)
-    images = sorted((base / "images" / split).glob("*.jpg"))
-    pairs = [(path, base / "annotations" / split / f"{path.stem}.png") for path in images]
-    missing = [labels for _, labels in pairs if not labels.is_file()]
-    if missing:
-        raise UserError(f"{len(missing)} of {len(pairs)} label maps are missing, the first is {missing[0]}")
+    images, maps = base / "images" / split, base / "annotations" / split
+    names = sorted({path.stem for path in (*images.glob("*.jpg"), *maps.glob("*.png"))})
+    pairs = [(images / f"{name}.jpg", maps / f"{name}.png") for name in names]
+    for place, what in enumerate(("images", "label maps")):
+        missing = [pair[place] for pair in pairs if not pair[place].is_file()]
+        if missing:
+            raise UserError(f"{len(missing)} of {len(pairs)} {what} are missing, the first is {missing[0]}")
     if not pairs:
         raise UserError(f"no image in {base / 'images' / split}")
     return pairs

@@ -1,6 +1,16 @@
 """What a reader left out, and why: counted, never silent."""
 
+import re
 from dataclasses import dataclass, field
+
+ENDING = re.compile(r"(\.[a-z0-9_-]{1,12}){1,3}", re.ASCII)  # of names of strangers; anything longer is no kind of file
+
+
+def ending(name: str) -> str:
+    """What the name of a file ends in, from its first dot, as a reason may name it: `.jpg`, `.input.png`, `another ending`
+    where it is none that a kind of file has."""
+    found = "." + name.lower().partition(".")[2]
+    return found if ENDING.fullmatch(found) else "another ending"
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.text import is_utf8, read_text
 from flopwise.data.readers.parquet import batches
 from flopwise.data.readers.skips import Skips
 
@@ -27,7 +28,9 @@ def read_documents(path: Path | str, skips: Skips, column: str = "text") -> Iter
     else:
         raise UserError(f"{path} is no file of text; allowed are {', '.join(ENDINGS)}")
     for number, text in rows:
-        if isinstance(text, str) and text.strip():
+        if isinstance(text, str) and not is_utf8(text):
+            skips.add("a document with half a character, which no file can hold", f"{path}, {number}")
+        elif isinstance(text, str) and text.strip():
             yield text
         elif text is not None:
             skips.add("an empty document, or none", f"{path}, {number}")
@@ -43,11 +46,11 @@ def _rows(path: Path, column: str):
 
 def _whole(path: Path, skips: Skips):
     try:
-        yield 0, path.read_text(encoding="utf-8")
+        yield 0, read_text(path)
     except FileNotFoundError as error:
         raise RunFailure(f"{path} is missing") from error
-    except UnicodeDecodeError:
-        skips.add("a file that is not UTF-8", str(path))
+    except RunFailure as error:
+        skips.add("a file that is not UTF-8", str(error))
 
 
 def _lines(path: Path, column: str, skips: Skips):
@@ -56,7 +59,7 @@ def _lines(path: Path, column: str, skips: Skips):
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE), b""), start=1):
                 try:
-                    yield number, json.loads(line.decode("utf-8"))[column]
+                    yield number, json.loads(line.decode("utf-8-sig"))[column]
                 except (ValueError, KeyError, TypeError, RecursionError):
                     skips.add(f"a line that is no JSON object with {column!r} in UTF-8", f"{path}, line {number}")
     except FileNotFoundError as error:
