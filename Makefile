@@ -5,6 +5,7 @@ CORES ?= $(shell python3 -c "import os; print(len(os.sched_getaffinity(0)) if ha
 PYTHON ?= python3
 # Programs are called as modules of the interpreter: the first line of a script in .venv/bin holds no quotes or long paths.
 BIN := .venv/bin
+SIDE_BY_SIDE := --numprocesses $(CORES) --maxprocesses 8 --dist loadgroup
 # Snakemake keeps a cache under the user's home; where that cannot be written, one lies here.
 CACHE := $(shell d="$${XDG_CACHE_HOME:-$${HOME:-/dev/null}/.cache}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo "$$d")
 ifeq ($(CACHE),)
@@ -22,10 +23,10 @@ smoke:
 	@$(MAKE) --no-print-directory report SCALE=smoke
 
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: lint
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 lint: .venv/ready-dev
 	@$(BIN)/python -m ruff check .

@@ -20,6 +20,7 @@ from flopwise.report.commands import app as report_app
 from flopwise.studies import NAMES
 
 Json = Annotated[bool, typer.Option("--json", help="Machine output on standard output.")]
+LONGEST = 500  # characters of a word in a message; a path may be long
 UsageError = typer.BadParameter.__base__  # of the click that typer uses, its own or the package
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -184,5 +185,10 @@ def _fail_usage(error: UsageError) -> None:
 
 
 def _fail(message, status: int) -> None:
-    print("flopwise: " + " ".join(str(message).split()), file=sys.stderr)
+    """One line, whatever a damaged file has put into it: what cannot be printed is escaped, what has no end is cut."""
+    words = (
+        word if len(word) <= LONGEST else f"{word[:40]}... ({len(word):,} characters)" for word in str(message).split()
+    )
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(words))
+    print(f"flopwise: {line}", file=sys.stderr)
     sys.exit(status)

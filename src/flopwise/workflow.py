@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from flopwise.config import ROOT, Settings, load
+from flopwise.core.choices import among
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.cost.names import TABLES as COST_TABLES
 from flopwise.data import jobs as data
@@ -72,12 +73,12 @@ class Workflow:
         key = (rule, name)
         if key not in self._jobs:
             if rule not in self.rules:
-                raise UserError(f"rule {rule!r} does not exist at this scale; allowed are {', '.join(self.rules)}")
+                raise UserError(f"rule {rule!r} does not exist at this scale; {among(rule, self.rules)}")
             study, verb = self._study(rule)
             if study:
                 self._jobs[key] = study.job(verb, name)
             elif name not in self.rules[rule]:
-                raise UserError(f"{rule} has no job {name!r}; allowed are {', '.join(self.rules[rule]) or 'none'}")
+                raise UserError(f"{rule} has no job {name!r}; {among(name, filter(None, self.rules[rule]))}")
             else:
                 self._jobs[key] = Job(rule, self.settings.results, name, **self._shared(rule, name))
         return self._jobs[key]
@@ -181,7 +182,7 @@ class Workflow:
 
     def _fact(self, notebook: Notebook, fact: str) -> tuple[object, tuple[Path, ...]]:
         if fact not in self.facts:
-            raise UserError(f"{notebook.source}: reads {fact!r}; allowed are {', '.join(self.facts)}")
+            raise UserError(f"{notebook.source}: reads {fact!r}; {among(fact, self.facts)}")
         return self.facts[fact]
 
     def _figures(self, notebook: Notebook) -> dict:

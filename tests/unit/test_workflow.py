@@ -42,9 +42,11 @@ def test_every_source_exists(flow):
 
 def test_a_job_that_does_not_exist_is_named():
     flow = Workflow(load(scale="smoke"))
-    with pytest.raises(UserError, match="rule 'continual_trian' does not exist at this scale; allowed are data_set"):
+    with pytest.raises(
+        UserError, match=r"rule 'continual_trian' does not exist at this scale; there are .*among them continual_train"
+    ):
         flow.job("continual_trian")
-    with pytest.raises(UserError, match="data_set has no job 'digitz'; allowed are"):
+    with pytest.raises(UserError, match=r"data_set has no job 'digitz'; there are .*among them digits"):
         flow.job("data_set", "digitz")
 
 

@@ -12,6 +12,16 @@ def near(given: str, allowed: Iterable[str], most: int = 3, cutoff: float = 0.6)
     return [by_folded[name] for name in difflib.get_close_matches(given.casefold(), by_folded, most, cutoff)]
 
 
+def among(given: str, allowed: Iterable[str], most: int = 16) -> str:
+    """What a message says is allowed in place of `given`: all names if they are few, else those near it, or the first ones,
+    and how many there are."""
+    allowed = list(allowed)
+    if len(allowed) <= most:
+        return f"allowed are {', '.join(allowed) or 'none'}"
+    shown = near(given, allowed, 4, 0.5) or allowed[:4]
+    return f"there are {len(allowed)}, among them {', '.join(shown)}"
+
+
 def check(what: str, given: str, allowed: Iterable[str]) -> str:
     """Return `given` if it is one of `allowed`; else raise UserError with the nearest names (all of them if few)."""
     allowed = list(allowed)

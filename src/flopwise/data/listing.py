@@ -60,6 +60,13 @@ class Listing:
     prepared: bool = False  # the images are copies whose shorter side is 224 pixels
     skips: Skips = field(default_factory=Skips)
 
+    def check_archive(self) -> None:
+        """Raises `RunFailure` where the set is an archive that is cut or damaged: what came after is lost, and nothing in the
+        list of what is there would say so."""
+        for problem in self.problems:
+            if problem.path == f"{self.tree.folder}.tar":
+                raise RunFailure(f"{self.tree.root / problem.path}: {problem.what}")
+
     def image(self, sample: Sample):
         """The image as a PIL image in RGB. Raises `RunFailure` that names the file which is missing or broken."""
         return open_source(self.tree, sample.source)

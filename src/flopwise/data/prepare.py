@@ -41,6 +41,7 @@ def prepare(name: str, root: Path | str, out: Path | str | None = None, captione
     again by the next run. Raises `RunFailure` where that holds for every image, or where the disk takes no more."""
     root, out = Path(root), Path(out or root)
     found = open_listing(name, root)
+    found.check_archive()
     record = read_record(found.dataset, root if found.prepared else out) or {}
     again = bool(record.get("left_out"))  # by an earlier run
     if found.prepared and not again:

@@ -59,7 +59,9 @@ def listing_of(name: str, root: Path | str | None) -> Listing:
             f"data set {name!r} is a real one: set `data_root` in config/config.yaml to the folder of your copies"
         )
     try:
-        return open_listing(name, root)
+        found = open_listing(name, root)
+        found.check_archive()
+        return found
     except RunFailure as error:
         raise UserError(
             f"data set {name}: {error}; `flopwise data verify {name} --root {root}` says what is wrong"

@@ -50,7 +50,7 @@ def _webp(match: re.Match) -> str:
     if max(picture.size) <= SMALL:
         picture = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
     stream = io.BytesIO()
-    picture.save(stream, "WEBP", method=6, quality=65)
+    picture.save(stream, "WEBP", method=6, quality=55)
     kind, content = min(("webp", stream.getvalue()), ("png", png), key=lambda one: len(one[1]))
     return f'xlink:href="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
 

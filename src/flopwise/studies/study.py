@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from flopwise.config import Settings
 from flopwise.config.files import claims_file, preset_files
+from flopwise.core.choices import among
 from flopwise.core.errors import UserError
 from flopwise.provenance.job import Job
 from flopwise.studies import NAMES
@@ -48,7 +49,7 @@ class Study:
         if key not in self._jobs:
             allowed = self._names.setdefault(verb, dict.fromkeys(self.names(verb)))
             if name not in allowed:
-                raise UserError(f"{verb} job {name!r} does not exist at this scale; allowed are {', '.join(allowed)}")
+                raise UserError(f"{verb} job {name!r} does not exist at this scale; {among(name, allowed)}")
             facts = getattr(self, f"_{verb}")(*([name] if name else []))
             self._jobs[key] = Job(f"{self.name}_{verb}", self.settings.results, name, study=self.name, **facts)
         return self._jobs[key]

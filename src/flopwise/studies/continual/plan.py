@@ -6,6 +6,7 @@ from itertools import product
 
 from flopwise.config import Settings
 from flopwise.config.continual import TABLE_OF, Axes, ContinualConfig
+from flopwise.core.choices import among
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
@@ -195,7 +196,7 @@ def trials(study: ContinualConfig, method: str) -> list[Cell]:
 
 def _known(table: dict, name: str, kind: str):
     if name not in table:
-        raise UserError(f"{kind} {name!r} does not exist at this scale; allowed are {', '.join(table)}")
+        raise UserError(f"{kind} {name!r} does not exist at this scale; {among(name, table)}")
     return table[name]
 
 
