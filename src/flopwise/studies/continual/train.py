@@ -25,6 +25,7 @@ from flopwise.studies.continual import recipe
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
+from flopwise.studies.continual.network import name_of
 from flopwise.studies.continual.plan import Cell
 from flopwise.studies.continual.scoring import Scoring
 
@@ -74,7 +75,7 @@ class TrainingRun:
         self.chunks = cut(settings, self.cell, read_stream(stream, set(corpus.entries)))
 
         initial = clip.load(base_folder(settings, self.cell.model))
-        self.model = clip.create(self.cell.model)
+        self.model = clip.create(name_of(self.config, self.cell.model))
         self.model.load_state_dict(initial)
         statistics = buffers.names(self.model)
         apply(self.cell.shared_training, self.model, torch_generator(self.cell.seed, "adapters"), self.cell.model)

@@ -1,0 +1,34 @@
+"""The catalogue of released checkpoints that the larger scales start from."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+
+from flopwise.core.root import ROOT
+
+CATALOGUE = ROOT / "config" / "checkpoints.csv"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One row. `file` is the released file that `sha256` (64 digits, or the prefix that a file name carries) belongs
+    to; `params_m` counts the model that the library makes, in millions."""
+
+    name: str
+    study: str
+    library: str
+    model: str
+    tag: str
+    file: str
+    params_m: str
+    sha256: str
+    licence: str
+    source: str
+    notes: str
+
+
+@cache
+def checkpoints() -> dict[str, Checkpoint]:
+    """Name -> row of config/checkpoints.csv."""
+    with CATALOGUE.open(encoding="utf-8", newline="") as stream:
+        return {row["name"]: Checkpoint(**row) for row in csv.DictReader(stream)}
