@@ -95,7 +95,7 @@ def photographs(folder: Path, count: int, size: tuple[int, int]) -> tuple[FileCo
     captions, everything = [f"a photo of part {i} of a larger picture" for i in range(count)], np.arange(count)
     images = ImageFiles(folder, Strings.of(names), everything.astype(np.int32))
     split = Split(images, np.zeros(count, dtype=np.int64), captions)
-    corpus = FileCorpus((split,), LARGE, np.full(count, -1), [], everything)
+    corpus = FileCorpus((split,), LARGE, clip.preprocessing(LARGE), np.full(count, -1), [], everything)
     return corpus, Images([folder / name for name in names], 224, lambda i: clip.tokenize(LARGE, [captions[i]])[0])
 
 

@@ -14,7 +14,10 @@ class BaseModelConfig(Strict):
     """Where the initial weights theta_0 of one model come from."""
 
     pretrained: str | None = setting(
-        None, "tag of a released checkpoint; none: pre-trained here on the pool", "official code"
+        None,
+        "tag of a released checkpoint; none: pre-trained here on the pool. `-as-released` behind the tag: pictures are "
+        "normalised with OpenAI's mean and deviation, whatever the checkpoint was trained with, as in the official code",
+        "official code",
     )
     pretrain_steps: int = setting(0, "optimiser steps of pre-training on the pool", "our choice", ge=0)
     pretrain_batch_size: int = setting(128, "batch size of pre-training", "our choice", ge=2)
@@ -238,6 +241,17 @@ class ContinualPreset(Tables, StudyPreset):
     )
     checkpoint_every_steps: int = setting(200, "steps between saved states inside a task", "our choice", ge=1)
 
+    @field_validator("models")
+    @classmethod
+    def _can_be_made(cls, models):
+        from flopwise.models.clip import EMBEDDED, configuration
+
+        for name in models:
+            if "." in name and name not in EMBEDDED:
+                raise ValueError(f"is {name!r}; the tag of a released checkpoint belongs into its key `pretrained`")
+            configuration(name)
+        return models
+
 
 class ContinualConfig(ContinualPreset):
     """The continual study at one scale, with the grids that it chose."""
@@ -273,9 +287,17 @@ class ContinualConfig(ContinualPreset):
 
     def check(self, data: DataConfig) -> None:
         """Raise ValueError where the scale's data lack what the study needs."""
+        from flopwise.models.clip import EMBEDDED
+
         for kind in ("adaptation", "evaluation"):
             if not getattr(data, kind):
                 raise ValueError(f"data.{kind} is empty; the study continual needs at least one data set there")
+        large = [name for name in self.models if name not in EMBEDDED] if data.kind == "embedded" else []
+        if large:
+            raise ValueError(
+                f"continual.models.{large[0]}: pictures made here have 32 x 32 pixels, too few for it; allowed are "
+                f"{', '.join(EMBEDDED)}"
+            )
         if "pool" not in data.pools:
             raise ValueError(
                 f"data.pools are {', '.join(data.pools)}; one, on which models start, must be called 'pool'"

@@ -1,7 +1,9 @@
 """The cost of one training step of a method, and the table of all of them: FLOPs, memory, MAFs and steps."""
 
+import contextlib
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +14,7 @@ from flopwise.core.errors import UserError
 from flopwise.cost import flops, mafs, memory, subjects
 from flopwise.cost.names import ACCOUNTINGS, CONVENTIONS, METHODS
 from flopwise.cost.subjects import Subject
-from flopwise.methods.continual import load
+from flopwise.methods.continual import apply, load
 
 BASELINE = "full-ft"
 FISHER_SAMPLES = 50_000  # of the published Fisher pass, at most
@@ -46,23 +48,30 @@ def forward(name: str) -> dict:
 def prepared(subject: Subject, name: str, published: bool = True) -> nn.Module:
     """A copy of the subject's model made ready for the method called `name`; `published`: with what the published code
     attaches besides. Raises UserError where the method has nothing to train in this model, or in one of its towers."""
-    method, module = load(name), copy.deepcopy(subject.module).train()
-    misfit = f"method {name} does not fit {subject.name}: the model has no"
-    if method.towers == "one" and not hasattr(module, "visual"):
-        raise UserError(f"{misfit} separate image and text towers")
-    method.prepare(module, None, **method.prepare_options, **(method.published_options if published else {}))
-    images = {name.startswith("visual.") for name, p in module.named_parameters() if p.requires_grad}
-    if not images:
-        raise UserError(f"{misfit} {method.trains}")
-    if method.towers == "both" and hasattr(module, "visual") and len(images) == 1:
-        raise UserError(f"{misfit} {method.trains} in its {'text' if True in images else 'image'} tower")
+    module = copy.deepcopy(subject.module).train()
+    apply(name, module, None, subject.name, **(load(name).published_options if published else {}))
     return module
+
+
+@contextlib.contextmanager
+def _one_sample(subject: Subject, batch_size: int) -> Iterator[None]:
+    """Say in one line why a step of a single sample fails: batch normalisation over one value per channel has nothing to
+    take statistics of."""
+    try:
+        yield
+    except ValueError as error:
+        if batch_size > 1 or isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{subject.name} cannot be trained on batches of 1 sample ({error}); give --batch-size 2 or more"
+        ) from error
 
 
 def step_gflops(subject: Subject, method: str, batch_size: int, convention: str) -> float:
     """GFLOPs of a step of `method`: forward and backward."""
     module, batch = prepared(subject, method, False), subject.inputs(batch_size)
-    return flops.training_step(lambda: subject.loss(module, batch), convention) / 1e9
+    with _one_sample(subject, batch_size):
+        return flops.training_step(lambda: subject.loss(module, batch), convention) / 1e9
 
 
 def peak(
@@ -72,7 +81,8 @@ def peak(
     method's state on the device and its Fisher pass."""
     module, facts = prepared(subject, method, published), load(method)
     extra = {"device_state": facts.device_state, "passes": 1 + facts.fisher} if published else {}
-    return memory.training_peak(module, subject.inputs, subject.loss, batch_size, precision, **extra)
+    with _one_sample(subject, batch_size):
+        return memory.training_peak(module, subject.inputs, subject.loss, batch_size, precision, **extra)
 
 
 def step_cost(subject: Subject, method: str, batch_size: int, convention: str, precision: str = "fp16") -> StepCost:

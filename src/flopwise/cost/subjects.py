@@ -41,7 +41,8 @@ def split(name: str) -> tuple[str, str]:
 
 
 def load(name: str) -> Subject:
-    """The subject called `open_clip:NAME` or `timm:NAME`, at the library's own input size."""
+    """The subject called `open_clip:NAME` or `timm:NAME`, at the library's own input size; NAME may carry the tag of a
+    released checkpoint behind a dot, whose activation, number of classes and input size are then priced."""
     library, rest = split(name)
     if library == "open_clip":
         return _open_clip(name, rest)
@@ -67,15 +68,17 @@ def classification_loss(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor
 
 
 def _open_clip(name: str, rest: str) -> Subject:
+    from flopwise.models.clip import released
     from flopwise.models.compat import import_open_clip
 
-    library = import_open_clip()
-    check("open_clip model", rest, library.list_models())
-    text_configuration = library.get_model_config(rest).get("text_cfg", {})
+    library, model = import_open_clip(), rest.partition(".")[0]
+    check("open_clip model", model, library.list_models())
+    activation = released(rest).get("quick_gelu", False)
+    text_configuration = library.get_model_config(model).get("text_cfg", {})
     if "hf_model_name" in text_configuration:
         raise UserError(f"{name}: its text tower ({text_configuration['hf_model_name']}) would have to be downloaded")
     with torch.device("meta"):
-        module = _quietly(lambda: library.create_model(rest, device="meta"))
+        module = _quietly(lambda: library.create_model(model, device="meta", force_quick_gelu=activation))
     size = module.visual.image_size
     height, width = size if isinstance(size, tuple) else (size, size)
 
@@ -87,13 +90,11 @@ def _open_clip(name: str, rest: str) -> Subject:
 
 
 def _timm(name: str, rest: str) -> Subject:
+    from flopwise.models import zoo
     from flopwise.models.compat import import_timm
 
-    library = import_timm()
-    check("timm model", rest, library.list_models())
-    with torch.device("meta"):
-        module = _quietly(lambda: library.create_model(rest))
-    shape = library.data.resolve_model_data_config(module)["input_size"]
+    module = _quietly(lambda: zoo.create(rest))
+    shape = import_timm().data.resolve_model_data_config(module)["input_size"]
 
     def inputs(batch_size: int, device: str = "meta") -> tuple[Tensor]:
         return (torch.empty(batch_size, *shape, device=device),)

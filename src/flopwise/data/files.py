@@ -14,6 +14,7 @@ from flopwise.core.seeds import numpy_generator
 from flopwise.data import loader
 from flopwise.data.arrays import damaged, image_array
 from flopwise.data.images import open_image
+from flopwise.data.loader import SHORTEST, Resize
 from flopwise.data.strings import Strings
 from flopwise.data.tree import Tree
 
@@ -76,37 +77,37 @@ class ImageFiles:
         path = self.paths[int(self.file_of[index])]
         return self._number(path, index) if self.numbers is not None else self._file(path, index)
 
-    def view(self, index: int, side: int, seed: int | None = None) -> np.ndarray:
-        """uint8 (side, side, 3): the image cropped at random under `seed`, or resized and cropped at the centre."""
+    def view(self, index: int, side: int, seed: int | None = None, how: Resize = SHORTEST) -> np.ndarray:
+        """uint8 (side, side, 3): the image cropped at random under `seed`, or all of it resized."""
         if self.numbers is not None or self.boxes is not None:
             image = self.image(index)
             with damaged(self.root / self.where(index)):
-                pixels = loader.view(image, side, seed)
+                pixels = loader.view(image, side, seed, how)
         else:
-            pixels = loader.load(self._source(index), side, seed)
+            pixels = loader.load(self._source(index), side, seed, how)
         return np.frombuffer(pixels, np.uint8).reshape(side, side, 3)
 
-    def usable(self, index: int, side: int, seed: int) -> tuple[int, np.ndarray, str | None]:
+    def usable(self, index: int, side: int, seed: int, how: Resize = SHORTEST) -> tuple[int, np.ndarray, str | None]:
         """(index, view, None) of the image under `seed`; where `lenient` and it cannot be read, of another one, and why:
         the first that can be read of `OTHERS` drawn from the whole list under the same seed, so that no picture stands in
         more often than any other."""
         try:
-            return index, self.view(index, side, seed), None
+            return index, self.view(index, side, seed, how), None
         except RunFailure as error:
             if not self.lenient:
                 raise
             reason = str(error)
         for other in map(int, numpy_generator(seed, "other").integers(len(self), size=OTHERS)):
             try:
-                return other, self.view(other, side, seed), reason
+                return other, self.view(other, side, seed, how), reason
             except RunFailure:
                 continue
         raise RunFailure(f"{reason}; nor can any of {OTHERS} pictures drawn in its place be read")
 
-    def load(self, indices: Iterable[int], side: int, threads: int = 1) -> np.ndarray:
-        """uint8 (n, side, side, 3), each image resized and cropped at the centre; in the order of `indices`, however many
-        threads there are."""
-        return np.stack(in_order(lambda index: self.view(int(index), side), list(indices), threads))
+    def load(self, indices: Iterable[int], side: int, threads: int = 1, how: Resize = SHORTEST) -> np.ndarray:
+        """uint8 (n, side, side, 3), each image resized as a whole; in the order of `indices`, however many threads there
+        are."""
+        return np.stack(in_order(lambda index: self.view(int(index), side, None, how), list(indices), threads))
 
     def _source(self, index: int):
         path = self._folder() / self.paths[int(self.file_of[index])]

@@ -19,18 +19,34 @@ class Member(NamedTuple):
     size: int
 
 
-def load(source: Path | str | Member, side: int, seed: int | None = None) -> bytearray:
+class Resize(NamedTuple):
+    """How a whole picture becomes a square. mode: `shortest` resizes its shorter side and cuts out the middle, `squash`
+    resizes both sides. filter: of Pillow's, `bicubic` or `bilinear`; crops are resized by it too."""
+
+    mode: str = "shortest"
+    filter: str = "bicubic"
+
+    @property
+    def resampling(self):
+        from PIL import Image
+
+        return Image.Resampling[self.filter.upper()]
+
+
+SHORTEST = Resize()  # as most checkpoints were trained, and as the embedded pictures would be
+
+
+def load(source: Path | str | Member, side: int, seed: int | None = None, how: Resize = SHORTEST) -> bytearray:
     """The pixels of an image, `side` x `side` x 3 bytes: `RandomResizedCrop(side, (0.9, 1), (3/4, 4/3))` under `seed`, or
-    without one `Resize(side)` and `CenterCrop(side)`, of torchvision with Pillow's bicubic filter.
+    without one `Resize(side)` and `CenterCrop(side)` or `Resize((side, side))`, of torchvision with Pillow's filters.
 
     Raises `RunFailure` naming the file that is missing or no image."""
-    from PIL import Image
 
     def pixels(image) -> bytearray:
         box = (0, 0, *image.size) if seed is None else random_box(*image.size, seed)
         box = _reduce(image, box, side)
         image = image.convert("RGB").crop(box)
-        image = _centre(image, side) if seed is None else image.resize((side, side), Image.Resampling.BICUBIC)
+        image = _whole(image, side, how) if seed is None else image.resize((side, side), how.resampling)
         return bytearray(image.tobytes())
 
     if isinstance(source, Member):
@@ -38,14 +54,12 @@ def load(source: Path | str | Member, side: int, seed: int | None = None) -> byt
     return decode(source, None, pixels)
 
 
-def view(image, side: int, seed: int | None) -> bytearray:
+def view(image, side: int, seed: int | None, how: Resize = SHORTEST) -> bytearray:
     """The pixels of a decoded PIL image, cropped and resized as `load` does. Raises `ValueError` for one too narrow."""
-    from PIL import Image
-
     if seed is None:
-        return bytearray(_centre(image, side).tobytes())
+        return bytearray(_whole(image, side, how).tobytes())
     crop = image.crop(random_box(*image.size, seed))
-    return bytearray(crop.resize((side, side), Image.Resampling.BICUBIC).tobytes())
+    return bytearray(crop.resize((side, side), how.resampling).tobytes())
 
 
 def random_box(width: int, height: int, seed: int, scale=(0.9, 1.0), ratio=(3 / 4, 4 / 3)) -> tuple[int, int, int, int]:
@@ -77,15 +91,15 @@ def _reduce(image, box, side: int):
     return tuple(round(edge * share) for edge, share in zip(box, (horizontal, vertical) * 2))
 
 
-def _centre(image, side: int):
-    """The middle of `image` after its shorter side is resized to `side`."""
-    from PIL import Image
-
+def _whole(image, side: int, how: Resize):
+    """All of `image`, squashed; or its middle, after its shorter side is resized to `side`."""
+    if how.mode == "squash":
+        return image.resize((side, side), how.resampling)
     width, height = image.size
     shorter = min(width, height)
     if side * side * max(width, height) > MAX_PIXELS * shorter:
         raise ValueError(f"{width} x {height} pixels: too narrow to be resized to {side}")
-    image = image.resize((int(side * width / shorter), int(side * height / shorter)), Image.Resampling.BICUBIC)
+    image = image.resize((int(side * width / shorter), int(side * height / shorter)), how.resampling)
     left, upper = round((image.width - side) / 2), round((image.height - side) / 2)
     return image.crop((left, upper, left + side, upper + side))
 

@@ -4,7 +4,11 @@ Merges act on one tower at a time (image; text with the temperature), on flat ve
 mathematics allows: `unrolled` keeps m_t; `all` keeps a running mean (interpolation, its weightings), a sum (task
 arithmetic), the held change (magmax, random) or sums and counts by sign (the ties family). Only tall masks and reversed
 weightings keep every model. Random operators draw from a generator of the seed, the task and the tower, so that what
-was drawn for earlier tasks stays."""
+was drawn for earlier tasks stays.
+
+Buffers are no weights: whatever is merged, running statistics and other state that is no parameter are those of the model
+trained last. A mean of variances is not the variance of a mean, a pruned or extrapolated one may be negative; to measure
+the statistics of merged weights anew would take passes over data that no budget pays for."""
 
 from flopwise.core.checkpoint import joined, parted
 from flopwise.core.choices import check as check_name
@@ -12,8 +16,7 @@ from flopwise.core.errors import UserError
 from flopwise.methods.continual import Method, load
 from flopwise.methods.merging import PAIRWISE, merge, resolve
 from flopwise.methods.merging.names import DEFAULT, MERGES, WEIGHTINGS, Merge
-
-TOWERS = ("image", "text")
+from flopwise.models.selection import TOWERS, tower_of
 
 
 def check(method: str, merge_name: str) -> None:
@@ -38,13 +41,19 @@ def check(method: str, merge_name: str) -> None:
 class Deployment:
     """The weights that one cell deploys and those that its tasks start from, task after task.
 
-    initial: theta_0 (parameter name -> tensor); seed: of the random operators."""
+    initial: theta_0 (name -> tensor); seed: of the random operators; buffers: names in theta_0 that are no parameters.
+    Raises `UserError` for a merge by depth where a tower has no blocks."""
 
-    def __init__(self, method: Method, merge_name: str, initial: dict, seed: int):
+    def __init__(
+        self, method: Method, merge_name: str, initial: dict, seed: int, buffers: frozenset[str] = frozenset()
+    ):
         self.method, self.merge, self.initial, self.seed = method, MERGES[merge_name], initial, seed
+        self.buffers = buffers
+        if self.merge.lines:
+            _check_depth(merge_name, initial)
         self.weights = {kind: initial for kind in {method.init, method.deploy}}  # kinds: see `Method`
         towers = TOWERS if "all" in method.merges else ()
-        self.folds = {tower: TowerFold(self.merge, _part(initial, tower)) for tower in towers}
+        self.folds = {tower: TowerFold(self.merge, _part(initial, tower), buffers) for tower in towers}
 
     @property
     def deployed(self) -> dict:
@@ -76,6 +85,7 @@ class Deployment:
     def _pair(self, newer: dict, older: dict, task: int) -> dict:
         """f([newer, older], theta_0)."""
         options = {**self.merge.options, "lines": self.merge.lines, "as_released": self.merge.as_released}
+        options["buffers"] = self.buffers
         if self.merge.weight is not None:
             options["coefficients"] = [self.merge.weight, 1 - self.merge.weight]
         merged = {}
@@ -114,11 +124,11 @@ class Deployment:
 class TowerFold:
     """The merge of all models of one tower, taken one after another: a fold over their tensors as flat vectors."""
 
-    def __init__(self, asked: Merge, base: dict):
+    def __init__(self, asked: Merge, base: dict, buffers: frozenset[str]):
         from flopwise.methods.merging.flat import Layout
         from flopwise.methods.merging.folds import FOLDS, Reversed
 
-        self.layout, self.as_released = Layout(base), asked.as_released
+        self.layout, self.as_released = Layout(base, buffers), asked.as_released
         self.weighting, flat = WEIGHTINGS[asked.weighting or "uniform"], self.layout.flatten(base)
         options, self.lines = resolve(asked.operator, 1, asked.lines, asked.options, False)
         options.pop("coefficients", None)  # the shares come from the weighting
@@ -136,5 +146,16 @@ class TowerFold:
 
 
 def _part(state: dict, tower: str) -> dict:
-    """The tensors of one tower; the temperature goes with the text."""
-    return {name: value for name, value in state.items() if name.startswith("visual.") is (tower == "image")}
+    """The tensors of one tower."""
+    return {name: value for name, value in state.items() if tower_of(name) == tower}
+
+
+def _check_depth(merge_name: str, initial: dict) -> None:
+    """Raise `UserError` before anything is trained where LiNeS would find no blocks to scale by their depth."""
+    from flopwise.methods.merging.operators import layer_factors
+
+    for tower in TOWERS:
+        try:
+            layer_factors(_part(initial, tower))
+        except UserError as error:
+            raise UserError(f"merge {merge_name}, {tower} tower: {error}") from None

@@ -11,6 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from flopwise.models.selection import check_selected
+
+KINDS = {  # name of the adapted weight -> what messages call its layers
+    "in_proj_weight": "fused attention projections (*.attn.in_proj_weight)",
+    "weight": "second layers of perceptrons (*.mlp.c_proj)",
+}
+
 
 def uniform(like: Tensor, shape: tuple[int, ...], rank: int, generator: torch.Generator | None) -> Tensor:
     """Kaiming-uniform values with a = sqrt(rank): bound sqrt(6 / ((1 + rank) x fan-in)), fan-in the last dimension."""
@@ -37,7 +44,8 @@ class Lora(nn.Module):
 
 class Dora(Lora):
     """m / |V| * V by rows, V = W + s B A, |V| left out of the gradient, m = |W| at the start (Liu et al. 2024, DoRA).
-    The norm takes an evaluation of B A of its own: the published FLOPs exceed LoRA's by exactly that."""
+    The norm takes an evaluation of B A of its own: the published FLOPs exceed LoRA's by exactly that. A row of zeros (a
+    pruned or dead unit) has no direction to scale: there the row stays V itself times m, zero, and not 0 / 0."""
 
     def __init__(self, weight: Tensor, parts: int, rank: int, generator, shared: dict, scale: float = 1.0):
         super().__init__(weight, parts, rank, generator, shared, scale)
@@ -45,6 +53,7 @@ class Dora(Lora):
 
     def forward(self, weight: Tensor) -> Tensor:
         norm = torch.linalg.vector_norm(weight + self.change(weight), dim=1).detach()
+        norm.masked_fill_(norm == 0, 1)
         return (self.magnitude / norm).unsqueeze(1) * (weight + self.change(weight))
 
 
@@ -85,10 +94,14 @@ def attach(
     kind: type[nn.Module], model: nn.Module, rank: int, generator, scale: float = 1.0, unused: bool = False
 ) -> None:
     """Adapt `model` in place; only the adapters train. `unused`: attach the adapter on the attention's output projection
-    too that the published code holds and never uses."""
+    too that the published code holds and never uses. Raises `UserError` where a tower lacks one of the two kinds of
+    layers."""
+    found = list(places(model))
+    for weight, layers in KINDS.items():
+        check_selected(model, [path for path, _, name, _ in found if name == weight], layers)
     model.requires_grad_(False)
     shared: dict = {}
-    for _, layer, name, parts in places(model):
+    for _, layer, name, parts in found:
         adapter = kind(getattr(layer, name), parts, rank, generator, shared, scale)
         parametrize.register_parametrization(layer, name, adapter)
         if unused and parts == 3:

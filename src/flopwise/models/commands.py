@@ -20,7 +20,7 @@ def list_weights(
     import json
     from dataclasses import asdict
 
-    from flopwise.models.weights import checkpoints
+    from flopwise.models.checkpoints import checkpoints
 
     studies = dict.fromkeys(row.study for row in checkpoints().values())
     if study is not None and study not in studies:
@@ -45,6 +45,7 @@ def verify(
     """Check a copy of a released checkpoint against the model it is for; exit 1 where it does not fit."""
     import json
 
+    from flopwise.models.weights import misfit
     from flopwise.models.weights import verify as check
 
     facts = check(name, root)
@@ -54,7 +55,9 @@ def verify(
         print(
             f"{facts['file']} fits: {facts['tensors']} tensors, {facts['parameters_m']} M parameters, hash {facts['hash']}"
         )
+        carried = ", ".join(f"{key} {value}" for key, value in facts["carries"].items())
+        print(f"it carries {carried}" if carried else "its library's table says nothing of it beside its tensors")
     else:
         print("\n".join(facts["problems"]))
     if not facts["ok"]:
-        raise RunFailure(f"{facts['file']} does not fit {facts['name']}: {facts['problems'][0]}")
+        raise RunFailure(misfit(facts["file"], facts["name"], facts["problems"]))

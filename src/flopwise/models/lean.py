@@ -11,6 +11,7 @@ FLOPs are counted."""
 
 from dataclasses import dataclass
 
+from flopwise.models.buffers import check_parts
 from flopwise.models.compat import import_open_clip
 
 
@@ -46,9 +47,11 @@ def forward(model, images, tokens, micro_batch_size: int = 0):
 
     `micro_batch_size` above 0: each tower takes so many samples at a time and keeps their features alone; the backward
     pass computes each part again. Whatever is computed from the features sees all N of them, and gradients are those of
-    the whole batch (Gao et al. 2021, GradCache)."""
+    the whole batch (Gao et al. 2021, GradCache). Raises `UserError` where batch normalisation would see the parts."""
     from torch.nn.functional import normalize
 
+    if 0 < micro_batch_size < len(images):
+        check_parts(model, micro_batch_size)
     image = _in_parts(lambda part: encode_image(model, part), images, micro_batch_size)
     text = _in_parts(lambda part: encode_text(model, part), tokens, micro_batch_size)
     return normalize(image, dim=-1), normalize(text, dim=-1), model.logit_scale.exp()
@@ -72,7 +75,7 @@ def encode_image(model, images):
     from torch.nn.functional import linear
 
     tower = model.visual
-    if not (_applies(images, tower.conv1.weight) and _standard_image_tower(tower)):
+    if not (_standard_image_tower(tower) and _applies(images, tower.conv1.weight)):
         return model.encode_image(images)
     weight = tower.conv1.weight.flatten(1)  # a convolution whose stride is its kernel is a product with the patches
     (high, wide), count, width = tower.patch_size, len(images), len(weight)
@@ -89,7 +92,7 @@ def encode_text(model, tokens):
     """Text features (N, d), not normalised, of `tokens` int64 (N, L)."""
     import torch
 
-    if not (_applies(tokens, model.token_embedding.weight) and _standard_text_tower(model)):
+    if not (_standard_text_tower(model) and _applies(tokens, model.token_embedding.weight)):
         return model.encode_text(tokens)
     end = tokens.argmax(dim=1)  # the end mark has the highest number
     length = int(end.max()) + 1

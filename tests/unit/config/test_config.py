@@ -103,6 +103,19 @@ def experiment(name: str, **choice) -> dict:
             experiment("model-scale", model=["vit-b-32"]),
             r"experiments.model-scale.model is 'vit-b-32'.*; allowed are vit-xs-8, vit-s-8, vit-m-8",
         ),
+        (
+            continual(models={"vit-b-32": {"pretrained": "openai"}}),
+            r"continual.models.vit-b-32: pictures made here have 32 x 32 pixels, too few for it; allowed are vit-m-8",
+        ),
+        (continual(models={"vit-b-33": {"pretrained": "x"}}), r"models: model 'vit-b-33' does not exist; allowed are vit-m-8"),
+        (
+            continual(models={"roberta-vit-b-32": {"pretrained": "x"}}),
+            r"models: model roberta-ViT-B-32 cannot be trained here: its text tower \(roberta-base\) would have to be downl",
+        ),
+        (
+            continual(models={"vit-b-32.openai": {"pretrained": "openai"}}),
+            r"models: is 'vit-b-32.openai'; the tag of a released checkpoint belongs into its key `pretrained`",
+        ),
         ({"overrides": {"data": {"adaptation": ["digitz"]}}}, r"data set 'digitz' is not part of the embedded world"),
         ({"overrides": {"data": {"adaptation": []}}}, r"data.adaptation is empty; the study continual needs"),
     ],

@@ -83,6 +83,47 @@ def test_table_leaves_out_methods_that_do_not_fit():
     assert "left out" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "like", "millions"),
+    [
+        ("timm:vit_tiny_patch16_224.augreg_in21k", "timm:vit_tiny_patch16_224", 9.7),  # 21,843 classes
+        ("timm:resnet18.a1_in1k", "timm:resnet18", 11.69),
+        ("open_clip:ViT-B-32.metaclip_400m", "open_clip:ViT-B-32", 151.28),
+    ],
+)
+def test_a_name_with_a_tag_is_the_model_of_that_checkpoint(name, like, millions):
+    row, plain = (json.loads(run("forward", one, "--json").stdout) for one in (name, like))
+    assert row["model"] == name
+    assert row["params_m"] == pytest.approx(millions, rel=0.01)
+    assert row["gflops"] == pytest.approx(plain["gflops"], rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("timm:resnet18.a1_in2k", "tag of timm model resnet18 'a1_in2k' is unknown; allowed: "),
+        ("timm:resnett18.a1_in1k", "did you mean resnet18"),
+        ("open_clip:ViT-B-32.laion2b", "model ViT-B-32 has no released checkpoint 'laion2b'"),
+        ("open_clip:ViT-B-33.openai", "did you mean ViT-B-32"),
+    ],
+)
+def test_a_tag_that_does_not_exist_is_one_line(name, said):
+    assert said in error("forward", name)
+
+
+@pytest.mark.parametrize("model", ["timm:skresnet18", "timm:seresnet50"])
+def test_a_batch_of_one_is_priced_or_refused_in_a_line(model):
+    """Selective kernels normalise pooled maps, one value per channel; squeeze and excitation does not."""
+    if model == "timm:skresnet18":
+        said = error("step", "--model", model, "--batch-size", "1")
+        assert said.startswith(
+            "timm:skresnet18 cannot be trained on batches of 1 sample (Expected more than 1 value per channel"
+        )
+        assert said.endswith("give --batch-size 2 or more")
+    else:
+        assert run("step", "--model", model, "--batch-size", "1", "--json").exit_code == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "near"),

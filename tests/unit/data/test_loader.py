@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from flopwise.core.errors import RunFailure
-from flopwise.data.loader import Member, load, random_box
+from flopwise.data.loader import Member, Resize, load, random_box, view
 from flopwise.models import clip
 
 SIZES = [(320, 240), (240, 400), (224, 224), (100, 90), (500, 130)]
@@ -48,6 +48,25 @@ def test_pixels_are_torchvisions_for_the_same_boxes(files):
     for path in files:
         for seed in (None, 1, 2):
             assert torch.equal(pixels(path, seed), torchvisions(path, seed)), (path, seed)
+
+
+@pytest.mark.parametrize("mode", ["shortest", "squash"])
+@pytest.mark.parametrize("name", ["bicubic", "bilinear"])
+def test_whole_pictures_are_those_of_open_clips_own_transform(files, mode, name):
+    open_clip = clip.import_open_clip()
+    theirs = open_clip.image_transform(96, False, mean=(0, 0, 0), std=(1, 1, 1), resize_mode=mode, interpolation=name)
+    for path in files:
+        wanted = theirs(Image.open(path)).mul(255).round().to(torch.uint8).permute(1, 2, 0)
+        assert torch.equal(
+            torch.frombuffer(load(path, 96, None, Resize(mode, name)), dtype=torch.uint8).view(96, 96, 3), wanted
+        )
+        assert view(Image.open(path).convert("RGB"), 96, None, Resize(mode, name)) == wanted.numpy().tobytes()
+
+
+def test_crops_are_resized_by_the_same_filter(files):
+    smooth, sharp = (load(files[4], 64, 3, Resize("squash", name)) for name in ("bilinear", "bicubic"))
+    assert smooth != sharp
+    assert sharp == load(files[4], 64, 3)
 
 
 def test_a_large_jpeg_decoded_at_a_fraction_is_within_a_level(tmp_path):

@@ -11,7 +11,10 @@ from flopwise.methods.deployment import Deployment, check
 from flopwise.methods.merging import merge
 from flopwise.methods.merging.names import MERGES, WEIGHTINGS
 
-SHAPES = {"logit_scale": (), "transformer.resblocks.0.w": (4, 3), "visual.conv1.w": (5,), "visual.proj": (3, 6)}
+SHAPES = {
+    "logit_scale": (), "transformer.resblocks.0.w": (4, 3), "visual.conv1.w": (5,),
+    "visual.transformer.resblocks.0.w": (2, 3), "visual.proj": (3, 6),
+}  # fmt: skip
 GRID = [name for name, ranked in families().items() if not ranked and load(name).merges]
 
 
@@ -110,6 +113,31 @@ def test_before_and_after_the_first_task(method):
 )
 def test_one_model_after_another_is_the_same_as_all_at_once(name, operator, options):
     assert same(run("offline-merge", name).deployed, at_once(operator, TRAINED, **options))
+
+
+@pytest.mark.parametrize("method", ["ema-merge", "all-all", "ft-merge", "initial-unrolled"])
+@pytest.mark.parametrize("merge_name", ["interpolation", "task-arithmetic", "ties", "magmax-lines"])
+def test_buffers_are_those_of_the_model_trained_last(method, merge_name):
+    """Variances of which every mean, sum and difference would be another number."""
+
+    def state_of(seed: int) -> dict:
+        more = {"visual.bn.running_var": torch.full((3,), 10.0**seed), "visual.grid": torch.full((2,), float(seed))}
+        return {**state(seed), **more}
+
+    deployment = Deployment(load(method), merge_name, state_of(0), 5, frozenset({"visual.grid"}))
+    for task, seed in enumerate((3, 1, 2)):
+        deployment.after_task(task, state_of(seed))
+        found = deployment.deployed
+        assert torch.equal(found["visual.bn.running_var"], torch.full((3,), 10.0**seed))
+        assert torch.equal(found["visual.grid"], torch.full((2,), float(seed)))
+
+
+def test_a_merge_by_depth_of_a_tower_without_blocks_is_refused_before_anything_is_trained():
+    initial = {name: value for name, value in INITIAL.items() if not name.startswith("visual.transformer")}
+    with pytest.raises(
+        UserError, match=r"merge ties-lines, image tower: LiNeS scales by depth, but there are no residual"
+    ):
+        Deployment(load("ema-merge"), "ties-lines", initial, 0)
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS)

@@ -52,11 +52,18 @@ def elected_means(columns: np.ndarray) -> np.ndarray:
     return np.array(means)
 
 
-def pruned(delta: np.ndarray, prune: float, top: float = 0.0) -> np.ndarray:
+def pruned(delta: np.ndarray, prune: float) -> np.ndarray:
+    """Entries at least the k-th smallest stay."""
     order = sorted(abs(delta))
     low = order[int(prune * len(delta)) - 1] if int(prune * len(delta)) else 0
-    high = order[len(delta) - int(top * len(delta)) - 1]
-    return np.array([entry if low <= abs(entry) <= high else 0.0 for entry in delta])
+    return np.array([entry if low <= abs(entry) else 0.0 for entry in delta])
+
+
+def crumbs(delta: np.ndarray, prune: float, top: float) -> np.ndarray:
+    """The official code's definition: sort, leave out the first k and the last l places."""
+    k, l = int(prune * len(delta)), int(top * len(delta))  # noqa: E741
+    stay = np.argsort(abs(delta))[k : len(delta) - l]
+    return np.array([entry if place in stay else 0.0 for place, entry in enumerate(delta)])
 
 
 @pytest.mark.parametrize("shares", [None, [0.2, 0.3, 0.5], [0.0, 1.0, 0.0]])
@@ -94,8 +101,32 @@ def test_ties_gives_the_majoritys_sign_where_entries_cancel():
 
 @pytest.mark.parametrize(("prune", "top"), [(0.7, 0.1), (0.2, 0.01), (0.0, 0.3)])
 def test_breadcrumbs(prune, top):
-    columns = np.array([pruned(delta, prune, top) for delta in DELTAS])
+    columns = np.array([crumbs(delta, prune, top) for delta in DELTAS])
     agrees(merge("breadcrumbs-ties", MODELS, BASE, prune=prune, top_prune=top), THETA_0 + elected_means(columns))
+
+
+GOLDEN = [  # n, prune, top -> sizes that stay of 1 .. n, by hand: floor(prune n) smallest and floor(top n) largest go
+    (24, 0.7, 0.01, range(17, 25)),  # 16.8 and 0.24
+    (24, 0.2, 0.1, range(5, 23)),  # 4.8 and 2.4
+    (9, 0.7, 0.01, range(7, 10)),  # 6.3 and 0.09
+    (9, 0.8, 0.12, range(8, 9)),  # 7.2 and 1.08
+    (25, 0.7, 0.01, range(18, 26)),  # 17.5 and 0.25
+    (25, 0.2, 0.04, range(6, 25)),  # 5 and 1
+    (25, 0.0, 0.04, range(1, 25)),
+]
+
+
+@pytest.mark.parametrize(("n", "prune", "top", "stay"), GOLDEN)
+def test_breadcrumbs_drop_as_many_entries_as_the_official_code(n, prune, top, stay):
+    """In any order and with any signs; TIES keeps the k-th smallest entry, breadcrumbs do not."""
+    sizes = torch.randperm(n, generator=torch.Generator().manual_seed(n)) + 1.0
+    change = sizes * torch.where(torch.arange(n) % 3 == 0, -1, 1)
+    base, model = {"w": torch.zeros(n)}, {"w": change}
+    merged = merge("breadcrumbs-ties", [model], base, prune=prune, top_prune=top)["w"]
+    assert sorted(merged[merged != 0].abs().tolist()) == list(stay)
+    assert torch.equal(merged, torch.where(merged != 0, change, 0))
+    kept_by_ties = int((merge("ties", [model], base, prune=prune)["w"] != 0).sum())
+    assert kept_by_ties == n - max(0, int(prune * n) - 1)
 
 
 def test_dare_drops_and_rescales():
@@ -237,6 +268,8 @@ def test_inputs_are_left_alone_and_types_are_kept():
         ("magmax", 0, {}, "'magmax' needs at least one model, not 0"),
         ("magmax", 2, {"prune": 0.5}, "'magmax' has no option 'prune'; it has scaling"),
         ("ties", 2, {"prune": 1.5}, "prune is 1.5; allowed is a share from 0 to 1"),
+        ("breadcrumbs-ties", 2, {"prune": 1.0}, "prune 1 and top_prune 0.01 of breadcrumbs-ties drop every entry"),
+        ("breadcrumbs-ties", 2, {"prune": 0.7, "top_prune": 0.3}, "allowed are shares whose sum is below 1"),
         ("dare-ties", 2, {"prune": 1.0}, "prune is 1; allowed is a share from 0 to 1, 1 excluded"),
         ("interpolation", 2, {"coefficients": [0.5, 0.6]}, "must be 2 numbers >= 0, one per model, that sum to 1"),
         ("interpolation", 2, {"coefficients": [float("nan"), 1.0]}, "must be 2 numbers >= 0, one per model"),
@@ -270,6 +303,37 @@ def test_lines_without_values_has_the_defaults():
     for lines in ({}, True):
         merged = merge("task-arithmetic", MODELS, BASE, lines=lines)
         assert all(torch.equal(merged[name], expected[name]) for name in SHAPES)
+
+
+def with_statistics(seed: int) -> dict:
+    """A layer with batch normalisation, its running statistics and a buffer of another kind."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = {
+        "visual.bn.weight": (4,),
+        "visual.conv.weight": (4, 3),
+        "visual.bn.running_mean": (4,),
+        "visual.table": (5,),
+    }
+    tensors = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    variance = 9.0 * torch.rand(4, generator=generator) + 0.01
+    return {**tensors, "visual.bn.running_var": variance, "visual.bn.num_batches_tracked": torch.tensor(seed)}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_statistics_and_other_buffers_are_the_first_models_and_decide_nothing(operator):
+    base, newer, older = (with_statistics(seed) for seed in (0, 1, 2))
+    merged = merge(operator, [newer, older], base, buffers=["visual.table"])
+    weights = [name for name in base if name.endswith("weight")]
+    for name in base.keys() - set(weights):
+        assert torch.equal(merged[name], newer[name]), name
+    alone = merge(operator, *[[{n: m[n] for n in weights} for m in (newer, older)], {n: base[n] for n in weights}])
+    assert all(torch.equal(merged[name], alone[name]) for name in weights)
+
+
+def test_lines_without_blocks_is_refused():
+    base, model = {"visual.conv1.weight": torch.zeros(3)}, {"visual.conv1.weight": torch.ones(3)}
+    with pytest.raises(UserError, match=r"LiNeS scales by depth, but there are no residual blocks"):
+        merge("task-arithmetic", [model], base, lines=True)
 
 
 def test_tensors_that_do_not_match():

@@ -158,6 +158,25 @@ def test_adapters_equal_peft(kind, place):
             assert torch.allclose(ours, parameter.grad, atol=1e-4, rtol=1e-4), key
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+def test_dora_leaves_rows_of_zeros_at_zero_and_finite(parts):
+    """A pruned or dead unit has no direction: not 0 / 0."""
+    from flopwise.models.adapters import Dora
+
+    weight = torch.randn(12, 7, generator=torch.Generator().manual_seed(5))
+    weight[[0, 5, 11]] = 0
+    adapter = Dora(weight, parts, 3, torch.Generator().manual_seed(1), {})
+    assert torch.allclose(adapter(weight), weight, atol=1e-6)
+    for step in range(3):  # and it stays finite while it trains
+        adapter.zero_grad()
+        (adapter(weight) - 1).square().sum().backward()
+        with torch.no_grad():
+            for parameter in adapter.parameters():
+                assert parameter.grad.isfinite().all()
+                parameter.sub_(0.05 * parameter.grad)
+        assert adapter(weight).isfinite().all(), step
+
+
 def test_low_rank_factors_are_kaiming_uniform():
     model, _ = prepared("lora-r4")
     a = torch.cat([block.mlp.c_proj.parametrizations.weight[0].a.flatten() for block in model.transformer.resblocks])
@@ -247,6 +266,25 @@ def test_si_against_the_equation(quadratic):
     named["w"].data.add_(0.5)
     expected = 0.5 * (omega["w"] * (named["w"].detach() - anchor["w"]) ** 2).sum()
     assert regulariser.penalty().item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ewc", "si"])
+def test_a_parameter_that_the_loss_does_not_reach_has_importance_zero(quadratic, name):
+    named, loss = quadratic
+    named["unused"] = nn.Parameter(torch.tensor([3.0, 4.0]))
+    regulariser = load(name).regulariser(named)
+    for _ in range(2):
+        for parameter in named.values():
+            parameter.grad = None
+        loss(torch.tensor([1.0, 2.0])).backward()
+        regulariser.before_update(0.1)
+        regulariser.end_task(loss, [torch.tensor([1.0, 2.0])])
+    for parameter in named.values():
+        parameter.data.add_(0.5)
+    held = regulariser.fisher if name == "ewc" else regulariser.importance
+    assert held["unused"].tolist() == [0, 0]
+    assert held["w"].min() > 0
+    assert 0 < regulariser.penalty().item() < math.inf
 
 
 @pytest.mark.parametrize("name", ["ewc", "si"])

@@ -110,6 +110,25 @@ def test_work_is_left_out(monkeypatch):
     assert counts[1] < 0.75 * counts[0]
 
 
+@pytest.mark.parametrize("tower", ["timm", "own"])
+def test_towers_of_other_kinds_take_open_clips_forward(tower):
+    """An image tower of timm, and a text tower that is a module of its own."""
+    config = clip.configuration("vit-xs-8")
+    if tower == "timm":
+        config["vision_cfg"] = {
+            "image_size": 160,
+            "timm_model_name": "test_vit",
+            "timm_pool": "token",
+            "timm_proj": None,
+        }
+        config["embed_dim"] = 64
+    model = clip.import_open_clip().CustomTextCLIP(**config).eval()
+    size = config["vision_cfg"]["image_size"]
+    batch = torch.randn(len(CAPTIONS), 3, size, size), clip.tokenizer("vit-xs-8")(CAPTIONS)
+    for theirs, ours in zip(model(*batch), lean.forward(model, *batch)):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=2e-6)
+
+
 @pytest.mark.parametrize("change", ["visual pooling", "text pooling", "meta", "autocast", "hook", "bidirectional"])
 def test_what_is_not_the_standard_model_takes_open_clips_forward(change):
     config = clip.configuration("vit-xs-8")

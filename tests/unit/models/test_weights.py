@@ -14,7 +14,7 @@ from flopwise import cli
 from flopwise.config import ROOT
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_file
-from flopwise.models import weights
+from flopwise.models import checkpoints, weights
 from flopwise.models.compat import import_open_clip, import_timm
 
 SMALL = "mixnet_s.ft_in1k"
@@ -52,7 +52,7 @@ def sparse(path, shapes: dict) -> None:
 
 def test_the_catalogue_agrees_with_the_libraries_own_tables():
     rows = weights.checkpoints()
-    with weights.CATALOGUE.open() as stream:
+    with checkpoints.CATALOGUE.open() as stream:
         assert len(list(csv.DictReader(stream))) == len(rows)
     open_clip, timm = import_open_clip(), import_timm()
     for row in rows.values():
@@ -161,9 +161,63 @@ def test_a_whole_copy_fits(tmp_path, state, ending):
     assert facts["parameters_m"] == facts["expected_parameters_m"] == float(weights.checkpoint(SMALL).params_m)
 
 
-def test_wrappers_and_the_prefix_of_data_parallel_training_are_taken_off(tmp_path, state):
-    put(tmp_path, state, "pt", wrap=lambda s: {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in s.items()}})
-    assert weights.verify(SMALL, tmp_path)["ok"]
+def prefixed(prefix: str):
+    return lambda state: {f"{prefix}{key}": value for key, value in state.items()}
+
+
+WRAPPED = {  # what training programs write around a model's weights
+    "plain": lambda s: s,
+    "a dictionary": lambda s: {"epoch": 3, "state_dict": s},
+    "one in another": lambda s: {"model": {"state_dict": s}, "optimizer": {"state": {}}},
+    "averaged weights beside others": lambda s: {"state_dict": {"x": torch.zeros(1)}, "state_dict_ema": s},
+    "torch's averaged model": lambda s: {"model_ema": {"n_averaged": torch.tensor(7), **prefixed("module.")(s)}},
+    "data-parallel": prefixed("module."),
+    "compiled": prefixed("_orig_mod."),
+    "compiled, then data-parallel": prefixed("module._orig_mod."),
+    "data-parallel, then compiled": prefixed("_orig_mod.module."),
+    "flat names of a dictionary": prefixed("state_dict.model.module."),
+    "one layer compiled": lambda s: {k.replace("conv_stem.", "conv_stem._orig_mod."): v for k, v in s.items()},
+}
+FLAT = [name for name, wrap in WRAPPED.items() if all(isinstance(v, int) for v in wrap({"a.b": 1}).values())]
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_what_training_programs_put_around_weights_is_taken_off(tmp_path, state, name):
+    """In both kinds of files, by the check and by the reader of values."""
+    wrap = WRAPPED[name]
+    files = [put(tmp_path, state, "pth", wrap=wrap)]
+    if name in FLAT:
+        (tmp_path / "safe").mkdir()
+        files.append(put(tmp_path / "safe", wrap(state)))
+    for path in files:
+        assert weights.verify(SMALL, path.parents[1])["problems"] in (
+            [],
+            ["its SHA-256 is not a907afbc, that of mixnet_s-a907afbc.pth"],
+        )
+        found = weights.read(path)
+        assert found.keys() == state.keys()
+        assert all(torch.equal(found[key], state[key]) for key in state)
+    assert len(FLAT) == 7
+
+
+def test_a_prefix_that_not_all_names_have_stays_and_a_tensor_twice_is_refused(tmp_path, state):
+    path = put(tmp_path, {"module.a": torch.zeros(2), "b": torch.zeros(2)}, "pt")
+    assert weights.read(path).keys() == {"module.a", "b"}
+    path = put(tmp_path, {"a.w": torch.zeros(2), "a._orig_mod.w": torch.ones(2)}, "pt")
+    with pytest.raises(RunFailure, match="holds tensors twice, with and without"):
+        weights.read(path)
+
+
+def test_verify_says_what_a_checkpoint_carries(tmp_path, state):
+    put(tmp_path, state)
+    carried = weights.verify(SMALL, tmp_path)["carries"]
+    assert carried == {
+        "input_size": (3, 224, 224), "interpolation": "bicubic", "crop_pct": 0.875, "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+    }  # fmt: skip
+    carried = weights.carries(weights.checkpoint("vit-l-14.openai"))
+    assert (carried["quick_gelu"], carried["size"], carried["resize_mode"]) == (True, 224, "shortest")
+    assert weights.carries(weights.checkpoint("ViT-L-14.laion2b_s32b_b82k"))["std"] == (0.5, 0.5, 0.5)
 
 
 def test_what_is_missing_unexpected_or_misshapen_is_named(tmp_path, state):

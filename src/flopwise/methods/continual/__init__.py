@@ -48,7 +48,8 @@ class Regulariser(Protocol):
 class Method:
     """How one method differs from plain fine-tuning. theta_t: weights trained on task t; f: the merge of the cell.
 
-    prepare(model, generator, **prepare_options): choose what trains (`requires_grad`), attach adapters; in place.
+    prepare(model, generator, **prepare_options): choose what trains (`requires_grad`), attach adapters; in place. Raises
+        `UserError` where a choice by name finds nothing in a tower (`flopwise.models.selection`).
     init: where task t + 1 starts. `latest`: the model just goes on (adapters and all); `initial`: theta_0;
         `all`: f([theta_1 .. theta_t]); `unrolled`: m_t = f([theta_t, m_{t-1}]); `with-initial`: f([theta_t, theta_0]).
     deploy: what is evaluated after task t; the same words.
@@ -62,7 +63,6 @@ class Method:
     learned_temperature: makes sense only where the temperature trains.
 
     What the price needs to know besides; the cost table is that of the published code:
-    trains: what it looks for in a model, in words; towers: where that must lie, `any`, `one` (the other is frozen), `both`.
     published_options: more options of `prepare`, for what the published code holds in memory and never uses.
     device_state: arrays of the trained parameters' size that the published code keeps on the device between steps.
 
@@ -81,8 +81,6 @@ class Method:
     learned_temperature: bool = False
     prepare_options: dict = field(default_factory=dict)
     regulariser_options: dict = field(default_factory=dict)
-    trains: str = "parameters"
-    towers: str = "any"
     published_options: dict = field(default_factory=dict)
     device_state: int = 0
     label: str = ""
@@ -109,8 +107,7 @@ class Method:
 
 
 ADAPTER = {  # what adapters of the attention and the perceptron have in common
-    "group": "adapters and low-rank updates", "trains": "fused attention projections (in_proj_weight) and mlp.c_proj",
-    "towers": "both", "published_options": {"unused": True},
+    "group": "adapters and low-rank updates", "published_options": {"unused": True},
 }  # fmt: skip
 
 
@@ -161,6 +158,20 @@ def load(name: str) -> Method:
         return method
     options = {**method.prepare_options, "rank": rank}
     return replace(method, prepare_options=options, label=f"{method.label or family}, rank {rank}")
+
+
+def apply(name: str, model, generator, called: str, **options) -> None:
+    """Make `model` ready for the method called `name`, in place, in training and in pricing alike.
+
+    called: what messages call the model. options: more of `prepare`. Raises `UserError` where the method finds nothing to
+    act on in the model or in one of its towers."""
+    method = load(name)
+    try:
+        method.prepare(model, generator, **method.prepare_options, **options)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise UserError("nothing in the model trains")
+    except UserError as error:
+        raise UserError(f"method {name} does not fit {called}: {error}") from None
 
 
 SHARED = {"latest": "full-ft", "initial": "zs-merge", "all": "all-all", "unrolled": "unrolled-all"}

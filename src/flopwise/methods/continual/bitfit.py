@@ -3,11 +3,11 @@
 FoMo-in-Flux, official code: the parameters whose name contains `bias`."""
 
 from flopwise.methods.continual import Method
+from flopwise.models.selection import train_only
 
 
 def prepare(model, generator) -> None:
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_("bias" in name)
+    train_only(model, lambda name: "bias" in name, "biases (parameters named *bias*)")
 
 
-METHOD = Method(prepare, label="BitFit", group="selective updates", trains="biases")
+METHOD = Method(prepare, label="BitFit", group="selective updates")

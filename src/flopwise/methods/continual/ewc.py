@@ -55,7 +55,10 @@ class ElasticWeights:
         total, count = {name: torch.zeros_like(p) for name, p in self.named.items()}, 0
         for batch in batches:
             count += 1
-            gradients = torch.autograd.grad(SCALE * loss_of_batch(batch), list(self.named.values()))
+            # a parameter that the loss does not reach has a gradient, and so a Fisher information, of zero
+            gradients = torch.autograd.grad(
+                SCALE * loss_of_batch(batch), list(self.named.values()), materialize_grads=True
+            )
             for name, gradient in zip(total, gradients):
                 total[name].addcmul_(gradient, gradient, value=SCALE**-2)
         return {name: value.detach() for name, value in total.items()}, count

@@ -3,11 +3,11 @@
 FoMo-in-Flux, official code: the parameters whose name contains `ln_` (ln_pre, ln_1, ln_2, ln_post, ln_final)."""
 
 from flopwise.methods.continual import Method
+from flopwise.models.selection import train_only
 
 
 def prepare(model, generator) -> None:
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_("ln_" in name)
+    train_only(model, lambda name: "ln_" in name, "LayerNorms (parameters named ln_*)")
 
 
-METHOD = Method(prepare, label="LNFit", group="selective updates", trains="LayerNorms named ln_*")
+METHOD = Method(prepare, label="LNFit", group="selective updates")

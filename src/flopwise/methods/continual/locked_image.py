@@ -1,11 +1,11 @@
 """Locked image tower: the text tower and the temperature train. FoMo-in-Flux, official code."""
 
 from flopwise.methods.continual import Method
+from flopwise.models.selection import train_tower
 
 
 def prepare(model, generator) -> None:
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not name.startswith("visual."))
+    train_tower(model, "text")
 
 
-METHOD = Method(prepare, label="locked image tower", group="selective updates", towers="one")
+METHOD = Method(prepare, label="locked image tower", group="selective updates")

@@ -26,7 +26,8 @@ class SynapticIntelligence:
 
     def before_update(self, rate: float) -> None:
         for name, parameter in self.named.items():
-            self.path[name].addcmul_(parameter.grad, parameter.grad, value=rate)
+            if parameter.grad is not None:  # the loss does not reach it: its path integral does not grow
+                self.path[name].addcmul_(parameter.grad, parameter.grad, value=rate)
 
     def end_task(self, loss_of_batch, batches) -> None:
         for name, parameter in self.named.items():

@@ -23,16 +23,27 @@ LINES = {"start": 0.5, "slope": 0.5, "shape": "linear"}
 
 
 def merge(
-    operator: str, weights: list[dict], base: dict, *, lines=None, generator=None, as_released=False, **options
+    operator: str,
+    weights: list[dict],
+    base: dict,
+    *,
+    lines=None,
+    generator=None,
+    as_released=False,
+    buffers=(),
+    **options,
 ) -> dict:
     """Merge the state dicts `weights` (parameter name -> tensor), all descended from `base`, into a new one.
 
     Operators act on the flattened vector of all floating-point tensors given (pass one tower at a time), slerp and
-    model-stock tensor by tensor; tensors of integers are those of the first model. Options, with defaults in `DEFAULTS`:
+    model-stock tensor by tensor. Tensors of integers, running statistics of batch normalisation and what `buffers` names
+    besides are no weights: they are those of the first model (the newer one; `flopwise.methods.deployment` says why).
+    Options, with defaults in `DEFAULTS`:
     coefficients: one share per model, in the order of `weights`, with sum 1 (interpolation and slerp; equal shares): a
         sequence, an array or a tensor
     scaling: alpha, the factor of the merged change (task-arithmetic, the ties family, magmax, random, tall-masks)
-    prune: share of entries dropped; those whose magnitude is at least the k-th smallest stay, k = floor(prune x size);
+    prune: share of entries dropped; those whose magnitude is at least the k-th smallest stay, k = floor(prune x size),
+        under breadcrumbs-ties at least the (k + 1)-th: the official code drops k entries there, k - 1 under ties;
         dare-ties drops at random with this probability
     top_prune: share of the largest entries dropped as well (breadcrumbs-ties)
     eps: keeps the ratio of model-stock finite
@@ -54,7 +65,7 @@ def merge(
 
     options, lines = resolve(operator, len(weights), lines, options, as_released)
     _check_tensors(weights, base)
-    layout = Layout(base)
+    layout = Layout(base, buffers)
     origin, models = layout.flatten(base), [layout.flatten(state) for state in weights]
     if operator in PAIRS:
         merged = merge_pair(PAIRS[operator], layout, *models, origin, options)
@@ -83,6 +94,9 @@ def resolve(operator: str, models: int, lines, options: dict, as_released: bool)
         need = "two models" if operator in PAIRWISE else "at least one model"
         raise UserError(f"merge operator {operator!r} needs {need}, not {models}")
     resolved = {**DEFAULTS[operator], **_checked(operator, models, options)}
+    if operator == "breadcrumbs-ties" and resolved["prune"] + resolved["top_prune"] >= 1:
+        shares = f"prune {resolved['prune']:g} and top_prune {resolved['top_prune']:g}"
+        raise UserError(f"{shares} of {operator} drop every entry; allowed are shares whose sum is below 1")
     lines = _checked_lines(lines)
     if lines and "scaling" in options:
         raise UserError("`lines` and `scaling` are both given; LiNeS replaces the factor `scaling`")

@@ -117,14 +117,16 @@ class DareTies(Ties):
 
 @dataclass(eq=False)
 class BreadcrumbsTies(Ties):
-    """TIES whose pruning also drops the largest entries: those above the k-th largest but top, k = floor(top x size)."""
+    """TIES with another pruning: the floor(prune x size) smallest entries are dropped, one more than TIES itself drops,
+    and the floor(top x size) largest. Entries as large as the smallest or largest one that stays do stay."""
 
     top_prune: float
 
     def prune_change(self, change, generator):
-        size = change.abs()
-        top = smallest(size, change.numel() - int(self.top_prune * change.numel()))
-        return super().prune_change(change, generator).masked_fill_(size > top, 0)
+        size, count = change.abs(), change.numel()
+        low = smallest(size, int(self.prune * count) + 1)
+        high = smallest(size, count - int(self.top_prune * count))
+        return change.masked_fill_((size < low) | (size > high), 0)
 
 
 @dataclass(eq=False)

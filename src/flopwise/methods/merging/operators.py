@@ -8,6 +8,7 @@ import re
 import torch
 from torch import Tensor
 
+from flopwise.core.errors import UserError
 from flopwise.methods.merging.flat import Layout
 
 _BLOCK = re.compile(r"resblocks\.(\d+)\.")
@@ -55,9 +56,11 @@ PAIRS = {"slerp": slerp, "model-stock": model_stock}
 
 def layer_factors(names, *, start: float = 0.5, slope: float = 0.5, shape: str = "linear") -> list[float]:
     """LiNeS: factor start + slope (l / (L - 1)) of block l = 0 .. L - 1 (`quadratic`: squared, `sqrt`: its root); `start`
-    for every tensor outside the blocks."""
+    for every tensor outside the blocks. Raises `UserError` where there are none, as the official code does."""
     blocks = [int(found[1]) if (found := _BLOCK.search(name)) else None for name in names]
-    last = max((block for block in blocks if block is not None), default=0)
+    if all(block is None for block in blocks):
+        raise UserError("LiNeS scales by depth, but there are no residual blocks (tensors named *resblocks.<number>.*)")
+    last = max(block for block in blocks if block is not None)
     return [start if not block else start + slope * _SHAPES[shape](block / last) for block in blocks]
 
 

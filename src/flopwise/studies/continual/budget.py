@@ -16,6 +16,7 @@ from flopwise.core.io import read_json, sha256_json, write_json
 from flopwise.core.schedules import learning_rate
 from flopwise.methods.continual import load, module_name
 from flopwise.provenance.sources import code_digest
+from flopwise.studies.continual.network import name_of
 from flopwise.studies.continual.plan import Cell
 
 
@@ -61,8 +62,7 @@ def _subject(model: str):
     from flopwise.cost.subjects import Subject, contrastive_loss
     from flopwise.models import clip
 
-    config = clip.configuration(model)
-    size, length = config["vision_cfg"]["image_size"], config["text_cfg"]["context_length"]
+    size, length = clip.preprocessing(model).size, clip.configuration(model)["text_cfg"]["context_length"]
 
     def inputs(samples: int, device: str = "meta"):
         tokens = torch.zeros(samples, length, dtype=torch.long, device=device)
@@ -125,14 +125,15 @@ def tasks_of(study: ContinualConfig, cell: Cell, sets: int) -> int:
 
 def schedule_of(study: ContinualConfig, cell: Cell, sets: int, cache: Path | None = None) -> StepPlan:
     """Steps and cost of the training that `cell` deploys; `sets`: number of adaptation sets; `cache`: see `step_cost`.
-    Raises `UserError` where the budget buys no step, or fewer in a task than the schedule needs."""
+    Raises `UserError` where the budget buys no step, or fewer in a task than the schedule needs, and where the method does
+    not fit the model."""
     budget, method = study.budgets[cell.budget], cell.shared_training
-    tasks = tasks_of(study, cell, sets)
-    per_step, multiplier = step_cost(cell.model, method, study.batch_size, study.prices, cache)
+    tasks, model = tasks_of(study, cell, sets), name_of(study, cell.model)
+    per_step, multiplier = step_cost(model, method, study.batch_size, study.prices, cache)
     allowed = study.budget_gflops * budget.multiple
     passes = load(method).end_passes(study.batch_size, study.fisher_samples)
     if budget.equal == "steps":
-        model = study.defaults.model
+        model = name_of(study, study.defaults.model)
         allowed *= per_step / step_cost(model, "full-ft", study.batch_size, study.prices, cache)[0]
     unit_cost = per_step * (multiplier if budget.equal == "mafs" else 1.0)
     steps = _steps(allowed / unit_cost, tasks, passes, budget, study.rounding)

@@ -20,6 +20,8 @@ from flopwise.data.streams import entry
 from flopwise.data.transforms import random_resized_crop
 from flopwise.data.validation import for_validation
 from flopwise.models import clip
+from flopwise.models.clip import Preprocessing
+from flopwise.studies.continual.network import check_copies, name_of, resize_of
 
 POOL = "pool"
 AHEAD = 2  # batches of real images that are made while the model computes
@@ -59,17 +61,19 @@ class Corpus(_Entries):
     on_disk = False
 
     def batch(self, indices: np.ndarray, seed: int, *names: str | int, threads: int = 1) -> Batch:
-        """Float images (n, 3, H, W) cropped at random and their tokens; the crop depends on the seed and names only."""
+        """Float images (n, 3, H, W) cropped at random and their tokens; the crop depends on the seed and names only. Only
+        embedded models see pictures in memory, which are normalised as OpenAI's are."""
         images = clip.preprocess(self.images[indices])
         return Batch(random_resized_crop(images, torch_generator(seed, "crop", *names)), self.tokens[indices], [])
 
 
 @dataclass(frozen=True)
 class FileCorpus(_Entries):
-    """Samples on disk: `splits` one after the other; `model` names the tokenizer and the size of a view."""
+    """Samples on disk: `splits` one after the other; `model` names the tokenizer, `how` says how pictures are made."""
 
     splits: tuple[Split, ...]
     model: str
+    how: Preprocessing
     entry_of: np.ndarray
     entries: list[str]
     pool: np.ndarray
@@ -85,14 +89,14 @@ class FileCorpus(_Entries):
         import torch
 
         draws = numpy_generator(seed, "caption", *names).random(len(indices))
-        size = clip.configuration(self.model)["vision_cfg"]["image_size"]
+        size, resize = self.how.size, resize_of(self.how)
         part = np.searchsorted(self._first, indices, side="right") - 1
 
         def view(position: int) -> tuple[np.ndarray, str, str | None]:
             split = self.splits[part[position]]
             own = int(indices[position] - self._first[part[position]])
             # a seed for each place in the batch: threads read in any order, and an image drawn twice is cropped anew
-            index, pixels, reason = split.images.usable(own, size, derive(seed, "view", *names, position))
+            index, pixels, reason = split.images.usable(own, size, derive(seed, "view", *names, position), resize)
             captions = split.captions_of(index)
             return pixels, split.captions[captions[int(draws[position] * len(captions))]], reason
 
@@ -105,9 +109,12 @@ def data_folder(settings: Settings, name: str) -> Path:
     return settings.results / "data" / name
 
 
-def open_data(settings: Settings, name: str) -> StoredSet:
-    """A data set or pool of the scale, with the split that the study trains and is scored on."""
+def open_data(settings: Settings, name: str, how: Preprocessing | None = None) -> StoredSet:
+    """A data set or pool of the scale, with the split that the study trains and is scored on. `how`: the pictures of the
+    model that will see them; `UserError` where the copies cannot be made so."""
     stored = open_set(data_folder(settings, name), root=settings.config.data_root)
+    if how:
+        check_copies(stored.card, how)
     validation = settings.preset.continual.evaluation.split == "validation"
     return for_validation(stored) if validation else stored
 
@@ -120,10 +127,11 @@ def placement_of(settings: Settings) -> Placement:
 def load_corpus(settings: Settings, model: str, pool: str, adaptation: tuple[str, ...] | None = None):
     """The adaptation sets (all of the scale's if not given) and a pool, for `model`: a `Corpus`, captions tokenised, or a
     `FileCorpus` where images are files."""
+    how = clip.preprocessing(name_of(settings.preset.continual, model))
     numbers: dict[str, int] = {}
     splits, entry_of = [], []
     for name in settings.preset.data.adaptation if adaptation is None else adaptation:
-        stored = open_data(settings, name)
+        stored = open_data(settings, name, how)
         # classes of one set that bear one name are one entry of the stream, and get one number
         own = [numbers.setdefault(entry(name, label), len(numbers)) for label in stored.class_names]
         splits.append(stored.train)
@@ -134,7 +142,7 @@ def load_corpus(settings: Settings, model: str, pool: str, adaptation: tuple[str
     entry_of.append(np.full(count, -1))
     samples = (np.concatenate(entry_of), list(numbers), np.arange(first, first + count))
     if isinstance(splits[-1].images, ImageFiles):
-        return FileCorpus(tuple(splits), model, *samples)
+        return FileCorpus(tuple(splits), model, how, *samples)
     captions = [caption for split in splits for caption in split.captions]
     return Corpus(np.concatenate([split.images for split in splits]), clip.tokenize(model, captions), *samples)
 
@@ -169,7 +177,9 @@ class TaskBatches:
         batch = self.made[step]
         self._count(step, batch.replaced)
         images, tokens = self.placement.put(batch.images), self.placement.put(batch.tokens)
-        return (images if images.is_floating_point() else clip.preprocess(images)), tokens
+        if not images.is_floating_point():
+            images = clip.preprocess(images, self.corpus.how.mean, self.corpus.how.std)
+        return images, tokens
 
     def _make(self, step: int) -> Batch:
         indices = np.concatenate([order[step] for order in self.orders])

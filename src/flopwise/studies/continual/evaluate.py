@@ -17,6 +17,7 @@ from flopwise.data.store import Split, StoredSet
 from flopwise.data.streams import entry
 from flopwise.models import clip, lean
 from flopwise.studies.continual.corpus import AHEAD, Prefetcher, decoding_threads, open_data, placement_of
+from flopwise.studies.continual.network import name_of, resize_of
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ class Evaluator:
     def __init__(self, settings: Settings, model: str, seed: int | None = None):
         self.batch_size = settings.preset.continual.evaluation.batch_size
         self.placement = placement_of(settings)
-        self.size = clip.configuration(model)["vision_cfg"]["image_size"]
+        self.name = name_of(settings.preset.continual, model)
+        self.how = clip.preprocessing(self.name)
         names = (*settings.preset.data.adaptation, *settings.preset.data.evaluation)
-        stored = {name: open_data(settings, name) for name in names}
+        stored = {name: open_data(settings, name, self.how) for name in names}
         left_out = [name for name in names if stored[name].test is None]
         if set(settings.preset.data.evaluation) <= set(left_out):
             raise UserError(
@@ -69,6 +71,10 @@ class Evaluator:
             print(f"no validation images, left out of every score: {', '.join(left_out)}")
         self.sets = [_test_set(settings, model, stored[name], seed) for name in names if name not in left_out]
         self._first: tuple[dict, Scores] | None = None
+
+    def network(self):
+        """A model on the evaluator's device that takes on the weights to score."""
+        return self.placement.put(clip.create(self.name))
 
     def scores(self, model) -> Scores:
         """Score `model`, which lies on the evaluator's device, on every data set."""
@@ -94,7 +100,8 @@ class Evaluator:
 
     def _images(self, model):
         """Iterator over the image features of each set."""
-        encode = lambda batch: lean.encode_image(model, clip.preprocess(batch))  # noqa: E731
+        mean, std = self.how.mean, self.how.std
+        encode = lambda batch: lean.encode_image(model, clip.preprocess(batch, mean, std))  # noqa: E731
         if any(isinstance(test.images, ImageFiles) for test in self.sets):
             return self._stream(encode)
         return iter(self._encode(encode, [test.images for test in self.sets]))
@@ -125,7 +132,7 @@ class Evaluator:
         import torch
 
         indices = test.chosen[start : start + self.batch_size]
-        return torch.from_numpy(test.images.load(indices, self.size, threads))
+        return torch.from_numpy(test.images.load(indices, self.how.size, threads, resize_of(self.how)))
 
 
 def unit_features(placement: Placement, encode, batch):

@@ -13,6 +13,7 @@ from flopwise.data.store import open_set
 from flopwise.models import clip
 from flopwise.studies.continual.corpus import data_folder, load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
+from flopwise.studies.continual.network import name_of
 from flopwise.studies.continual.plan import Cell, Grid
 from flopwise.studies.continual.train import TrainingRun, base_folder, stream_file
 
@@ -52,6 +53,7 @@ def run_trainings(
     """Run trainings of one model, each given as the cells that share it, one after another. One that ended before an
     interruption is not run again, one that was running goes on at its last saved step. `evaluator_of`: seed -> what
     scores; `sources`: digest of the code."""
+    name = name_of(settings.preset.continual, trainings[0][0].model)
     digest = Grid(settings.preset.continual).digest_of([cell for cells in trainings for cell in cells])
     corpus_of = cache(lambda pool: load_corpus(settings, trainings[0][0].model, pool))  # read only if something runs
     finished = []
@@ -64,7 +66,7 @@ def run_trainings(
             run = TrainingRun(settings, cells, corpus_of(first.pool), evaluator_of(first.seed), folder)
             run.run()
             for cell, deployment in zip(cells, run.deployments):
-                clip.save(_final_weights(folder.folder, cell), cell.model, deployment.deployed)
+                clip.save(_final_weights(folder.folder, cell), name, deployment.deployed)
             record = {"key": folder.key, "results": [run.result(cell) for cell in cells], "rows": run.scoring.rows}
             write_json(path, record)  # last: where it stands, the weights do
         finished.append(Finished(cells, folder.folder, record["results"], record["rows"]))
@@ -99,9 +101,10 @@ def train_job(settings: Settings, job: str, out: Path, checkpoints: Path, state:
     model = job.split("/")[0]
     evaluator_of = cache(lambda seed: Evaluator(settings, model, seed))
     trainings = run_trainings(settings, Grid(settings.preset.continual).trainings(job), evaluator_of, state, sources)
+    name = name_of(settings.preset.continual, model)
     for training in trainings:
         for cell in training.cells:
-            clip.save(checkpoints / cell.slug, model, training.weights(cell))
+            clip.save(checkpoints / cell.slug, name, training.weights(cell))
     write_json(out.with_suffix(".json"), [result for training in trainings for result in training.results])
     axes = {
         cell.slug: {**_axes(cell), "status": result["status"]}
@@ -121,7 +124,7 @@ def evaluate_job(settings: Settings, name: str, checkpoints: Path, out: Path) ->
     `checkpoints`: the folder that holds those of every train job."""
     grid, model = Grid(settings.preset.continual), name.split("/")[0]
     evaluator = Evaluator(settings, model)
-    network = evaluator.placement.put(clip.create(model))
+    network = evaluator.network()
     start = evaluator.placement.clock()
     rows, axes = [], {}
     for job in grid.evaluation(name):

@@ -15,8 +15,10 @@ from flopwise.data.store import Split, StoredSet
 from flopwise.data.world import WORLD
 from flopwise.data.world.build import family
 from flopwise.models import clip, lean
+from flopwise.models.clip import Preprocessing
 from flopwise.studies.continual.corpus import POOL, open_data, placement_of
 from flopwise.studies.continual.evaluate import unit_features
+from flopwise.studies.continual.network import name_of, resize_of
 
 
 def build_stream(material: "StreamMaterial", kind: str, seed: int) -> list[str]:
@@ -73,7 +75,7 @@ class StreamMaterial:
 
     @cached_property
     def sets(self) -> dict[str, StoredSet]:
-        return {name: open_data(self.settings, name) for name in self.settings.preset.data.adaptation}
+        return {name: open_data(self.settings, name, self.how) for name in self.settings.preset.data.adaptation}
 
     @cached_property
     def class_names(self) -> dict[str, list[str]]:
@@ -102,8 +104,12 @@ class StreamMaterial:
         return streams.caption_counts([streams.class_of(item) for item in self.entries], captions)
 
     @cached_property
+    def how(self) -> Preprocessing:
+        return clip.preprocessing(name_of(self.settings.preset.continual, self.model))
+
+    @cached_property
     def network(self):
-        network = clip.create(self.model)
+        network = clip.create(name_of(self.settings.preset.continual, self.model))
         network.load_state_dict(clip.load(self.weights))
         return self.placement.put(network).eval()
 
@@ -144,14 +150,16 @@ class StreamMaterial:
     def _image_features(self, images: np.ndarray | ImageFiles) -> np.ndarray:
         import torch
 
-        size = clip.configuration(self.model)["vision_cfg"]["image_size"]
-
         def batch(start: int, end: int):
             if not isinstance(images, ImageFiles):
                 return torch.from_numpy(np.array(images[start:end]))
-            return torch.from_numpy(images.load(range(start, end), size, torch.get_num_threads()))
+            threads = torch.get_num_threads()
+            return torch.from_numpy(images.load(range(start, end), self.how.size, threads, resize_of(self.how)))
 
-        return self._encode(lambda model, pixels: lean.encode_image(model, clip.preprocess(pixels)), len(images), batch)
+        def encode(model, pixels):
+            return lean.encode_image(model, clip.preprocess(pixels, self.how.mean, self.how.std))
+
+        return self._encode(encode, len(images), batch)
 
     def _encode(self, encode, count: int, batch) -> np.ndarray:
         """Unit-length features (count, d) of images or token rows; `batch(start, end)` is a part of them."""

@@ -177,8 +177,10 @@ class Grid:
             axis: {cell[axis]: self.study.model_dump(mode="json", include={table})[table][cell[axis]] for cell in cells}
             for axis, table in NAMED.items()
         }
-        parts = {cell["model"]: self.study.models[cell["model"]].micro_batch_size for cell in cells}
-        rest = {"study": study, "reference": self.study.defaults.model, "parts": parts}
+        own_models = {cell["model"]: self.study.models[cell["model"]] for cell in cells}
+        parts = {name: model.micro_batch_size for name, model in own_models.items()}
+        starts = {name: model.pretrained for name, model in own_models.items()}
+        rest = {"study": study, "reference": self.study.defaults.model, "parts": parts, "starts": starts}
         return {"cells": cells, **rest, **own}
 
 

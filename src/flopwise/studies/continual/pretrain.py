@@ -5,16 +5,19 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.config import Settings
+from flopwise.config.continual import ContinualConfig
 from flopwise.core.checkpoint import StateFolder, joined, parted
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json, write_json
 from flopwise.core.loop import Diverged, adamw, optimiser_tensors, progress_bar, restore_optimiser, update
 from flopwise.core.schedules import learning_rate
 from flopwise.data.store import open_set
-from flopwise.models import clip
+from flopwise.models import clip, weights
+from flopwise.models.buffers import check_parts
 from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual.budget import step_gflops
 from flopwise.studies.continual.corpus import POOL, TaskBatches, data_folder, load_corpus, placement_of
+from flopwise.studies.continual.network import name_of
 
 SAVE_EVERY = 500  # steps
 WEIGHT_DECAY, BETAS, CLIP_NORM = 0.2, (0.9, 0.98), 1.0  # open_clip's defaults for CLIP pre-training
@@ -73,43 +76,45 @@ def _restore(folder: StateFolder, network, optimiser, scaler) -> list[float]:
 
 def released_file(settings: Settings, model: str) -> Path:
     """The released checkpoint that `model` starts from: `<weights_root>/<model>/<tag>.<ending>`. Raises `UserError` where
-    it is not."""
-    from flopwise.models.weights import ENDINGS
-
-    tag, root = settings.preset.continual.models[model].pretrained, settings.config.weights_root
+    it is not, and where what it carries beside its tensors is not known or cannot be kept."""
+    study, root = settings.preset.continual, settings.config.weights_root
+    clip.preprocessing(name_of(study, model))
     if root is None:
         raise UserError(
-            f"model {model} starts from the released checkpoint {tag!r}: set `weights_root` in config/config.yaml"
+            f"model {model} starts from the released checkpoint {study.models[model].pretrained!r}: set `weights_root` in "
+            "config/config.yaml"
         )
-    folders = sorted(Path(root).iterdir()) if Path(root).is_dir() else []
-    own = [folder for folder in folders if folder.name.lower() == model.lower()]
-    files = [folder / f"{tag}.{ending}" for folder in own for ending in ENDINGS]
-    found = [path for path in files if path.is_file()]
-    if not found:
-        raise UserError(
-            f"model {model}: no {Path(root) / model / tag}.{{{','.join(ENDINGS)}}}, the released checkpoint it starts from"
-        )
-    return found[0]
+    return weights.find_file(*_released_name(study, model), root)
 
 
 def missing_weights(settings: Settings, models: list[str]) -> list[str]:
-    """Released checkpoints that `models` start from and that are not there, a line each; nothing is opened."""
+    """Released checkpoints that `models` start from and that are not there or cannot be used, and batches that a model
+    cannot take in parts, a line each; no file is opened."""
     found = []
     for model in models:
+        config = settings.preset.continual.models[model]
         try:
-            if settings.preset.continual.models[model].pretrained:
+            if config.pretrained:
                 released_file(settings, model)
+            if config.micro_batch_size:
+                check_parts(clip.create(model, device="meta"), config.micro_batch_size)
         except UserError as error:
-            found.append(str(error))
+            found.append(f"model {model}: {error}")
     return found
 
 
 def _released(settings: Settings, model: str, out: Path) -> dict:
-    """Copy a released checkpoint into our layout."""
-    file = released_file(settings, model)
-    open_clip = clip.import_open_clip()
-    network = clip.create(model)
-    open_clip.load_checkpoint(network, str(file), weights_only=True)
-    clip.save(out, model, clip.plain_state(network))
+    """Copy a released checkpoint into our layout, with what it carries beside its tensors."""
+    study, file = settings.preset.continual, released_file(settings, model)
+    name = name_of(study, model)
+    network = clip.create(name)
+    weights.load(network, ".".join(_released_name(study, model)), file)
+    clip.save(out, name, clip.plain_state(network))
     write_json(out / "losses.json", [])
     return {"gflops": 0.0, "train_seconds": 0.0, "steps": 0, "batch_size": 0}
+
+
+def _released_name(study: ContinualConfig, model: str) -> tuple[str, str]:
+    """Model, in its library's own spelling, and tag."""
+    official = model if model in clip.EMBEDDED else clip.parts(model)[0]
+    return official, study.models[model].pretrained.removesuffix(clip.AS_RELEASED)

@@ -1,6 +1,5 @@
 """The scores of one training: after each task of what every cell deploys, inside tasks of the weights in training."""
 
-from flopwise.models import clip
 from flopwise.studies.continual.evaluate import Evaluator, Scores
 from flopwise.studies.continual.plan import Cell
 
@@ -11,7 +10,7 @@ class Scoring:
 
     def __init__(self, evaluator: Evaluator, cells: list[Cell], chunks: list[list[str]], within_task: int):
         self.evaluator, self.cells, self.chunks, self.within = evaluator, cells, chunks, within_task
-        self.network = evaluator.placement.put(clip.create(cells[0].model))  # takes on the weights that are scored
+        self.network = evaluator.network()
         self.rows: dict[str, list[dict]] = {"sets": [], "chunks": [], "inside": []}
 
     def after_task(self, task: int, samples: int, gflops: float, deployed: list[dict]) -> None:

@@ -16,7 +16,7 @@ def zero_shot_rows(settings: Settings, model: str, weights: Path) -> list[dict]:
     """One row per data set: score of theta_0 on the whole test set, Wilson's 95 % interval, chance, and the score as a
     share of what lies above chance."""
     evaluator = Evaluator(settings, model)
-    network = evaluator.placement.put(clip.create(model))
+    network = evaluator.network()
     network.load_state_dict(clip.load(weights))
     rows = []
     for row in evaluator.scores(network).rows:

@@ -48,9 +48,12 @@ class Study(study.Study):
         }  # fmt: skip
 
     def _pretrain(self, model: str) -> dict:
+        origin = self.config.models[model]
+        # a released checkpoint waits for no data: what is wrong with it is said before any are listed
+        pool = () if origin.pretrained else (self._data("pool"),)
         return {
-            "inputs": (self._data("pool"),), "outputs": (self._base(model),), "modules": (f"{PACKAGE}.pretrain",),
-            "settings": self.config.models[model].model_dump(mode="json"),
+            "inputs": pool, "outputs": (self._base(model),), "modules": (f"{PACKAGE}.pretrain",),
+            "settings": origin.model_dump(mode="json"),
         }  # fmt: skip
 
     def _start(self, model: str) -> dict:

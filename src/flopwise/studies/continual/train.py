@@ -17,14 +17,15 @@ from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import torch_generator
 from flopwise.core.stopwatch import Stopwatch
 from flopwise.data.streams import chunks, dataset_chunks, read_stream
-from flopwise.methods.continual import Method, load
+from flopwise.methods.continual import Method, apply, load
 from flopwise.methods.deployment import Deployment
-from flopwise.models import clip
+from flopwise.models import buffers, clip
 from flopwise.models.loss import contrastive_loss
 from flopwise.studies.continual import recipe
 from flopwise.studies.continual.budget import schedule_of, tasks_of
 from flopwise.studies.continual.corpus import Corpus, TaskBatches
 from flopwise.studies.continual.evaluate import Evaluator
+from flopwise.studies.continual.network import name_of
 from flopwise.studies.continual.plan import Cell
 from flopwise.studies.continual.scoring import Scoring
 
@@ -74,15 +75,16 @@ class TrainingRun:
         self.chunks = cut(settings, self.cell, read_stream(stream, set(corpus.entries)))
 
         initial = clip.load(base_folder(settings, self.cell.model))
-        self.model = clip.create(self.cell.model)
+        self.model = clip.create(name_of(self.config, self.cell.model))
         self.model.load_state_dict(initial)
-        self.method.prepare(self.model, torch_generator(self.cell.seed, "adapters"), **self.method.prepare_options)
+        statistics = buffers.names(self.model)
+        apply(self.cell.shared_training, self.model, torch_generator(self.cell.seed, "adapters"), self.cell.model)
         self.placement.put(self.model)
         self._fix_temperature()
         self.trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         regulariser, options = self.method.regulariser, self.method.regulariser_options
         self.regulariser = regulariser(self.trainable, **options) if regulariser else None
-        self.deployments = [Deployment(load(c.method), c.merge, initial, c.seed) for c in cells]
+        self.deployments = [Deployment(load(c.method), c.merge, initial, c.seed, statistics) for c in cells]
 
         self.scoring = Scoring(evaluator, cells, self.chunks, self.config.evaluation.inside)
         self.progress = Progress()
@@ -118,7 +120,7 @@ class TrainingRun:
         before_update = self.regulariser.before_update if self.regulariser else None
         label = f"{self.cell.slug} task {task + 1}/{len(self.chunks)}"
 
-        self.model.train()
+        buffers.train(self.model)
         with self.stopwatch.measure("train"):
             for step in progress_bar(now.step, steps, label):
                 loss = self._objective(batches[step])
@@ -171,7 +173,8 @@ class TrainingRun:
         leaves out padding and what nothing reads, and a batch in parts is computed twice."""
         from flopwise.cost.flops import count
 
-        executed = count(lambda: self._loss(batch).backward()) / 1e9
+        with buffers.kept(self.model):
+            executed = count(lambda: self._loss(batch).backward()) / 1e9
         for parameter in self.trainable.values():
             parameter.grad = None
         return executed
@@ -183,7 +186,8 @@ class TrainingRun:
         batches = TaskBatches(
             self.corpus, current, current[:0], shares, size, passes, self.cell.seed, use, self.placement
         )
-        self.regulariser.end_task(self._loss, (batches[step] for step in range(passes)))
+        with buffers.kept(self.model):
+            self.regulariser.end_task(self._loss, (batches[step] for step in range(passes)))
 
     def _deploy(self, task: int) -> None:
         """End the task: each cell merges what it deploys, and the model takes on the next task's starting point."""

@@ -36,7 +36,7 @@ def tune_job(settings: Settings, method: str, out: Path, state: Path, sources: s
     model = cells[0].model
     evaluator = Evaluator(settings, model)
     trainings = run_trainings(settings, [[cell] for cell in cells], lambda seed: evaluator, state, sources)
-    network = evaluator.placement.put(clip.create(model))
+    network = evaluator.network()
 
     def scores(name: str, weights: dict) -> list[dict]:
         network.load_state_dict(weights)
