@@ -18,10 +18,20 @@ def read_yaml(path: Path) -> dict:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path} is not valid YAML: {_fault(error)}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path} must hold keys and values, not {type(value).__name__}")
     return value
+
+
+def _fault(error: yaml.YAMLError) -> str:
+    """Line, column and what is wrong there."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return (
+        f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+        if mark and problem
+        else " ".join(str(error).split())
+    )
 
 
 def scale_file(scale: str, name: str = "scale") -> Path:

@@ -171,7 +171,8 @@ def _captions_file(facts: DataSet, split: str, out: Path) -> Path:
 def _summary(found: Listing, out: Path, made: int, left_out: dict[str, str]) -> dict:
     copies, skips = manifest_files(found.dataset, out, prepared=True), Skips()
     for key, reason in left_out.items():
-        skips.add(reason.partition(":")[0], f"{key}: {reason}")
+        kind, _, why = reason.partition(": ")
+        skips.add(kind, f"{key}: {why}" if why else key)
     return {
         "name": found.dataset.name,
         "out": str(out),

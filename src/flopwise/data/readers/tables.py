@@ -32,7 +32,7 @@ def table(tree, path: str, *columns: str) -> list[dict[str, str]]:
     absent = [column for column in columns if column not in (reader.fieldnames or [])]
     if absent:
         raise RunFailure(
-            f"{tree.where / path} has no column {absent[0]!r}; it has {', '.join(reader.fieldnames or [])}"
+            f"{tree.where / path} has no column {absent[0]!r}; it has {', '.join(reader.fieldnames or ['none'])}"
         )
     short = next((i for i, line in enumerate(lines, 2) if any(line[column] is None for column in columns)), None)
     if short is not None:
