@@ -12,6 +12,7 @@ from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import write_text
 from flopwise.core.text import read_text
 from flopwise.report import blocks, verdicts, words
+from flopwise.studies.regime import CAPTION
 
 VERDICTS = {  # word -> class of its badge
     "reproduced": "good",
@@ -44,7 +45,8 @@ class Chapter:
     """One study in the report.
 
     id: short name, also the anchor. source: the paper. question: one or two sentences. setup: the *paper vs this run*
-    table, a list of dicts (or DataFrame) with columns to show. deviations: one sentence each. notebooks: executed
+    table, a list of dicts (or DataFrame) with columns to show. regime: the same for what decides how runs behave, see
+    `flopwise.studies.regime`. deviations: one sentence each. notebooks: executed
     notebooks, shown in this order: their text, figures and tables. figures: folder that the notebooks wrote to.
     made: by name of figure or table."""
 
@@ -53,6 +55,7 @@ class Chapter:
     question: str
     source: str = ""
     setup: object = ()
+    regime: object = ()
     deviations: Sequence[str] = ()
     notebooks: Sequence[Path | str] = ()
     figures: Path | str = ""
@@ -99,6 +102,7 @@ def render(
     return environment.get_template("page.html.j2").render(
         scale=scale,
         facts=dict(facts),
+        regime_caption=CAPTION,
         style=words.Markup(read_text(sources / "page.css", UserError)),
         claims=[_claim(claim) for claim in claims],
         tally=_tally(claims),
@@ -176,6 +180,7 @@ def _chapter(chapter: Chapter, claims: Sequence[Mapping], counter: blocks.Counte
         "source": chapter.source,
         "question": chapter.question,
         "setup": blocks.table(chapter.setup),
+        "regime": blocks.table(chapter.regime),
         "deviations": list(chapter.deviations),
         "claims": own,
         "tally": _tally(own),
