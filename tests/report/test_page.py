@@ -43,7 +43,7 @@ def content(smoke_run, world_run, repository) -> dict:
     chapters = [
         page.Chapter(
             "continual", "Keeping up", EVIL, source="arXiv", setup=[{"Item": "T", "Paper": "20", "This run": EVIL}],
-            regime=[Quantity("steps per task", 1420, EVIL, 16.5).texts()],
+            regime=[Quantity("steps per task", 1420, EVIL, 16.5)],
             deviations=[EVIL], notebooks=[smoke_run / "continual.ipynb"], figures=smoke_run / "figures",
             made={"continual_trajectories": made},
         ),

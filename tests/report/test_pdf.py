@@ -18,7 +18,7 @@ CLAIM = {
 def build(out: Path, *claims: dict, **options) -> bytes:
     chapter = Chapter(
         id="x", title="Chapter #1", question="Why?", setup=[{"": "T", "paper": "20"}], deviations=["None."],
-        regime=[Quantity("steps #1", 1420, "table \"4\"", 16.5).texts()],
+        regime=[Quantity("steps #1", 1420, "table \"4\"", 16.5)],
     )  # fmt: skip
     pdf.build(
         out,

@@ -51,7 +51,7 @@ def _chapters(workflow, made: dict) -> Iterator[page.Chapter]:
     for chapter, notebooks in workflow.chapters:
         study = workflow.studies.get(chapter["id"])
         setup = [{"": name, "paper": paper, "this run": here} for name, paper, here in study.setup()] if study else ()
-        quantities = [one.texts() for path in study.regime_table for one in regime.read(path)] if study else ()
+        quantities = [one for path in study.regime_table for one in regime.read(path)] if study else ()
         texts = {key: chapter[key] for key in ("id", "title", "question", "source", "deviations")}
         folder = workflow.folder(notebooks[0])
         executed = [folder / f"{one.name}.ipynb" for one in notebooks]

@@ -8,7 +8,7 @@ from flopwise.core.errors import UserError
 from flopwise.core.io import atomic_path
 from flopwise.report import notebook, show, verdicts
 from flopwise.report.page import Chapter
-from flopwise.studies.regime import CAPTION
+from flopwise.studies.regime import CAPTION, shown
 
 PREAMBLE = """#set document(title: "flopwise report", date: none)
 #set page(paper: "a4", margin: 2.2cm, numbering: "1")
@@ -113,8 +113,10 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     if chapter.setup:
         yield _rows(chapter.setup, f"{len(chapter.setup[0])}")
     if chapter.regime:
+        rows, sources = shown(chapter.regime)
         yield paragraph(CAPTION)
-        yield _rows(chapter.regime, "(1.6fr, auto, auto, auto, auto, 1.6fr)")
+        yield _rows(rows, f"{len(rows[0])}")
+        yield paragraph("Sources: " + "; ".join(f"({number}) {source}" for number, source in enumerate(sources, 1)))
     if chapter.deviations:
         yield heading(2, "Deviations from the paper")
         yield "#list(" + ", ".join(string(text) for text in chapter.deviations) + ")"

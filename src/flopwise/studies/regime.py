@@ -10,15 +10,15 @@ from pathlib import Path
 NOT_SOURCED = "not sourced"
 KEPT_WITHIN = 2.0
 CAPTION = (
-    "What decides how a run behaves, the paper's value beside this one's, both computed by the same formulas. Factor: this "
-    "value over the paper's; kept: within a factor of two."
+    "What decides how a run at the default point behaves: the paper's value and the one here, computed by the same formulas. "
+    "Factor: here over paper; kept: within a factor of two."
 )
 
 
 @dataclass(frozen=True)
 class Quantity:
     """One quantity. quantity: what it is, with its unit where it has one. paper: None where no source gives it. source:
-    what the paper's value is computed from. here: None where it is not known (yet)."""
+    what the paper's value is computed from, parts joined by "; ". here: None where it is not known (yet)."""
 
     quantity: str
     paper: float | None
@@ -47,18 +47,17 @@ class Quantity:
         return {**vars(self), "factor": factor, "log2_factor": log2_factor, "kept": self.kept}
 
     def texts(self) -> dict[str, str]:
-        """The quantity as a reader sees it: quantity, paper, here, factor, kept, source."""
-        return {
-            "quantity": self.quantity, "paper": _number(self.paper, NOT_SOURCED), "here": _number(self.here, "not known"),
-            "factor": _number(self.factor, "–"), "kept": {True: "kept", False: "not kept", None: "–"}[self.kept],
-            "source": self.source,
-        }  # fmt: skip
+        """The quantity as a reader sees it: quantity, paper, here, factor, and whether it is kept or why that is open."""
+        unknown = NOT_SOURCED if self.paper is None else "not known here"
+        kept = {True: "kept", False: "not kept", None: unknown}[self.kept]
+        numbers = {name: _number(getattr(self, name)) for name in ("paper", "here", "factor")}
+        return {"quantity": self.quantity, **numbers, "kept": kept}
 
 
-def _number(value: float | None, missing: str) -> str:
-    """Three digits, whole numbers from 100 on; `missing` for None."""
+def _number(value: float | None) -> str:
+    """Three digits, whole numbers from 100 on; a dash for None."""
     if value is None:
-        return missing
+        return "–"
     return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
 
 
@@ -76,6 +75,16 @@ def lines(quantities: Iterable[dict]) -> list[str]:
         + f"  {row['kept']}"
         for row in rows
     ]
+
+
+def shown(quantities: Iterable[Quantity]) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows of a table for readers, each with the numbers (from 1) of its sources, and these sources."""
+    rows, sources = [], {}
+    for one in quantities:
+        parts = [] if one.source == NOT_SOURCED else one.source.split("; ")
+        numbers = [str(sources.setdefault(part, len(sources) + 1)) for part in parts]
+        rows.append({**one.texts(), "sources": ", ".join(numbers) or "–"})
+    return rows, list(sources)
 
 
 def read(path: Path) -> list[Quantity]:

@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from flopwise.core.io import write_table
-from flopwise.studies.regime import Quantity, lines, read
+from flopwise.studies.regime import Quantity, lines, read, shown
 
 KNOWN = Quantity("steps per task", 1420, "table 4", 355)
 UNSOURCED = Quantity("trials", None, "not sourced", 12)
@@ -37,15 +37,23 @@ def test_a_table_gives_back_what_was_written(tmp_path):
 
 
 def test_texts_for_readers():
-    assert list(KNOWN.texts().values()) == ["steps per task", "1,420", "355", "0.25", "not kept", "table 4"]
-    assert list(UNSOURCED.texts().values()) == ["trials", "not sourced", "12", "–", "–", "not sourced"]
-    assert UNKNOWN.texts()["here"] == "not known"
+    assert list(KNOWN.texts().values()) == ["steps per task", "1,420", "355", "0.25", "not kept"]
+    assert list(UNSOURCED.texts().values()) == ["trials", "–", "12", "–", "not sourced"]
+    assert list(UNKNOWN.texts().values())[2:] == ["–", "–", "not known here"]
     assert Quantity("x", None, "", -0.5).texts()["here"] == "−0.5"
+
+
+def test_a_readers_table_numbers_its_sources_once():
+    both = Quantity("passes", 2.9, "readme; table 4", 0.2)
+    rows, sources = shown([KNOWN, UNSOURCED, UNKNOWN, both])
+    assert sources == ["table 4", "readme"]
+    assert [row["sources"] for row in rows] == ["1", "–", "2", "2, 1"]
+    assert shown([]) == ([], [])
 
 
 def test_lines_are_columns_and_nothing_gives_none():
     first, *rest = lines([KNOWN.row(), UNSOURCED.row()])
     assert first.split() == ["quantity", "paper", "here", "factor", "kept"]
     assert rest[0].split("  ")[-1] == "not kept"
-    assert len({line.index(number) + len(number) for line, number in zip(rest, ("1,420", "not sourced"))}) == 1
+    assert len({line.index(number) + len(number) for line, number in zip(rest, ("355", "12"))}) == 1
     assert lines([]) == []

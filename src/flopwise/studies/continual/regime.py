@@ -62,7 +62,10 @@ class Regime:
         return drawn / (self.samples * (self.tasks - 1) / self.tasks) if self.tasks > 1 else None
 
 
-PAPER = Regime((1420,) * 20, 512, (0.33, 0.34, 0.33), 1_759_782, 18_381, 1_380_000, None)
+PAPER = Regime(  # from the sources named above
+    steps=(1420,) * 20, batch_size=512, shares=(0.33, 0.34, 0.33), samples=1_759_782, classes=18_381, pool=1_380_000,
+    trials=None,
+)  # fmt: skip
 
 DRAWS = (COST_TABLE, CONFIGURATION, SET_TABLE)
 # quantity -> how it follows from a regime, what the paper's value rests on
