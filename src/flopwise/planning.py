@@ -12,11 +12,12 @@ from flopwise.core.errors import UserError
 from flopwise.core.io import atomic_path, sha256_json, write_table
 from flopwise.provenance.job import Job
 from flopwise.provenance.sources import closure, digest
+from flopwise.studies import regime
 
 
 def plan_of(workflow) -> dict:
-    """Jobs by rule, and for each study cells, models and GFLOPs by stage (1 multiply-add = 2 FLOPs, as the scale prices
-    them) and MAFs."""
+    """Jobs by rule, and for each study cells, models, GFLOPs by stage (1 multiply-add = 2 FLOPs, as the scale prices
+    them), MAFs, and the rows of its regime."""
     settings = workflow.settings
     ledger = settings.preset.ledger
     prices = {name: study.price() for name, study in workflow.studies.items()}
@@ -24,6 +25,7 @@ def plan_of(workflow) -> dict:
         name: {
             "cells": one["cells"], "models": one["models"], "gflops": {**one["gflops"], "total": sum(one["gflops"].values())},
             "mafs": one["mafs"], "max_core_seconds": ledger[name],
+            "regime": [quantity.row() for quantity in workflow.studies[name].regime()],
         }
         for name, one in prices.items()
     }  # fmt: skip
@@ -155,6 +157,7 @@ def plan_text(facts: dict) -> str:
             "  PFLOPs: " + ", ".join(f"{pflops:.4g} {stage}" for stage, pflops in stages.items())
             + f" ({study['mafs'] / 1e6:.4g} memory-adjusted); at most {study['max_core_seconds']:g} core-seconds"
         )  # fmt: skip
+        lines += [f"  {line}" for line in regime.lines(study["regime"])]
     price, disk = facts["price"], facts["disk"]
     lines.append(
         f"on {price['device']} at {price['assumptions']['utilisation']:.0%} of its peak: "

@@ -211,8 +211,9 @@ class Workflow:
             *folder.glob("checklists/*.yaml"),
         ]
         own = tuple(f"flopwise.studies.{name}.setup" for name in self.studies)
+        regimes = [path for study in self.studies.values() for path in study.regime_table]
         return {
-            "inputs": (*drawn, *judged, *self.facts["studies.cells"][1]),
+            "inputs": (*drawn, *judged, *self.facts["studies.cells"][1], *regimes),
             "outputs": (self.settings.results / "report" / f"report.{kind}",),
             "modules": ("flopwise.report.assemble", *own, *(["flopwise.report.pdf"] if kind == "pdf" else [])),
             "extra_sources": tuple(sorted(files)),

@@ -9,6 +9,7 @@ import pytest
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.report import page, verdicts
 from flopwise.report.chapters import outline
+from flopwise.studies.regime import CAPTION, Quantity
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +43,7 @@ def content(smoke_run, world_run, repository) -> dict:
     chapters = [
         page.Chapter(
             "continual", "Keeping up", EVIL, source="arXiv", setup=[{"Item": "T", "Paper": "20", "This run": EVIL}],
+            regime=[Quantity("steps per task", 1420, EVIL, 16.5)],
             deviations=[EVIL], notebooks=[smoke_run / "continual.ipynb"], figures=smoke_run / "figures",
             made={"continual_trajectories": made},
         ),
@@ -76,6 +78,13 @@ def test_refers_to_nothing_outside_itself(html, tags):
             assert attributes.get(name, "#").startswith(("#", "data:"))
     assert not re.search(r"url\(\s*['\"]?(?!#|%23|data:)", html)
     assert "@import" not in html
+
+
+def test_the_regime_stands_beside_the_papers_where_a_chapter_has_one(html):
+    assert html.count("the paper's and this run's</h3>") == 1
+    part = html.split("the paper's and this run's</h3>")[1].split("</table>")[0]
+    assert CAPTION.replace("'", "&#39;") in part
+    assert [cell in part for cell in ("1,420", "16.5", "0.0116", "not kept")] == [True] * 4
 
 
 def test_needs_no_script_and_lets_none_in(html, tags):

@@ -4,6 +4,7 @@ import pytest
 
 from flopwise.report import pdf
 from flopwise.report.page import Chapter
+from flopwise.studies.regime import Quantity
 
 typst = pytest.importorskip("typst")
 
@@ -16,8 +17,9 @@ CLAIM = {
 
 def build(out: Path, *claims: dict, **options) -> bytes:
     chapter = Chapter(
-        id="x", title="Chapter #1", question="Why?", setup=[{"": "T", "paper": "20"}], deviations=["None."]
-    )
+        id="x", title="Chapter #1", question="Why?", setup=[{"": "T", "paper": "20"}], deviations=["None."],
+        regime=[Quantity("steps #1", 1420, "table \"4\"", 16.5)],
+    )  # fmt: skip
     pdf.build(
         out,
         scale="smoke",

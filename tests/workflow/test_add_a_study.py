@@ -35,6 +35,7 @@ def test_the_frame_finds_it(tree):
     assert tree.flopwise("config").returncode == 0
     plan = json.loads(tree.flopwise("--scale", "smoke", "plan", "--json").stdout)
     assert plan["studies"]["toy"]["cells"] == 10
+    assert plan["studies"]["toy"]["regime"] == []
     planned = tree.planned()
     assert (planned["toy_train"], planned["toy_means_figures"], planned["continual_train"]) == (2, 1, 24)
     assert sum(planned.values()) == plan["jobs"]["total"]

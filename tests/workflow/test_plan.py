@@ -29,6 +29,13 @@ def test_plan_counts_the_jobs_that_snakemake_would_run(tree):
         rule: planned[rule] for rule in ("data_set", "continual_train")
     }
     assert plan["studies"]["continual"]["gflops"]["training"] > 0
+    regime = {row["quantity"]: row for row in plan["studies"]["continual"]["regime"]}
+    steps = regime["optimiser steps per task"]
+    assert (steps["paper"], steps["kept"]) == (1420, False)
+    assert steps["factor"] == steps["here"] / 1420
+    assert regime["trials of tuning per method"]["source"] == "not sourced"
+    text = tree.flopwise("--scale", "smoke", "plan").stdout
+    assert all(name in text for name in regime)
 
 
 @pytest.mark.slow

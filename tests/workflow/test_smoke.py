@@ -30,6 +30,20 @@ def test_all_that_is_promised_exists(smoke):
     assert (cells["charged_share"] >= np.minimum(0.97, 1 - one_step * (1 + cells["end_passes"]))).all()
 
 
+def test_the_regime_stands_beside_the_papers(smoke):
+    regime = pandas.read_csv(smoke.path / RESULTS / "continual" / "tables" / "regime.csv").set_index("quantity")
+    planned = json.loads(smoke.flopwise("--scale", "smoke", "plan", "--json").stdout)["studies"]["continual"]["regime"]
+    assert {row["quantity"]: row["here"] for row in planned} == regime["here"][: len(planned)].to_dict()
+    zero_shot = pandas.read_csv(smoke.path / RESULTS / "continual" / "tables" / "zero_shot.csv")
+    adapted = zero_shot[(zero_shot["model"] == "vit-xs-8") & (zero_shot["role"] == "adaptation")]
+    assert regime.loc["zero-shot A_KA, %", "here"] == pytest.approx(adapted["value"].mean())
+    assert np.isfinite(regime.loc["A_KA that the oracle gains, points", "here"])
+    page = (smoke.path / RESULTS / "report" / "report.html").read_text()
+    assert all(
+        f">{name.replace('A_KA', 'A<sub>KA</sub>').replace('A_ZS', 'A<sub>ZS</sub>')}<" in page for name in regime.index
+    )
+
+
 def test_no_study_is_over_its_ledger_by_more_than_half(smoke):
     done = smoke.flopwise("--scale", "smoke", "ledger", "--check")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,6 +13,7 @@ from flopwise.provenance import ledger
 from flopwise.provenance.job import Job
 from flopwise.provenance.lineage import code_version, records, versions
 from flopwise.report import page
+from flopwise.studies import regime
 
 
 def write(workflow, job: Job) -> None:
@@ -50,10 +51,13 @@ def _chapters(workflow, made: dict) -> Iterator[page.Chapter]:
     for chapter, notebooks in workflow.chapters:
         study = workflow.studies.get(chapter["id"])
         setup = [{"": name, "paper": paper, "this run": here} for name, paper, here in study.setup()] if study else ()
+        quantities = [one for path in study.regime_table for one in regime.read(path)] if study else ()
         texts = {key: chapter[key] for key in ("id", "title", "question", "source", "deviations")}
         folder = workflow.folder(notebooks[0])
         executed = [folder / f"{one.name}.ipynb" for one in notebooks]
-        yield page.Chapter(**texts, setup=setup, notebooks=executed, figures=folder, made=made)
+        yield page.Chapter(
+            **texts, setup=setup, regime=quantities, notebooks=executed, figures=folder, made=made
+        )  # fmt: skip
 
 
 def _facts(settings: Settings, cells, costs: list[dict]) -> dict:

@@ -12,6 +12,7 @@ from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import write_text
 from flopwise.core.text import read_text
 from flopwise.report import blocks, verdicts, words
+from flopwise.studies.regime import CAPTION, Quantity, shown
 
 VERDICTS = {  # word -> class of its badge
     "reproduced": "good",
@@ -44,7 +45,8 @@ class Chapter:
     """One study in the report.
 
     id: short name, also the anchor. source: the paper. question: one or two sentences. setup: the *paper vs this run*
-    table, a list of dicts (or DataFrame) with columns to show. deviations: one sentence each. notebooks: executed
+    table, a list of dicts (or DataFrame) with columns to show. regime: quantities that decide how runs behave.
+    deviations: one sentence each. notebooks: executed
     notebooks, shown in this order: their text, figures and tables. figures: folder that the notebooks wrote to.
     made: by name of figure or table."""
 
@@ -53,6 +55,7 @@ class Chapter:
     question: str
     source: str = ""
     setup: object = ()
+    regime: Sequence[Quantity] = ()
     deviations: Sequence[str] = ()
     notebooks: Sequence[Path | str] = ()
     figures: Path | str = ""
@@ -99,6 +102,7 @@ def render(
     return environment.get_template("page.html.j2").render(
         scale=scale,
         facts=dict(facts),
+        regime_caption=CAPTION,
         style=words.Markup(read_text(sources / "page.css", UserError)),
         claims=[_claim(claim) for claim in claims],
         tally=_tally(claims),
@@ -167,6 +171,7 @@ def _tally(claims: Sequence[Mapping]) -> list[tuple[str, str, int]]:
 
 
 def _chapter(chapter: Chapter, claims: Sequence[Mapping], counter: blocks.Counter) -> dict:
+    quantities, sources = shown(chapter.regime)
     parts, own = [], [claim for claim in claims if claim.get("study") == chapter.id]
     for path in chapter.notebooks:
         parts += blocks.from_notebook(path, Path(chapter.figures), chapter.made, counter)
@@ -176,6 +181,8 @@ def _chapter(chapter: Chapter, claims: Sequence[Mapping], counter: blocks.Counte
         "source": chapter.source,
         "question": chapter.question,
         "setup": blocks.table(chapter.setup),
+        "regime": blocks.table(quantities),
+        "regime_sources": sources,
         "deviations": list(chapter.deviations),
         "claims": own,
         "tally": _tally(own),

@@ -8,6 +8,7 @@ from flopwise.core.errors import UserError
 from flopwise.core.io import atomic_path
 from flopwise.report import notebook, show, verdicts
 from flopwise.report.page import Chapter
+from flopwise.studies.regime import CAPTION, shown
 
 PREAMBLE = """#set document(title: "flopwise report", date: none)
 #set page(paper: "a4", margin: 2.2cm, numbering: "1")
@@ -110,8 +111,12 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     yield heading(1, chapter.title)
     yield paragraph(chapter.question)
     if chapter.setup:
-        columns = list(chapter.setup[0])
-        yield table(columns, [list(row.values()) for row in chapter.setup], f"{len(columns)}")
+        yield _rows(chapter.setup, f"{len(chapter.setup[0])}")
+    if chapter.regime:
+        rows, sources = shown(chapter.regime)
+        yield paragraph(CAPTION)
+        yield _rows(rows, f"{len(rows[0])}")
+        yield paragraph("Sources: " + "; ".join(f"({number}) {source}" for number, source in enumerate(sources, 1)))
     if chapter.deviations:
         yield heading(2, "Deviations from the paper")
         yield "#list(" + ", ".join(string(text) for text in chapter.deviations) + ")"
@@ -121,6 +126,11 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
                 yield from _text(cell.source)
             for output in cell.get("outputs", []):
                 yield from _output(output.get("data", {}), Path(chapter.figures))
+
+
+def _rows(rows: Sequence[Mapping], widths: str) -> str:
+    """A table of dicts with the same keys."""
+    return table(list(rows[0]), [list(row.values()) for row in rows], widths)
 
 
 def _text(source: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from flopwise.core.choices import among
 from flopwise.core.errors import UserError
 from flopwise.provenance.job import Job
 from flopwise.studies import NAMES
+from flopwise.studies.regime import Quantity
 
 if TYPE_CHECKING:  # it imports pandas
     from flopwise.core.judge import Context
@@ -23,7 +24,8 @@ class Study:
     name: short name, everywhere the same. verbs: its steps in order, each the rule `<name>_<verb>`; `plan`, `collect` and
     `claims` every study has, the others stand in workflow/rules/<name>.smk. wildcards: for each verb with several jobs,
     the wildcards of its rule, whose values joined by `/` are a job's name. tables: names of the tidy tables that `collect`
-    writes, `cells` among them, with at least the columns cell, training, seed, status and diverged_at.
+    writes, `cells` among them, with at least the columns cell, training, seed, status and diverged_at; the page shows
+    `regime`, where there is one: rows of `regime` and what a run adds.
 
     For each verb a study says what its jobs read and write in `_<verb>(name)` and does one in `_run_<verb>(job)`."""
 
@@ -83,6 +85,16 @@ class Study:
         """Rows of the set-up table: what, in the paper, in this run. What it calls stands in `studies/<name>/setup.py`,
         which the page depends on."""
         return []
+
+    def regime(self) -> list[Quantity]:
+        """Quantities that decide how runs behave, known before anything runs: the paper's beside this scale's. What it
+        calls stands in `studies/<name>/regime.py`."""
+        return []
+
+    @property
+    def regime_table(self) -> tuple[Path, ...]:
+        """The table of these quantities, where the study writes one."""
+        return (self.table("regime"),) if "regime" in self.tables else ()
 
     def missing(self) -> list[str]:
         """What the study reads from the user's copies and does not find, a line each."""

@@ -13,7 +13,9 @@ from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import merges_in_training, shared_training
 
 STUDY = "continual"
-TABLES = ("trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses", "tuning")
+TABLES = (
+    "trajectory", "per_set", "final", "final_sets", "chunks", "inside", "zero_shot", "cells", "losses", "tuning", "regime",
+)  # fmt: skip
 AXES = tuple(Axes.model_fields)
 KEYS = ["cell", *AXES, "seed", "status"]  # columns of every table of runs
 TUNING = (*KEYS, "rate_multiple", "metric", "value", "zero_shot", "delta")  # columns of the table of trials

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from flopwise.config import Settings
+from flopwise.config import ROOT, Settings
+from flopwise.data.catalogue import FILE as CATALOGUE
 from flopwise.data.jobs import index
+from flopwise.data.jobs import modules as data_modules
 from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import module_name
 from flopwise.methods.continual import modules as method_modules
@@ -103,9 +105,13 @@ class Study(study.Study):
             "start": lambda model: [self._zero_shot(model)], "tune": lambda method: [self._tuning(method)],
         }  # fmt: skip
         parts = [path for verb, written in each.items() for name in self.names(verb) for path in written(name)]
+        data = self.settings.preset.data  # the regime counts its classes and samples
+        counted = data.model_dump(mode="json", include={"kind", "adaptation", "train_per_class", "pools"})
+        classes = dict.fromkeys(module for name in data.adaptation for module in data_modules(data, name))
         return {
             "inputs": (self.folder / "cells.tsv", *parts), "outputs": tuple(map(self.table, TABLES)),
-            "modules": (f"{PACKAGE}.tables",), "settings": self.whole, **_about(list(self.grid.cells.values())),
+            "modules": (f"{PACKAGE}.tables", *classes), "extra_sources": (ROOT / CATALOGUE,),
+            "settings": [self.whole, counted], **_about(list(self.grid.cells.values())),
         }  # fmt: skip
 
     def run(self, verb: str, job: Job) -> dict | None:
@@ -227,6 +233,11 @@ class Study(study.Study):
         from flopwise.studies.continual.setup import rows
 
         return rows(self.settings)
+
+    def regime(self):
+        from flopwise.studies.continual.regime import planned
+
+        return planned(self.settings)
 
     def missing(self) -> list[str]:
         from flopwise.studies.continual.pretrain import missing_weights

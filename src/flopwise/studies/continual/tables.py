@@ -7,6 +7,7 @@ import pandas
 from flopwise.config import Settings
 from flopwise.core.io import read_json, read_table, write_table
 from flopwise.core.metrics import aggregate
+from flopwise.studies.continual import regime
 from flopwise.studies.continual.plan import KEYS, TABLES, TUNING, Grid
 
 LOSS_POINTS = 60  # mean losses kept per run
@@ -35,12 +36,19 @@ def collect(settings: Settings, results: Path, out: Path) -> None:
         "losses": _losses(grid, runs),
         "tuning": _tuning([results / "tuning" / f"{method}.csv" for method in settings.preset.continual.tuning.method]),
     }
+    tables["regime"] = _regime(settings, zero, tables["final"])
     multiples = {name: budget.multiple for name, budget in settings.preset.continual.budgets.items()}
     for name in TABLES:
         table = tables[name]
         if "budget" in table.columns:
             table.insert(table.columns.get_loc("budget") + 1, "budget_multiple", table["budget"].map(multiples))
         write_table(out / f"{name}.csv", table)
+
+
+def _regime(settings: Settings, zero: pandas.DataFrame, final: pandas.DataFrame) -> pandas.DataFrame:
+    """What decides how runs behave, the paper's value beside this scale's; see `flopwise.studies.regime`."""
+    quantities = (*regime.planned(settings), *regime.measured(settings, zero, final))
+    return pandas.DataFrame(quantity.row() for quantity in quantities)
 
 
 def _joined(files: list[Path]) -> pandas.DataFrame:
