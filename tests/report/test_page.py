@@ -199,3 +199,14 @@ def test_every_chapter_names_a_notebook_that_exists(repository):
     for chapter in outline():
         assert chapter["question"]
         assert all((repository / "notebooks" / f"{name}.py").is_file() for name in chapter["notebooks"])
+
+
+def test_checks_stand_apart_from_claims_and_in_the_first_paragraph(content):
+    one, two = ({**claim, "id": f"check-{claim['id']}", "stands_for": "check"} for claim in fixtures.claims()[:3:2])
+    checks = [{**one, "title": "There is something to learn"}, {**two, "title": "Seeds agree"}]
+    html = page.render(**{**content, "claims": [*checks, *fixtures.claims()]})
+    lead = html[html.index('class="lead"') : html.index("</header>")]
+    assert "1 of 2 checks hold that models of this scale learn and forget. Not so: Seeds agree (fails)." in lead
+    assert html.count('<tr id="claim-check-') == 2
+    tally = html[html.index('class="tally"') :]
+    assert "1 reproduced" in tally[: tally.index("</p>")]
