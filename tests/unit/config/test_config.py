@@ -101,7 +101,7 @@ def experiment(name: str, **choice) -> dict:
         ),
         (
             experiment("model-scale", model=["vit-b-32"]),
-            r"experiments.model-scale.model is 'vit-b-32'.*; allowed are vit-xs-8, vit-s-8, vit-m-8",
+            r"experiments.model-scale.model is 'vit-b-32'.*; allowed are vit-xs-8, vit-s-8",
         ),
         ({"overrides": {"data": {"adaptation": ["digitz"]}}}, r"data set 'digitz' is not part of the embedded world"),
         ({"overrides": {"data": {"adaptation": []}}}, r"data.adaptation is empty; the study continual needs"),

@@ -178,7 +178,7 @@ def test_mistakes_are_one_line(arguments, message):
 
 def test_describe_reads_a_file_of_data_sets_unknown_here(tmp_path):
     stream = [entry(name.upper(), f"class {i}") for group in PUBLISHED_RELEASES for name in group for i in range(3)]
-    (tmp_path / "stream.json").write_text(json.dumps([*stream, "\x1b[31mred+++\ud800"]))
+    (tmp_path / "stream.json").write_text(json.dumps([*stream, "\x1b[31mred+++\x85"]))
     facts = json.loads(flopwise("stream", "describe", tmp_path / "stream.json", "--tasks", 50, "--json").stdout)
     assert (facts["entries"], facts["datasets"], facts["runs"]) == (124, 42, 42)
     assert facts["tasks"] == [3] * 24 + [2] * 26
