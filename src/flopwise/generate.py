@@ -39,7 +39,9 @@ def schemas() -> dict[str, type[BaseModel]]:
     """Files whose first line names a schema -> model: by the schema's name."""
     from flopwise.core.claims import Claim
 
-    claims = create_model("Claims", __doc__="config/claims/<study>.yaml", claims=(list[Claim], ...))
+    claims = create_model(
+        "Claims", __doc__="config/claims/<study>.yaml", checks=(list[Claim], []), claims=(list[Claim], ...)
+    )
     presets = {name: module.PRESET for name, module in STUDIES.items()}
     experiments = {f"{name}-experiments": module.EXPERIMENTS for name, module in STUDIES.items()}
     return {"config": Config, "scale": ScaleFile, **presets, **experiments, "claims": claims}

@@ -216,3 +216,14 @@ def test_a_checklist_in_another_encoding_is_named(tmp_path):
     (tmp_path / "own.yaml").write_bytes("title: Prüfung\n".encode("cp1252"))
     with pytest.raises(UserError, match=r"own\.yaml is not UTF-8 \(byte 0xfc in line 1"):
         page.checklists(tmp_path)
+
+
+def test_checks_stand_apart_from_claims_and_in_the_first_paragraph(content):
+    one, two = ({**claim, "id": f"check-{claim['id']}", "stands_for": "check"} for claim in fixtures.claims()[:3:2])
+    checks = [{**one, "title": "There is something to learn"}, {**two, "title": "Seeds agree"}]
+    html = page.render(**{**content, "claims": [*checks, *fixtures.claims()]})
+    lead = html[html.index('class="lead"') : html.index("</header>")]
+    assert "1 of 2 checks hold that models of this scale learn and forget. Not so: Seeds agree (fails)." in lead
+    assert html.count('<tr id="claim-check-') == 2
+    tally = html[html.index('class="tally"') :]
+    assert "1 reproduced" in tally[: tally.index("</p>")]

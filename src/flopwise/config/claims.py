@@ -11,9 +11,15 @@ from flopwise.core.rules import KINDS, kind_of
 
 def read_claims(path: Path) -> list[Claim]:
     """The claims of `config.files.claims_file(study)`. Raises UserError for the first mistake: a key or kind that does not
-    exist, a name given twice, a gate that does not stand above what it is the gate of."""
+    exist, a name given twice, a gate that does not stand above what it is the gate of. `checks` of the instrument come first;
+    each is a gate of every claim with a rule that names no gates of its own."""
     found: dict[str, Claim] = {}
-    for number, raw in enumerate(read_yaml(path)["claims"]):
+    content = read_yaml(path)
+    checks = [{**raw, "stands_for": "check", "gates": []} for raw in content.get("checks", [])]
+    gated = {"gates": [raw.get("id") for raw in checks]}
+    for number, raw in enumerate(
+        [*checks, *(({**gated, **raw} if raw.get("rule") else raw) for raw in content["claims"])]
+    ):
         where = f"{path}: claims.{raw.get('id', number)}"
         if raw.get("rule"):
             kind = kind_of(raw["rule"])

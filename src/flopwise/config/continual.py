@@ -228,6 +228,11 @@ class ContinualPreset(Tables, StudyPreset):
     )
     job: JobConfig = setting(JobConfig(), "what a job asks for", "our choice")
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
+    own_learning_rates: dict[Slug, float] = setting(
+        {},
+        "peak learning rates of methods that do not take `learning_rate`, by name without rank; found with as many trials",
+        "our choice",
+    )
     weight_decay: float = setting(0.2, "AdamW's decoupled weight decay; the recipe says of what", "official code", ge=0)
     clip_norm: float = setting(1.0, "global gradient norm is clipped to this", "official code", gt=0)
     evaluation: EvaluationConfig = setting(EvaluationConfig(), "evaluation while streaming", "official code")
@@ -258,6 +263,12 @@ class ContinualConfig(ContinualPreset):
 
     experiments: dict[Slug, Experiment] = setting(..., "experiments by name, every axis listed", "our choice")
 
+    def peak_rate(self, method: str, rate: str) -> float:
+        """Peak learning rate of a method at a name on the axis `rate`."""
+        from flopwise.methods.continual import family
+
+        return self.own_learning_rates.get(family(method), self.learning_rate) * self.rates[rate]
+
     def used(self, axis: str) -> list[str]:
         """Names on an axis that some experiment lists, in the order of their table."""
         used = {
@@ -278,6 +289,9 @@ class ContinualConfig(ContinualPreset):
             raise ValueError(
                 f"tuning.rate is {list(self.tuning.rate)}; the base rate (a multiple of 1) must be among them"
             )
+        from flopwise.methods.continual import families
+
+        check_known("own_learning_rates", self.own_learning_rates, families())
         default, names = {axis: (name,) for axis, name in self.defaults}, {"model": tuple(self.models)}
         tuned = {"method": self.tuning.method, "rate": self.tuning.rate}
         for where, grid in {"defaults": {}, "tuning": {axis: value for axis, value in tuned.items() if value}}.items():

@@ -30,15 +30,15 @@ REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, NOT_TESTABLE = VERDICTS = (
 class Claim(BaseModel):
     """A claim. `paper_says` is in our words; `rule` None: why it cannot be tested here stands in `note`.
 
-    stands_for: what the paper (or a source about it) says, a hypothesis of our own that no source states, or a reading
-    that contradicts another claim of the list. unit: of the effect, where it is not the kind's own. gates: claims that must
-    be reproduced before this one may be judged."""
+    stands_for: what the paper (or a source about it) says, a hypothesis of our own that no source states, a reading that
+    contradicts another claim of the list, or a check of the instrument, that it responds at this scale. unit: of the
+    effect, where it is not the kind's own. gates: claims that must be reproduced before this one may be judged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
     title: str
     source: str
-    stands_for: Literal["published", "hypothesis", "contrary"] = "published"
+    stands_for: Literal["published", "hypothesis", "contrary", "check"] = "published"
     paper_says: str
     quantity: str
     unit: str = ""

@@ -80,7 +80,7 @@ def judge_all(claims: Iterable[Claim], context: Context) -> dict:
     claims, found = list(claims), {}
     for claim in claims:
         found[claim.id] = judge(claim, context, [found[gate] for gate in claim.gates])
-    tested = [result for result in found.values() if result["p_value"] is not None]
+    tested = [one for one in found.values() if one["p_value"] is not None and one["stands_for"] != "check"]
     for result, adjusted in zip(tested, holm([result["p_value"] for result in tested])):
         result["p_holm"] = adjusted
     tables, rules = context.tables, [(claim.id, claim.rule) for claim in claims if claim.rule]

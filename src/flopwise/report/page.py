@@ -99,11 +99,14 @@ def render(
     environment.filters |= {"prose": words.prose, "markdown": words.markdown, "duration": words.duration,
                             "count": words.count}  # fmt: skip
     counter = blocks.Counter()
+    checks, claims = verdicts.apart(claims)
     return environment.get_template("page.html.j2").render(
         scale=scale,
         facts=dict(facts),
         regime_caption=CAPTION,
         style=words.Markup(read_text(sources / "page.css", UserError)),
+        instrument=verdicts.instrument(checks),
+        checks=[_claim(check) | {"holds": verdicts.holds(check)} for check in checks],
         claims=[_claim(claim) for claim in claims],
         tally=_tally(claims),
         chance=verdicts.chance(claims),

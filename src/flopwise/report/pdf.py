@@ -37,9 +37,12 @@ def build(
         import typst
     except ImportError as error:
         raise UserError("the PDF needs typst: pip install -e '.[pdf]'") from error
+    checks, claims = verdicts.apart(claims)
     parts = [PREAMBLE, heading(1, "Where should the next FLOP go?"), paragraph(_summary(scale, facts))]
     if validation:
         parts.append(paragraph(verdicts.VALIDATION))
+    if checks:
+        parts += [heading(1, "Does the instrument respond?"), paragraph(verdicts.instrument(checks)), _claims(checks)]
     parts += [
         heading(1, "Summary: the claims"),
         paragraph(verdicts.chance(claims)),

@@ -16,6 +16,28 @@ VALIDATION = (
 )
 
 
+def apart(judged: Sequence[Mapping]) -> tuple[list[Mapping], list[Mapping]]:
+    """(checks of the instrument, claims)"""
+    return tuple([one for one in judged if (one["stands_for"] == "check") == check] for check in (True, False))
+
+
+def holds(check: Mapping) -> str:
+    """What became of a check, in a word."""
+    return {"reproduced": "holds", "not reproduced": "fails"}.get(check["verdict"], "open")
+
+
+def instrument(checks: Sequence[Mapping]) -> str:
+    """Whether models of this scale answer at all, in a sentence; empty without checks."""
+    lost = [check for check in checks if holds(check) != "holds"]
+    if not lost:
+        return f"All {len(checks)} checks hold that models of this scale learn and forget." if checks else ""
+    which = "; ".join(f"{check['title']} ({holds(check)})" for check in lost)
+    return (
+        f"{len(checks) - len(lost)} of {len(checks)} checks hold that models of this scale learn and forget. Not so: {which}. "
+        "No verdict is given on a claim that waits for these."
+    )
+
+
 def different(claims: Sequence[Mapping]) -> list[tuple[str, list[Mapping]]]:
     """The claims that were not reproduced under the heading that says whose claims they were; only headings with any."""
     lost = [claim for claim in claims if claim["verdict"] == "not reproduced"]
@@ -79,8 +101,13 @@ def calibration(rates: Sequence[Mapping]) -> list[dict[str, str]]:
 
 
 def console(claims: Sequence[Mapping]) -> list[str]:
-    """A line per claim, with the reason where there is one; what came out differently; the counts."""
-    lines = [
+    """A line per check and per claim, with the reason where there is one; what came out differently; the counts."""
+    checks, claims = apart(claims)
+    lines = [instrument(checks)] * bool(checks) + [
+        f"  {holds(check):<27} {check['title']:<48} {measured(check)} {interval(check)} {check['reason']}".rstrip()
+        for check in checks
+    ]
+    lines += [
         f"  {claim['verdict']:<27} {claim['title']:<48} {measured(claim)} {interval(claim)} {claim['reason']}".rstrip()
         for claim in claims
     ]

@@ -101,7 +101,7 @@ def experiment(name: str, **choice) -> dict:
         ),
         (
             experiment("model-scale", model=["vit-b-32"]),
-            r"experiments.model-scale.model is 'vit-b-32'.*; allowed are vit-xs-8, vit-s-8, vit-m-8",
+            r"experiments.model-scale.model is 'vit-b-32'.*; allowed are vit-xs-8, vit-s-8",
         ),
         (
             continual(models={"vit-b-32": {"pretrained": "openai"}}),

@@ -146,7 +146,8 @@ def test_the_hash_covers_what_decides_and_nothing_else():
 
 def test_every_kind_keeps_its_name_and_none_is_needed_for_the_older_ones():
     assert set(KINDS) == {
-        "difference", "trend", "spread", "equivalence", "median", "share", "rank-correlation", "exact"
+        "difference", "trend", "spread", "equivalence", "median", "share", "rank-correlation", "exact",
+        "count", "scatter",
     }  # fmt: skip
     assert [kind_of(raw) for raw in ({"along": "x"}, {"narrow": []}, {"a": {}})] == ["trend", "spread", "difference"]
 
@@ -181,3 +182,25 @@ def test_the_effect_is_scipys_paired_interval_in_the_quantitys_own_sign():
         ends = expected.confidence_interval()
         assert (result["low"], result["high"]) == pytest.approx((ends.low, ends.high))
         assert (result["effect"], result["p_value"]) == pytest.approx(((a - b).mean(), expected.pvalue))
+
+
+def test_checks_are_gates_of_every_claim_that_names_none(tmp_path):
+    texts = "title: t, source: s, paper_says: p, quantity: q"
+    rule = "rule: {table: final, metric: gm, column: value, a: {}, claimed: above}"
+    (tmp_path / "c.yaml").write_text(
+        f"checks: [{{id: k, {texts}, {rule}}}]\n"
+        f"claims: [{{id: a, {texts}, {rule}}}, {{id: b, {texts}, {rule}, gates: []}}, {{id: c, {texts}}}]\n"
+    )
+    claims = read_claims(tmp_path / "c.yaml")
+    assert [(one.id, one.stands_for, one.gates) for one in claims] == [
+        ("k", "check", ()), ("a", "published", ("k",)), ("b", "published", ()), ("c", "published", ()),
+    ]  # fmt: skip
+    assert claims[1].rule_sha256 != claims[2].rule_sha256
+
+
+def test_p_values_of_checks_are_no_tests_among_others():
+    frame = table({"full-ft": [1.0, 2, 3], "ema-merge": [3.0, 4, 6]})
+    check = claim("k", **PAIR).model_copy(update={"stands_for": "check"})
+    found = judge_all([check, claim("c", **PAIR)], context({"final": frame}))["claims"]
+    assert found[0]["p_holm"] is None
+    assert found[1]["p_holm"] == found[1]["p_value"]

@@ -283,3 +283,45 @@ def test_an_exact_rule_counts_the_rows_that_differ(options, differ, verdict):
     assert found["p_value"] is None
     if options["expected"] == "published":
         assert found["reason"] == "largest deviation: 3.9 where 3 is expected (c)"
+
+
+# count and scatter, the rules of checks
+
+
+def sets(**values) -> pandas.DataFrame:
+    """Accuracy per data set and seed."""
+    rows = [(name, seed, x) for name, numbers in values.items() for seed, x in enumerate(numbers)]
+    return pandas.DataFrame(rows, columns=["dataset", "seed", "value"]).assign(metric="gm", status="done")
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(0.5, "reproduced"), (0.75, "reproduced"), (0.76, "not reproduced"), (1, "not reproduced")]
+)
+def test_a_count_is_of_means_and_names_what_fails(share, verdict):
+    frame = sets(a=[20, 30], b=[9, 13], c=[40, 2], d=[9, 9])
+    found = judged(claim(kind="count", above=10, share=share), frame)
+    assert (found["effect"], found["verdict"], found["p_value"]) == (0.75, verdict, None)
+    assert found["reason"] == "not so: d"
+
+
+def test_a_count_can_be_below_and_a_set_whose_runs_all_diverged_fails():
+    frame = sets(a=[20, 30], b=[9, 13])
+    assert judged(claim(kind="count", below=15, share=0.5), frame)["effect"] == 0.5
+    frame.loc[frame["dataset"] == "b", "status"] = "diverged"
+    assert judged(claim(kind="count", below=15, share=0.5), frame)["effect"] == 0
+    with pytest.raises(ValueError, match="one of the keys above and below"):
+        rule(kind="count", share=0.5)
+
+
+def test_a_scatter_covers_the_true_ratio():
+    """Deviation 1 beside a gain of 5: the interval holds 0.2 in 95 of 100 tables."""
+    found = []
+    for _ in range(300):
+        frame = pandas.concat([table({"full-ft": GENERATOR.normal(50, 1, 5)}), table({"oracle": [5.0] * 5})])
+        one = claim(
+            kind="scatter", a={"method": "full-ft"}, beside={"at": {"method": "oracle"}}, claimed="below", margin=0.2
+        )
+        found.append(judged(one, frame))
+    held = np.mean([one["low"] < 0.2 < one["high"] for one in found])
+    assert held == pytest.approx(0.95, abs=0.04)
+    assert judged(one, frame.assign(value=-frame["value"]))["verdict"] == "not testable at this scale"

@@ -7,8 +7,8 @@ from typing import Annotated, get_args
 
 from pydantic import Discriminator, Tag
 
-from flopwise.core.rules.exact import Exact
-from flopwise.core.rules.means import Difference, Equivalence, Spread, Trend
+from flopwise.core.rules.exact import Count, Exact
+from flopwise.core.rules.means import Difference, Equivalence, Scatter, Spread, Trend
 from flopwise.core.rules.resampled import Median, RankCorrelation, Share
 from flopwise.core.rules.rule import Estimate, Point, Rule, Side, Tables
 
@@ -16,7 +16,7 @@ __all__ = ["KINDS", "AnyRule", "Estimate", "Point", "Rule", "Side", "Tables", "k
 
 KINDS: dict[str, type[Rule]] = {
     get_args(kind.model_fields["kind"].annotation)[0]: kind
-    for kind in (Difference, Trend, Spread, Equivalence, Median, Share, RankCorrelation, Exact)
+    for kind in (Difference, Trend, Spread, Equivalence, Scatter, Median, Share, RankCorrelation, Exact, Count)
 }
 
 

@@ -1,10 +1,10 @@
-"""A rule without sampling: a number either is what was published or it is not."""
+"""Rules without sampling: numbers either are what was published or are not; rows either pass or do not."""
 
 import math
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flopwise.core.rules.rule import Estimate, Point, Rule, Side, Tables, words
 
@@ -15,7 +15,6 @@ class Exact(Rule):
     over: the column that names the rows."""
 
     kind: Literal["exact"]
-    metric: str | None = None
     over: tuple[str, ...] = ("row",)
     at: Point = Field({})
     expected: float | str
@@ -67,4 +66,55 @@ class Exact(Rule):
         return (
             f"{self.column}{metric} in table {self.table} ({words(self.at)}) equals {self.expected} within "
             f"{' plus '.join(bounds)} in {most}; exact, no sampling"
+        )
+
+
+class Count(Rule):
+    """At least `share` of the rows at `at` lie beyond `above` (or below `below`). over: the column that names the rows; runs
+    that share a name are averaged."""
+
+    kind: Literal["count"]
+    over: tuple[str, ...] = ("dataset",)
+    at: Point = Field({})
+    above: float | None = None
+    below: float | None = None
+    share: float = Field(gt=0, le=1)
+
+    unit: ClassVar[str] = "of all"
+    fewest: ClassVar[int] = 1
+
+    @model_validator(mode="after")
+    def _one_side(self):
+        if (self.above is None) == (self.below is None):
+            raise ValueError("a count needs one of the keys above and below")
+        return self
+
+    @property
+    def unit_of_inference(self) -> str:
+        return self.over[0]
+
+    def sides(self) -> tuple[Side, ...]:
+        return (Side((self.at,)),)
+
+    def claimed_range(self) -> tuple[float, float]:
+        return self.share - 1e-9, math.inf  # a range is open, the share itself will do
+
+    def measure(self, tables: Tables, defaults: Point) -> Estimate:
+        """A run that diverged is in no average; a row without any fails."""
+        frame = self.runs(self.sides()[0], self.at, tables, defaults)
+        if not len(frame):
+            return Estimate()
+        values = frame[self.column].where(frame["status"] == "done") if "status" in frame else frame[self.column]
+        means = values.groupby(frame[self.over[0]]).mean()
+        passed = means > self.above if self.above is not None else means < self.below
+        share = float(passed.mean())
+        lost = ", ".join(map(str, passed.index[~passed]))
+        return Estimate(len(means), share, share, share, detail=f"not so: {lost}" if lost else "")
+
+    def words(self) -> str:
+        side = f"above {self.above:g}" if self.above is not None else f"below {self.below:g}"
+        metric = f" of {self.metric}" if self.metric else ""
+        return (
+            f"{self.column}{metric} in table {self.table} ({words(self.at)}) is {side} in at least {self.share:g} of all "
+            f"values of {self.over[0]}; no sampling"
         )

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from flopwise.core.rules.rule import Compared, Contrast, Directed, Estimate, Point, Rule, Side, Tables, words
+from flopwise.core.rules.rule import Compared, Contrast, Directed, Estimate, Other, Point, Rule, Side, Tables, words
 from flopwise.core.statistics import (
     CONFIDENCE,
     interval,
@@ -163,6 +163,42 @@ class Equivalence(Compared, Mean):
 
     def words(self) -> str:
         return f"{self.number}: 95 % t-interval between {-self.within:g} and {self.within:g}"
+
+
+class Scatter(Directed, Rule):
+    """How far runs with other seeds lie apart: standard deviation over seeds of the number at `a`, divided by the mean over
+    seeds of the number that `beside` names. Interval: chi-squared for the deviation, the mean taken as it is."""
+
+    kind: Literal["scatter"]
+    a: Point
+    beside: Other
+
+    unit: ClassVar[str] = "of it"
+
+    def sides(self) -> tuple[Side, ...]:
+        return Side((self.a,)), Side((self.beside.at,), metric=self.beside.metric, column=self.beside.column)
+
+    def measure(self, tables: Tables, defaults: Point) -> Estimate:
+        from scipy.stats import chi2
+
+        grid = self.grid(tables, defaults).to_numpy(dtype=float)
+        n = len(grid)
+        if n < self.fewest:
+            return Estimate(n)
+        deviation, mean = float(grid[:, 0].std(ddof=1)), float(grid[:, 1].mean())
+        if mean <= 0:
+            return Estimate(n, detail=f"what it is beside is {mean:.3g}, not above 0")
+        tail = (1 - CONFIDENCE) / 2
+        low, high = (deviation / mean * math.sqrt((n - 1) / chi2.ppf(p, n - 1)) for p in (1 - tail, tail))
+        return Estimate(n, deviation / mean, float(low), float(high))
+
+    def words(self) -> str:
+        other = self.beside
+        second = f"{other.column or self.column} of {other.metric or self.metric} ({words(other.at)})"
+        return (
+            f"standard deviation over seeds of {self.column} of {self.metric} in table {self.table} ({words(self.a)}), "
+            f"divided by the mean of {second}: 95 % chi-squared interval {self.condition}"
+        )
 
 
 def cross_fitted_range(values: np.ndarray) -> np.ndarray:

@@ -4,9 +4,9 @@ draws of whole clusters, so that forty pairs of four teachers do not count as fo
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from flopwise.core.rules.rule import Contrast, Directed, Estimate, Point, Side, Tables, words
+from flopwise.core.rules.rule import Contrast, Directed, Estimate, Other, Point, Side, Tables, words
 from flopwise.core.statistics import (
     CONFIDENCE,
     Fisher,
@@ -105,15 +105,6 @@ class Share(Contrast, Resampled):
     def words(self) -> str:
         way = f"{' and '.join(self.over)} drawn anew" if len(self.over) > 1 else "Wilson"
         return f"share of {self.number}, above {self.success:g}: 95 % interval ({way}) {self.condition}"
-
-
-class Other(BaseModel):
-    """The other quantity of a correlation; what is not named is as in the rule."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    metric: str | None = None
-    column: str | None = None
-    at: Point = Field({})
 
 
 class RankCorrelation(Resampled):

@@ -50,7 +50,7 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     table: str
-    metric: str
+    metric: str | None = None  # None: the table has one number in a row
     column: str
     over: tuple[str, ...] = Field(("seed",), min_length=1, max_length=2)
 
@@ -170,6 +170,15 @@ class Contrast(Compared, Directed):
         if self.margin:
             return first, *second
         return first._replace(worse=self.claimed == "below"), second[0]._replace(worse=self.claimed == "above")
+
+
+class Other(BaseModel):
+    """Another quantity in a rule; what is not named is as in the rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    metric: str | None = None
+    column: str | None = None
+    at: Point = Field({})
 
 
 def words(point: Point) -> str:

@@ -144,6 +144,11 @@ def _parts(name: str) -> tuple[str, int | None]:
     return family, rank
 
 
+def family(name: str) -> str:
+    """The method's name without its rank."""
+    return _parts(name)[0]
+
+
 def module_name(name: str) -> str:
     """Full name of the module of the method called `name`."""
     return _methods()[_parts(name)[0]][0]

@@ -8,7 +8,11 @@ from flopwise.config.files import scales
 from flopwise.config.load import preset
 from flopwise.core.io import read_table
 from flopwise.core.judge import Context, Planned
+from flopwise.studies.continual import regime
 from flopwise.studies.continual.plan import AXES, STUDY, Grid
+
+ROLES = ("adaptation", "evaluation")
+READ = ("final", "final_sets", "trajectory", "chunks", "zero_shot", "regime")
 
 
 def claim_context(settings: Settings, tables: Path) -> Context:
@@ -19,7 +23,7 @@ def claim_context(settings: Settings, tables: Path) -> Context:
     return Context(
         study=STUDY,
         scale=settings.config.scale,
-        tables={name: read_table(tables / f"{name}.csv") for name in ("final", "trajectory")},
+        tables={name: read_table(tables / f"{name}.csv") for name in READ},
         axes=AXES,
         planned={scale: planned(study) for scale, study in studies.items() if study is not None},
         validation=settings.preset.continual.evaluation.split == "validation",
@@ -27,10 +31,15 @@ def claim_context(settings: Settings, tables: Path) -> Context:
 
 
 def planned(study: ContinualConfig) -> Planned:
-    """Every run is scored at the end; those that are evaluated more often have a trajectory."""
+    """Every run is scored at the end, on sets of either role; those that are evaluated more often have a trajectory, and
+    accuracy on the first chunk of the stream before and after its task."""
     cells = Grid(study).cells.values()
+    final = [{**cell.axes(), "seed": cell.seed} for cell in cells]
+    watched = [{**cell.axes(), "seed": cell.seed} for cell in cells if cell.evaluate != "final"]
     rows = {
-        "final": [{**cell.axes(), "seed": cell.seed} for cell in cells],
-        "trajectory": [{**cell.axes(), "seed": cell.seed} for cell in cells if cell.evaluate != "final"],
-    }
+        "final": final, "final_sets": [{**row, "role": role} for row in final for role in ROLES],
+        "trajectory": watched, "chunks": [{**row, "task": task, "chunk": "1"} for row in watched for task in ("0", "1")],
+        "zero_shot": [{"model": model, "role": role} for model in study.models for role in ROLES],
+        "regime": [{"quantity": name} for name in regime.PLANNED],
+    }  # fmt: skip
     return Planned(study.defaults.model_dump(), rows)

@@ -11,7 +11,8 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
     other = [_tasks(study.horizons[name]) for name in study.used("horizon") if name != default.horizon]
     horizons = _tasks(study.horizons[default.horizon]) + (f" (also {', '.join(other)})" if other else "")
     multiples = sorted({study.budgets[name].multiple for name in study.used("budget")})
-    optimiser = f"AdamW, {study.learning_rate:g}, decay {study.weight_decay:g}, clip {study.clip_norm:g}"
+    own = "".join(f" ({rate:g} for {name})" for name, rate in study.own_learning_rates.items())
+    optimiser = f"AdamW, {study.learning_rate:g}{own}, decay {study.weight_decay:g}, clip {study.clip_norm:g}"
     return [
         ("models", "ViT-S/16 to ViT-g/14, 224 pixels", ", ".join(study.models)),
         ("update steps T", "20 (also 50, 100, 200)", horizons),

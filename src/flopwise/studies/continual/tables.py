@@ -6,7 +6,7 @@ import pandas
 
 from flopwise.config import Settings
 from flopwise.core.io import read_json, read_table, write_table
-from flopwise.core.metrics import aggregate
+from flopwise.core.metrics import aggregate, normalised
 from flopwise.studies.continual import regime
 from flopwise.studies.continual.plan import KEYS, TABLES, TUNING, Grid
 
@@ -28,7 +28,7 @@ def collect(settings: Settings, results: Path, out: Path) -> None:
         "trajectory": aggregate(per_set, [*KEYS, "task", "samples", "gflops"]) if len(per_set) else per_set,
         "per_set": per_set,
         "final": _final(scores, zero),
-        "final_sets": _against_zero_shot(scores, zero, ["model", "dataset"]),
+        "final_sets": _normalised(_against_zero_shot(scores, zero, ["model", "dataset"])),
         "chunks": chunks,
         "inside": aggregate(inside, [*KEYS, "task", "step", "steps"]) if len(inside) else inside,
         "zero_shot": zero,
@@ -73,6 +73,11 @@ def _against_zero_shot(table: pandas.DataFrame, zero: pandas.DataFrame, keys: li
     table = table.merge(start, on=keys, validate="many_to_one")
     table["delta"] = table["value"] - table["zero_shot"]
     return table
+
+
+def _normalised(table: pandas.DataFrame) -> pandas.DataFrame:
+    """Percent of the way from chance to 100, as the table of zero-shot scores has it."""
+    return table.assign(normalised=normalised(table["value"], table["chance"]))
 
 
 def _cells(planned: pandas.DataFrame, runs: dict[str, dict]) -> pandas.DataFrame:

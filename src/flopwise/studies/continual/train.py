@@ -109,7 +109,7 @@ class TrainingRun:
     def _train_task(self, task: int, optimiser_state: dict | None = None, scaler_state: dict | None = None) -> None:
         """All steps of a task, or those that are left of it: then with the state of its optimiser and gradient scaler."""
         now, steps = self.progress, self.step_plan.steps[task]
-        peak = self.config.learning_rate * self.config.rates[self.cell.rate]
+        peak = self.config.peak_rate(self.cell.shared_training, self.cell.rate)
         groups = recipe.groups(self.trainable, self.recipe, self.config.weight_decay, self.method.vectors)
         optimiser = (self.method.optimiser or AdamW)(groups, peak)  # a new one for each task, as in the official code
         restore_optimiser(optimiser, optimiser_state or {})

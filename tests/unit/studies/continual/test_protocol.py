@@ -28,13 +28,14 @@ def cell(**axes) -> Cell:
 
 
 def test_cells_are_shared_unique_and_named_by_what_differs():
-    plan = grid(load(scale="laptop"))
+    plan = grid(load(scale="evening"))
     assert len(plan.cells) == len({(*c.axes().items(), c.seed) for c in plan.cells.values()})
     shared = plan.cells["full-ft-s0"]
     assert {"headline", "methods", "streams", "compute", "model-scale"} <= set(shared.experiments)
     assert shared.evaluate == "steps", "the most that any of its experiments asks for"
     assert "ema-merge-f0.5-s1" in plan.cells
     assert sum(len(cells) for cells in plan.jobs.values()) == len(plan.cells)
+    plan = grid(load(scale="laptop"))
     assert len(plan.jobs) + len(plan.evaluations) + 2 * len(plan.models) <= 60, "processes with torch at laptop scale"
 
 
