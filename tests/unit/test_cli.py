@@ -29,7 +29,7 @@ def run(monkeypatch, capsys):
         ("--threads x plan", "Invalid value for '--threads'"),
         ("weights list --study bogus", "--study is 'bogus'; allowed are continual, transfer, efficiency, perceiver"),
         ("data describe CIFAR100", "did you mean cifar100, "),
-        ("data describe Digits", "did you mean digits"),
+        ("--scale smoke data describe Digits", "did you mean digits"),
         ("data describe zzzz", "`flopwise data list`"),
     ],
 )

@@ -14,6 +14,12 @@ from flopwise.core.rules.means import Spread, cross_fitted_range
 GENERATOR = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def _same_draws():
+    """Each test draws the same numbers, whichever tests ran before it."""
+    GENERATOR.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
 def rates(measured, claimed=(0, np.inf), draws: int = 200) -> tuple[float, float]:
     """How often `measured()`, an estimate from fresh data, is reproduced and is not reproduced."""
     verdicts = [verdict(measured(), claimed) for _ in range(draws)]

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -86,8 +85,9 @@ def total(settings) -> float:
 
 def test_a_killed_job_is_booked(settings):
     """It leaves no record: the system's count of what Snakemake waited for holds it."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    time.sleep(1)
+    code = "import time\nwhile time.process_time() < 0.7: pass\nprint(flush=True)\nwhile True: pass"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process.stdout.readline()  # it has computed, however busy the machine is
     process.send_signal(signal.SIGKILL)
     process.wait()
     ledger.close(settings)

@@ -15,17 +15,17 @@ def names(name: str) -> set[str]:
 
 
 def test_a_method_is_a_source_of_its_own_cells_only():
-    lora = names("vit-s-8/f1/uniform/lora-r4/part0")
-    lnfit = names("vit-s-8/f1/uniform/lnfit/part0")
+    lora = names("vit-xs-8/f1/uniform/lora-r4/part0")
+    lnfit = names("vit-xs-8/f1/uniform/lnfit/part0")
     assert "methods/continual/lora.py" in lora
     assert lora - lnfit == {"methods/continual/lora.py", "models/adapters.py"}
     assert lnfit - lora == {"methods/continual/lnfit.py"}
-    ema = names("vit-s-8/f1/uniform/ema-merge/part0")
+    ema = names("vit-xs-8/f1/uniform/ema-merge/part0")
     assert ema - lora == {"methods/continual/merges.py", "methods/continual/full_ft.py"}
 
 
 def test_the_closure_follows_imports_inside_functions_and_leaves_settings_and_reports_out():
-    found = names("vit-s-8/f1/uniform/full-ft/part0")
+    found = names("vit-xs-8/f1/uniform/full-ft/part0")
     assert {"studies/continual/train.py", "core/loop.py", "models/clip.py", "cost/flops.py"} <= found
     assert not [name for name in found if name.startswith(("config/", "report/", "provenance/"))]
     assert "cli.py" not in found
