@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from flopwise.config.continual import Axes
 from flopwise.data import store, streams
 from flopwise.report.continual import merging
 
@@ -23,10 +24,9 @@ EFFECT = {  # method -> (gain on adaptation sets, loss on evaluation sets), in p
 }  # fmt: skip
 START = {"vit-xs-8": (28.0, 47.0), "vit-s-8": (31.0, 53.0), "vit-m-8": (33.0, 57.0)}
 STEP = {"vit-xs-8": 0.4, "vit-s-8": 1.2, "vit-m-8": 3.1}  # GFLOPs of a step
-DEFAULT = {
-    "model": "vit-s-8", "budget": "f1", "mixture": "uniform", "method": "full-ft", "merge": "interpolation",
-    "stream": "random", "schedule": "cosine", "rate": "lr1", "temperature": "learned", "pool": "pool", "horizon": "t6",
-    "recipe": "mended",
+DEFAULT = {  # every axis of the study, at its default
+    axis: {"model": "vit-s-8", "budget": "f1", "horizon": "t6"}.get(axis, field.default)
+    for axis, field in Axes.model_fields.items()
 }  # fmt: skip
 BUDGETS = {"f1": 1.0, "f0.5": 0.5, "f2": 2.0, "f1-steps": 1.0, "f1-published": 1.0}
 MIXTURES = {
