@@ -40,21 +40,27 @@ def prepared(model: str, method: str):
 
 
 class Ours:
-    def __init__(self, model: str, method: str, batches: list):
-        self.network, self.batches = prepared(model, method), batches
+    """dtype: of autocast; None: float32."""
+
+    def __init__(self, model: str, method: str, batches: list, device="cpu", dtype=None, compiled: bool = False):
+        self.network, self.batches = prepared(model, method).to(device), batches
+        self.autocast = lambda: torch.autocast(device, dtype, enabled=dtype is not None)
+        self.loss = torch.compile(contrastive_loss) if compiled else contrastive_loss
         self.optimiser = adamw([p for p in self.network.parameters() if p.requires_grad], RATE, DECAY)
 
     def __call__(self):
         for batch in self.batches:
-            update(contrastive_loss(self.network, *batch), self.optimiser, RATE, clip_norm=CLIP_NORM)
+            with self.autocast():
+                loss = self.loss(self.network, *batch)
+            update(loss, self.optimiser, RATE, clip_norm=CLIP_NORM)
 
 
 class OpenClips:
-    def __init__(self, model: str, method: str, batches: list):
+    def __init__(self, model: str, method: str, batches: list, device="cpu", precision="fp32", compiled: bool = False):
         from open_clip import ClipLoss
         from open_clip_train.train import train_one_epoch
 
-        self.network, size = prepared(model, method), len(batches[0][0])
+        self.network, size = prepared(model, method).to(device), len(batches[0][0])
         self.network.output_dict = True
         trainable = [p for p in self.network.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(trainable, lr=RATE, weight_decay=DECAY, fused=True)
@@ -62,12 +68,21 @@ class OpenClips:
         loader.num_batches, loader.num_samples = len(batches), len(batches) * size
         data = {"train": SimpleNamespace(dataloader=loader, set_epoch=lambda epoch: None)}
         options = SimpleNamespace(
-            device="cpu", precision="fp32", distill=False, accum_freq=1, skip_scheduler=True, grad_clip_norm=CLIP_NORM,
+            device=device, precision=precision, distill=False, accum_freq=1, skip_scheduler=True, grad_clip_norm=CLIP_NORM,
             horovod=False, log_every_n_steps=10**9, rank=0, local_rank=0, log_local=False, world_size=1,
             batch_size=size, wandb=False,
         )  # fmt: skip
         self.epoch = lambda: train_one_epoch(
-            self.network, data, ClipLoss(), 0, optimiser, None, None, None, options, tb_writer=None
+            torch.compile(self.network) if compiled else self.network,
+            data,
+            ClipLoss(),
+            0,
+            optimiser,
+            None,
+            None,
+            None,
+            options,
+            tb_writer=None,
         )
 
     def __call__(self):
