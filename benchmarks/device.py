@@ -235,7 +235,11 @@ def right(options):
     results, losses = options.out / "runs", {}
     made = [sys.executable, "-m", "snakemake", "--cores", "4", "--quiet", "all", "--config", "scale=smoke"]
     base = results / "cpu" / "smoke" / "continual"
-    targets = [base / "base" / "vit-xs-8", base / "start" / "vit-xs-8" / "zero_shot.csv"]
+    targets = [
+        base / "base" / "vit-xs-8",
+        base / "start" / "vit-xs-8" / "zero_shot.csv",
+        base.parent / "data" / "clean",
+    ]
     subprocess.run([*made, f"results={results / 'cpu'}", "--", *map(str, targets)], check=True)
     for name, where, precision in (
         ("cpu", "cpu", "fp32"),

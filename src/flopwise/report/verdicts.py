@@ -49,20 +49,25 @@ def measured(claim: Mapping) -> str:
     """+1.50 points; empty where nothing was measured."""
     if claim["effect"] is None:
         return ""
-    exact = claim["unit_of_inference"] == "exact"
+    if claim["kind"] == "count":
+        return f"{round(claim['effect'] * claim['n'])} of {claim['n']}"
+    exact = claim["kind"] == "exact"
     return f"{claim['effect']:g} {claim['unit']}" if exact else f"{words.signed(claim['effect'])} {claim['unit']}"
 
 
 def units(claim: Mapping) -> str:
     """5 seeds, 12 pairs; empty where nothing was measured."""
-    name = "row" if claim["unit_of_inference"] == "exact" else claim["unit_of_inference"]
+    name = {"exact": "row", "dataset": "data set"}.get(claim["unit_of_inference"], claim["unit_of_inference"])
     return f"{claim['n']} {name}{'' if claim['n'] == 1 else 's'}" if claim["n"] else ""
 
 
 def interval(claim: Mapping) -> str:
     """[+0.50, +2.50]; empty where there is none."""
-    exact = claim["unit_of_inference"] == "exact"
-    return "" if claim["low"] is None or exact else f"[{words.signed(claim['low'])}, {words.signed(claim['high'])}]"
+    return (
+        ""
+        if claim["low"] is None or claim["kind"] in ("exact", "count")
+        else f"[{words.signed(claim['low'])}, {words.signed(claim['high'])}]"
+    )
 
 
 def survives(claim: Mapping) -> bool:
