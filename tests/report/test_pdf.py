@@ -10,7 +10,8 @@ typst = pytest.importorskip("typst")
 
 CLAIM = {
     "id": "c", "title": 'A "quoted" #claim', "paper_says": "$A_{KA}$ rises \\ falls", "effect": 1.5, "low": 0.5, "high": 2.5,
-    "unit": "points", "kind": "difference", "n": 3, "unit_of_inference": "seed", "verdict": "reproduced", "rule_sha256": "0123456789abcdef",
+    "unit": "points",
+    "kind": "difference", "n": 3, "unit_of_inference": "seed", "verdict": "reproduced", "rule_sha256": "0123456789abcdef",
     "reason": "", "note": "", "p_holm": 0.02, "stands_for": "published",
 }  # fmt: skip
 
