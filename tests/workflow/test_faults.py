@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from conftest import copy
+
 pytestmark = pytest.mark.slow
 JOB = "vit-xs-8/f1/uniform/lnfit/all"
 
@@ -70,3 +72,19 @@ def test_an_unknown_job_and_data_set(smoke, tmp_path):
     assert_one_line(done, 2, "rule 'continual_trian' does not exist at this scale", "continual_train")
     done = smoke.flopwise("--scale", "smoke", "data", "describe", "digitz")
     assert_one_line(done, 2, "'digitz'", "did you mean digits")
+
+
+@pytest.mark.parametrize("name", ["my project (1)", 'o\'brien "жук" [x]'])
+def test_a_checkout_may_lie_in_a_folder_of_any_name_and_home_may_be_closed(tmp_path, name):
+    tree = copy(tmp_path / name)
+    environment = {**tree.environment, "HOME": "/proc/none", "XDG_CACHE_HOME": str(tree.path / ".cache")}
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--config", "scale=smoke", "results=own runs"]
+    target = "own runs/smoke/data/flags"
+    done = subprocess.run([*command, "--", target], cwd=tree.path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert tree.flopwise("audit", target).returncode == 0
+
+
+def test_braces_in_the_path_are_refused_in_one_line(tmp_path):
+    done = copy(tmp_path / "a{b}c").snakemake("--dry-run", "--config", "scale=smoke")
+    assert_one_line(done, 2, "a path with { } is one that Snakemake takes for wildcards")
