@@ -13,7 +13,7 @@ from hostile import CASES, Case
 from flopwise import cli
 from flopwise.core.root import ROOT
 
-pytestmark = pytest.mark.xdist_group("hostile input")  # the last test reads what the others saw
+pytestmark = pytest.mark.slow  # in one process: the last test reads what the others saw
 DOCUMENT = ROOT / "docs" / "hostile-input.md"
 ALL = [case for make in CASES for case in make()]
 
