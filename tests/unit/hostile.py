@@ -23,14 +23,10 @@ class Case:
     status: int = 2
 
 
-def text(name: str, content: str, encoding: str = "utf-8") -> Make:
-    return data(name, content.encode(encoding))
-
-
-def data(name: str, content: bytes) -> Make:
+def data(name: str, content: bytes | str) -> Make:
     def make(here: Path) -> None:
         (here / name).parent.mkdir(parents=True, exist_ok=True)
-        (here / name).write_bytes(content)
+        (here / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
     return make
 
@@ -65,7 +61,7 @@ def command_line() -> list[Case]:
         case("an environment variable that is not set", "data verify sintel --root $FLOPWISE_NOT_SET/data"),
         case("a study that has no checkpoints", "weights list --study bogus"),
         case("a result that does not exist", "audit {here}/final.svg"),
-        case("a file that is no result", "audit {here}/notes.txt", make=text("notes.txt", "x")),
+        case("a file that is no result", "audit {here}/notes.txt", make=data("notes.txt", "x")),
         case("a summary before anything ran", "--scale smoke --results {here}/r report summary", status=1),
         case("a job whose inputs are not made", "--scale smoke --results {here}/r run continual_collect", status=1),
         case("a notebook whose tables are not made", "--scale smoke --results {here}/r run cost_figures", status=1),
@@ -74,7 +70,6 @@ def command_line() -> list[Case]:
 
 def configuration() -> list[Case]:
     def case(given: str, content: str | bytes, **more) -> Case:
-        content = content if isinstance(content, bytes) else content.encode()
         return Case("configuration", given, ("--config", "{here}/own.yaml", "plan"), data("own.yaml", content), **more)
 
     def override(given: str, line: str) -> Case:
@@ -147,7 +142,6 @@ def costs() -> list[Case]:
 
 def streams() -> list[Case]:
     def case(given: str, content: str | bytes, tasks: str = "2") -> Case:
-        content = content if isinstance(content, bytes) else content.encode()
         arguments = ("--scale", "smoke", "stream", "describe", "{here}/s.json", "--tasks", tasks)
         return Case("streams", given, arguments, data("s.json", content))
 
@@ -293,7 +287,7 @@ def data_sets() -> list[Case]:
         Case("data sets", "a name that is not in the catalogue", ("data", "prepare", "dollarstret", "--root", "{here}")),
         Case("data sets", "a set that nobody outside can have", ("data", "prepare", "jft_300m", "--root", "{here}")),
         Case("data sets", "a root that does not exist", ("data", "prepare", "dtd", "--root", "{here}/none")),
-        Case("data sets", "a root that is a file", ("data", "prepare", "dtd", "--root", "{here}/f"), text("f", "x")),
+        Case("data sets", "a root that is a file", ("data", "prepare", "dtd", "--root", "{here}/f"), data("f", "x")),
         case("no folder of the set", "dtd", gone),
         case("an empty folder of the set", "dtd", emptied),
         case("a file where the folder should be", "dtd", filed),

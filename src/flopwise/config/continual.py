@@ -1,9 +1,9 @@
 """Configuration of the continual study: the grid, its axes, budgets and evaluation."""
 
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from flopwise.config.data import DataConfig
 from flopwise.config.fields import Slug, Strict, StudyPreset, check_known, setting, table_of
@@ -228,7 +228,7 @@ class ContinualPreset(Tables, StudyPreset):
     )
     job: JobConfig = setting(JobConfig(), "what a job asks for", "our choice")
     learning_rate: float = setting(1e-5, "peak learning rate", "official code", gt=0, le=1)
-    own_learning_rates: dict[Slug, float] = setting(
+    own_learning_rates: dict[Slug, Annotated[float, Field(gt=0, le=1)]] = setting(
         {},
         "peak learning rates of methods that do not take `learning_rate`, by name without rank; found with as many trials",
         "our choice",

@@ -68,6 +68,8 @@ def experiment(name: str, **choice) -> dict:
         ({"overrides": {"continual": 3}}, r"overrides.continual is 3; allowed: keys and values"),
         (continual(bach_size=3), r"with overrides.continual of .*: unknown key 'bach_size' \(did you mean 'batch_size'\?\)"),
         (continual(batch_size="many"), r"laptop/continual.yaml with .*: batch_size is 'many'; allowed: .*integer"),
+        (continual(own_learning_rates={"lora": 0}), r": own_learning_rates.lora is 0; allowed: .*greater than 0"),
+        (continual(own_learning_rates={"lora-r4": 1e-3}), r"own_learning_rates is 'lora-r4'.*; allowed are .*lora"),
         (continual(budget_gflops=-5), r": budget_gflops is -5; allowed: .*greater than 0"),
         (continual(budgets={"f1": {"multiple": -1}}), r": budgets.f1.multiple is -1; allowed: .*greater than 0"),
         (
@@ -179,3 +181,11 @@ def test_a_scale_without_a_studys_file_does_not_run_it(tmp_path, monkeypatch):
     preset = load().preset
     assert all(getattr(preset, name) is None for name in NAMES)
     assert preset.data.adaptation == ()
+
+
+def test_a_family_may_have_a_learning_rate_of_its_own_whatever_the_rank():
+    study = load(scale="laptop").preset.continual.model_copy(
+        update={"learning_rate": 1e-3, "own_learning_rates": {"lora": 1e-2}, "rates": {"lr1": 1.0, "lr3": 3.0}}
+    )
+    found = [study.peak_rate(method, rate) for method in ("full-ft", "lora-r4", "lora-r64") for rate in ("lr1", "lr3")]
+    assert found == pytest.approx([1e-3, 3e-3, 1e-2, 3e-2, 1e-2, 3e-2])
