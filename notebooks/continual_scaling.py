@@ -25,6 +25,21 @@ scale = "laptop"
 runs = study.load(tables)
 
 # %% [markdown]
+# # How much is there to learn?
+#
+# Before methods are compared: what does training on all data at once gain, and how much of that does plain fine-tuning
+# reach as the data stream in? Where both lines are flat near the dotted ones, models of this scale do not learn.
+
+# %%
+show.figure(
+    scaling.response(runs), figures, "continual_response",
+    caption=r"$A_\mathrm{KA}$ after the stream against the budget as a multiple of F, for training on all data at once and for "
+    "full fine-tuning. Dotted: the initial model, and what guessing would score. Bars are intervals.",
+    alt="A line chart of accuracy on the adaptation sets against the budget, for the oracle and full fine-tuning, with the "
+    "levels of the initial model and of chance. The numbers are in continual_response.csv.",
+)  # fmt: skip
+
+# %% [markdown]
 # # Larger models
 #
 # Do larger models learn more and forget less? At equal memory-adjusted FLOPs a larger model takes fewer steps; at

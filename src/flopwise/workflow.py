@@ -19,6 +19,7 @@ from flopwise.cost.names import TABLES as COST_TABLES
 from flopwise.data import jobs as data
 from flopwise.provenance.job import Job
 from flopwise.provenance.sources import imported
+from flopwise.report import kept
 from flopwise.report.chapters import Notebook, chapters
 from flopwise.studies import NAMES
 from flopwise.studies.study import Study, studies
@@ -209,6 +210,7 @@ class Workflow:
             folder / "page.css",
             *folder.glob("chapters/*.yaml"),
             *folder.glob("checklists/*.yaml"),
+            *kept.files(self.settings.config.scale),
         ]
         own = tuple(f"flopwise.studies.{name}.setup" for name in self.studies)
         regimes = [path for study in self.studies.values() for path in study.regime_table]

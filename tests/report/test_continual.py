@@ -13,7 +13,7 @@ FIGURES = [
     methods.trajectories, methods.over_time, methods.final, methods.ewc, methods.effects, methods.by_set,
     methods.sets_over_time, merging.paths, merging.time_grid, merging.operators, merging.weightings, merging.shares,
     recipes.schedule_shapes, recipes.schedules, recipes.schedule_paths, recipes.rates, recipes.temperature, recipes.tuning,
-    recipes.defects, scaling.models, scaling.compute, scaling.horizons, scaling.horizon_paths,
+    recipes.defects, scaling.response, scaling.models, scaling.compute, scaling.horizons, scaling.horizon_paths,
     scaling.schedules_by_horizon, streams.paths, streams.final, streams.mixtures, streams.mixture_paths,
     streams.pools, streams.pool_paths, streams.per_set, inside.stability, inside.forgetting, inside.losses,
 ]  # fmt: skip

@@ -7,13 +7,15 @@ import fixtures
 import pytest
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.report import page, verdicts
+from flopwise.report import kept, page, verdicts
 from flopwise.report.chapters import outline
 from flopwise.studies.regime import CAPTION, Quantity
 
 pytestmark = pytest.mark.slow
 
 EVIL = "<script>alert(1)</script><img src=http://example.org/x.png onerror=alert(2)>"
+ANSWER = {"claim": "continual-1", "figure": "continual_trajectories", "reproduced": "Do", "not reproduced": "Do not",
+          "inconclusive": "Wait"}  # fmt: skip
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
@@ -45,7 +47,8 @@ def content(smoke_run, world_run, repository) -> dict:
             "continual", "Keeping up", EVIL, source="arXiv", setup=[{"Item": "T", "Paper": "20", "This run": EVIL}],
             regime=[Quantity("steps per task", 1420, EVIL, 16.5)],
             deviations=[EVIL], notebooks=[smoke_run / "continual.ipynb"], figures=smoke_run / "figures",
-            made={"continual_trajectories": made},
+            made={"continual_trajectories": made}, answer=[{**ANSWER, "claim": f"continual-{n}"} for n in (1, 3, 4, 5)],
+            picture="continual_trajectories",
         ),
         page.Chapter(
             "world", "The data", "What?", notebooks=[world_run / "world.ipynb"], figures=world_run / "figures"
@@ -95,9 +98,48 @@ def test_needs_no_script_and_lets_none_in(html, tags):
 
 def test_names_every_claim_its_verdict_in_words_and_its_rule(html):
     for claim in fixtures.claims():
-        row = html.split(f'id="claim-{claim["id"]}"')[1].split("</tr>")[0]
+        row = html.split(f'id="claim-{claim["id"]}"')[1].split("</details>")[0]
         assert f">{claim['verdict']}</span>" in row
         assert claim["rule_sha256"] in row
+
+
+def test_begins_with_an_answer_to_each_question_with_its_number_and_its_figure(content, html):
+    part = html[html.index('class="answer"') :]
+    part = part[: part.index("</ol>")]
+    texts = [re.sub(r"<[^>]+>", "", line).strip() for line in part.split("<li>")[1:]]
+    assert [text.partition(". ")[0] for text in texts[:3]] == ["Do", "Do not", "Wait"]
+    assert "GM(ema-merge) - GM(full-ft): +1.50 points [+0.50, +2.50] (claim, figure 1)" in texts[0]
+    assert texts[3].startswith("Not answered here, one seed only: larger models forget less")
+    assert html.index('class="answer"') < html.index('id="claims"')
+    wrong = page.Chapter("c", "C", "?", answer=[{**ANSWER, "claim": "continual-9"}])
+    with pytest.raises(UserError, match="answer names claim 'continual-9'; "):
+        page.render(**{**content, "chapters": [wrong]})
+    with pytest.raises(UserError, match="no wording for inconclusive"):
+        verdicts.answers([{key: value for key, value in ANSWER.items() if key != "inconclusive"}], fixtures.claims())
+
+
+def test_decided_claims_stand_first_and_those_not_tested_are_folded(content, html):
+    claims = fixtures.claims()
+    html = page.render(**{**content, "chapters": [], "claims": claims[::-1]})
+    places = [html.index(f'id="claim-{claim["id"]}"') for claim in claims]
+    assert places == sorted(places)
+    assert html.index("1 claim not tested at this scale") < places[-1]
+
+
+def test_a_run_stands_beside_the_kept_one(content):
+    claims = fixtures.claims()
+    other = {claim["id"]: dict(claim) for claim in claims}
+    other["continual-2"] |= {"verdict": "inconclusive", "low": 0.0, "high": 1.0}
+    other["continual-3"] |= {"verdict": "inconclusive", "low": 5.0, "high": 6.0}
+    other["continual-4"] |= {"rule_sha256": "f" * 64}
+    run = kept.Kept("laptop-2", {"date": "2026-01-01", "commit": "ab" * 20, "machine": {"processor": "a chip"}}, other)
+    assert [kept.beside(claim, run) for claim in claims] == [*kept.OUTCOMES, ""]
+    assert {kept.beside(claim, None) for claim in claims} == {""}
+    html = page.render(**{**content, "chapters": [], "claims": claims, "kept": run})
+    assert (
+        "2026-01-01, commit abababababab, a chip): of 4 checks and claims that both tested, 1 same verdict, 1 " in html
+    )
+    assert "different: inconclusive, −0.50 [+5.00, +6.00]" in html
 
 
 def test_whose_claims_came_out_differently_is_kept_apart(content):
@@ -115,7 +157,7 @@ def test_whose_claims_came_out_differently_is_kept_apart(content):
 
 
 def test_says_why_a_claim_was_not_tested_what_chance_gives_and_what_survives_correction(html):
-    rows = [html.split(f'id="claim-continual-{number}"')[1].split("</tr>")[0] for number in range(1, 6)]
+    rows = [html.split(f'id="claim-continual-{number}"')[1].split("</details>")[0] for number in range(1, 6)]
     assert "one seed only" in rows[4]
     assert "Needs 2 model scales." in rows[4]
     assert ["survives Holm" in row for row in rows] == [True, True, False, False, False]
@@ -141,12 +183,13 @@ def test_the_console_says_units_and_what_came_out_differently():
     lines = verdicts.console(claims)
     assert lines[2].endswith("−0.50 points per position [−1.50, +0.50]")
     assert lines[4].endswith("one seed only")
+    assert verdicts.console(claims, [{**ANSWER, "claim": claims[2]["id"]}])[0].startswith("  Do not (GM(ema-merge)")
     assert f"  Our own hypotheses that did not hold; no paper states them: {claims[2]['title']}" in lines
 
 
 def test_every_image_has_a_text_and_a_size(tags):
     images = [attributes for tag, attributes in tags if tag == "img"]
-    assert len(images) == 12
+    assert len(images) == 13
     assert all(len(image["alt"]) > 20 and int(image["width"]) > 100 and int(image["height"]) > 50 for image in images)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from statistics import median
 
 from flopwise.config import Settings
@@ -23,8 +24,11 @@ def close(settings: Settings) -> None:
     name, times = os.environ[meter.VARIABLE].partition("/")[2], os.times()
     own = [record["cost"]["cpu_seconds"] for _, record in records(settings) if record["cost"].get("engine") == name]
     children = times.children_user + times.children_system
+    wall = time.time() - meter.started(name)
     try:
-        meter.book(settings.results, name, times.user + times.system, children, jobs_seconds=sum(own))
+        meter.book(
+            settings.results, name, times.user + times.system, children, jobs_seconds=sum(own), wall_seconds=wall
+        )
     except RunFailure as error:  # a run does not fail at its last breath for want of a number
         print(f"flopwise: {error}", file=sys.stderr)
 
@@ -62,6 +66,23 @@ def core_seconds(settings: Settings, running: Job | None = None) -> dict[str, tu
 def inside(cost: dict) -> float:
     """CPU seconds of training and evaluation in a job."""
     return cost.get("train_seconds", 0.0) + cost.get("evaluate_seconds", 0.0)
+
+
+def by_rule(settings: Settings, running: Job | None = None) -> list[dict]:
+    """Rows of the cost table: CPU seconds by rule, the most expensive first, and what training and evaluation took inside;
+    last, all together, with the share of the latter."""
+    within: dict[str, float] = {}
+    for _, record in records(settings):
+        within[record["rule"]] = within.get(record["rule"], 0.0) + inside(record["cost"])
+    found = sorted(core_seconds(settings, running).items(), key=lambda item: -item[1][0])
+    total, all_within = sum(seconds for _, (seconds, _) in found), sum(within.values())
+    share = f"all; {100 * all_within / total:.0f} % of it training and evaluation" if total else "all"
+    found = [(rule, seconds, jobs or None, within.get(rule)) for rule, (seconds, jobs) in found]
+    return [
+        {"rule": rule, "jobs": jobs, "CPU seconds": round(seconds, 1),
+         "of them training and evaluation": round(part, 1) if part else None}
+        for rule, seconds, jobs, part in [*found, (share, total, None, all_within)]
+    ]  # fmt: skip
 
 
 def by_study(settings: Settings, running: Job | None = None) -> dict[str, float]:

@@ -65,6 +65,11 @@ def _name(process) -> str:
     return f"{datetime.fromtimestamp(process.create_time()):%Y-%m-%dT%H-%M-%S}-{process.pid}"
 
 
+def started(name: str) -> float:
+    """When an invocation of Snakemake began, in seconds since the epoch."""
+    return datetime.strptime(name.rpartition("-")[0], "%Y-%m-%dT%H-%M-%S").timestamp()
+
+
 def _engine():
     """(name, kind, process) of the Snakemake process that started this job; None where it was called by hand."""
     kind, _, name = os.environ.get(VARIABLE, "").partition("/")

@@ -11,8 +11,8 @@ from flopwise.config import ROOT, Settings
 from flopwise.core.io import atomic_path, read_json, read_table, sha256_json
 from flopwise.provenance import ledger
 from flopwise.provenance.job import Job
-from flopwise.provenance.lineage import code_version, records, versions
-from flopwise.report import page
+from flopwise.provenance.lineage import code_version, versions
+from flopwise.report import kept, page
 from flopwise.studies import regime
 
 
@@ -37,12 +37,12 @@ def content(workflow, job: Job) -> dict:
     cells = {name: read_table(path) for name, path in workflow.facts["studies.cells"][0].items()}
     judged = [read_json(study.job("claims").outputs[0]) for study in workflow.studies.values()]
     runs = pandas.concat(cells.values(), ignore_index=True) if cells else pandas.DataFrame()
-    made, costs = _made(workflow), _costs(settings, job)
+    made, costs = _made(workflow), ledger.by_rule(settings, job)
     return {
         "scale": settings.config.scale, "chapters": [*_chapters(workflow, made)],
         **{key: [one for result in judged for one in result[key]] for key in ("claims", "calibration")},
         "facts": _facts(settings, runs, costs), "costs": costs, "provenance": _provenance(workflow, job),
-        "problems": _problems(runs), "sources": ROOT / "report",
+        "problems": _problems(runs), "sources": ROOT / "report", "kept": kept.latest(settings.config.scale),
         "validation": any(study.validation for study in workflow.studies.values()),
     }  # fmt: skip
 
@@ -53,6 +53,7 @@ def _chapters(workflow, made: dict) -> Iterator[page.Chapter]:
         setup = [{"": name, "paper": paper, "this run": here} for name, paper, here in study.setup()] if study else ()
         quantities = [one for path in study.regime_table for one in regime.read(path)] if study else ()
         texts = {key: chapter[key] for key in ("id", "title", "question", "source", "deviations")}
+        texts |= {key: chapter[key] for key in ("answer", "picture") if key in chapter}
         folder = workflow.folder(notebooks[0])
         executed = [folder / f"{one.name}.ipynb" for one in notebooks]
         yield page.Chapter(
@@ -67,21 +68,8 @@ def _facts(settings: Settings, cells, costs: list[dict]) -> dict:
         "command": f"snakemake --config scale={settings.config.scale}", "runs": len(cells),
         "trainings": int(cells["training"].nunique()),
         "diverged": int((cells["status"] == "diverged").sum()), "seeds": int(cells["seed"].nunique()),
-        "core_seconds": sum(row["CPU seconds"] for row in costs),
+        "core_seconds": costs[-1]["CPU seconds"],
     }  # fmt: skip
-
-
-def _costs(settings: Settings, job: Job) -> list[dict]:
-    """CPU seconds by rule beside what training and evaluation took inside."""
-    inside: dict[str, float] = {}
-    for _, record in records(settings):
-        if seconds := ledger.inside(record["cost"]):
-            inside[record["rule"]] = inside.get(record["rule"], 0.0) + seconds
-    return [
-        {"rule": rule, "jobs": jobs or None, "CPU seconds": round(seconds, 1),
-         "of them training and evaluation": round(inside[rule], 1) if rule in inside else None}
-        for rule, (seconds, jobs) in sorted(ledger.core_seconds(settings, job).items(), key=lambda item: -item[1][0])
-    ]  # fmt: skip
 
 
 def _provenance(workflow, job: Job) -> dict:

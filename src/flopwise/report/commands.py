@@ -13,15 +13,36 @@ def group() -> None:
 @app.command()
 def summary(context: typer.Context) -> None:
     """Print where the report is, what became of the claims and what it all cost."""
-    from flopwise.core.io import read_json
     from flopwise.provenance.ledger import core_seconds, ledger, ledger_text
+    from flopwise.report import kept
     from flopwise.report.verdicts import console
     from flopwise.workflow import Workflow
 
     settings = context.obj()
-    files = [study.job("claims").outputs[0] for study in Workflow(settings).studies.values()]
-    claims = [claim for file in files for claim in read_json(file)["claims"]]
+    workflow = Workflow(settings)
+    sentences = [one for chapter, _ in workflow.chapters for one in chapter.get("answer", ())]
+    claims = _judged(workflow)
     print(f"\nreport: {settings.results / 'report' / 'report.html'} (copy: report/report.html)")
-    print(f"claims at scale {settings.config.scale}:", *console(claims), sep="\n")
+    print(f"claims at scale {settings.config.scale}:", *console(claims, sentences), sep="\n")
+    if compared := kept.sentence(claims, kept.latest(settings.config.scale)):
+        print(compared)
     total = sum(seconds for seconds, _ in core_seconds(settings).values())
     print(f"cost: {total:,.0f} core-seconds, the workflow's engine included", ledger_text(ledger(settings)), sep="\n")
+
+
+@app.command()
+def keep(context: typer.Context) -> None:
+    """Keep the small tables of a finished run in docs/runs/, where later reports of the scale find them."""
+    from flopwise.report import kept
+    from flopwise.workflow import Workflow
+
+    workflow = Workflow(context.obj())
+    print(kept.keep(workflow, _judged(workflow)))
+
+
+def _judged(workflow) -> list[dict]:
+    """All checks and claims of a finished run."""
+    from flopwise.core.io import read_json
+
+    files = [study.job("claims").outputs[0] for study in workflow.studies.values()]
+    return [claim for file in files for claim in read_json(file)["claims"]]

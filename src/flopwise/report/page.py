@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flopwise.core.claims import NOT_TESTABLE
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import write_text
 from flopwise.core.text import read_text
 from flopwise.report import blocks, verdicts, words
-from flopwise.studies.regime import CAPTION, Quantity, shown
+from flopwise.report import kept as kept_runs
+from flopwise.studies import regime
+from flopwise.studies.regime import CAPTION, Quantity
 
 VERDICTS = {  # word -> class of its badge
     "reproduced": "good",
@@ -46,9 +49,9 @@ class Chapter:
 
     id: short name, also the anchor. source: the paper. question: one or two sentences. setup: the *paper vs this run*
     table, a list of dicts (or DataFrame) with columns to show. regime: quantities that decide how runs behave.
-    deviations: one sentence each. notebooks: executed
-    notebooks, shown in this order: their text, figures and tables. figures: folder that the notebooks wrote to.
-    made: by name of figure or table."""
+    deviations: one sentence each. notebooks: executed notebooks, shown in this order: their text, figures and tables.
+    figures: folder that the notebooks wrote to. made: by name of figure or table. answer: wordings of what the summary says
+    of it, as `verdicts.answers` takes them; picture: name of the figure that carries it."""
 
     id: str
     title: str
@@ -60,6 +63,8 @@ class Chapter:
     notebooks: Sequence[Path | str] = ()
     figures: Path | str = ""
     made: Mapping[str, Made] = field(default_factory=dict)
+    answer: Sequence[Mapping] = ()
+    picture: str = ""
 
 
 def build(out_html: Path | str, **content) -> None:
@@ -79,13 +84,14 @@ def render(
     sources: Path | str = "report",
     calibration: Sequence[Mapping] = (),
     validation: bool = False,
+    kept: kept_runs.Kept | None = None,
 ) -> str:
     """The report as HTML text, the same for the same arguments.
 
-    claims, calibration: as in `claims.json`. validation: the scores are not of test data. facts: what the first
-    paragraph says; every key is optional: title, hardware, version, commit, command, runs (deployed models), trainings,
-    diverged, seeds, wall_seconds, core_seconds, note. costs: CPU seconds by rule, a table. provenance: label -> value
-    (text, number or list).
+    claims, calibration: as in `claims.json`. kept: the run of this scale that the repository keeps. validation: the scores
+    are not of test data. facts: what the first paragraph says; every key is optional: title, hardware, version, commit,
+    command, runs (deployed models), trainings, diverged, seeds, wall_seconds, core_seconds, note. costs: CPU seconds by rule,
+    a table. provenance: label -> value (text, number or list).
     problems: what failed or is missing: texts, or dicts with `what`, `detail`, `command`. sources: folder with
     page.html.j2, page.css and checklists/*.yaml."""
     import jinja2
@@ -99,7 +105,9 @@ def render(
     environment.filters |= {"prose": words.prose, "markdown": words.markdown, "duration": words.duration,
                             "count": words.count}  # fmt: skip
     counter = blocks.Counter()
+    beside, compared = kept_runs.texts(claims, kept), kept_runs.sentence(claims, kept)
     checks, claims = verdicts.apart(claims)
+    written = [_chapter(chapter, claims, counter) for chapter in chapters]
     return environment.get_template("page.html.j2").render(
         scale=scale,
         facts=dict(facts),
@@ -107,13 +115,17 @@ def render(
         style=words.Markup(read_text(sources / "page.css", UserError)),
         instrument=verdicts.instrument(checks),
         checks=[_claim(check) | {"holds": verdicts.holds(check)} for check in checks],
-        claims=[_claim(claim) for claim in claims],
+        answers=_answers(chapters, written, claims),
+        claims=[_claim(claim) | {"beside": beside.get(claim["id"], "")} for claim in verdicts.ordered(claims)],
+        compared=compared,
+        NOT_TESTABLE=NOT_TESTABLE,
+        untested=sum(claim["verdict"] == NOT_TESTABLE for claim in claims),
         tally=_tally(claims),
         chance=verdicts.chance(claims),
         different=verdicts.different([_claim(claim) for claim in claims]),
         calibration=blocks.table(verdicts.calibration(calibration)),
         validation=verdicts.VALIDATION if validation else "",
-        chapters=[_chapter(chapter, claims, counter) for chapter in chapters],
+        chapters=written,
         costs=blocks.table(costs),
         provenance=[(label, value if isinstance(value, list | tuple) else [value])
                     for label, value in (provenance or {}).items()],
@@ -168,13 +180,24 @@ def _claim(claim: Mapping) -> dict:
     }
 
 
+def _answers(chapters: Sequence[Chapter], written: Sequence[dict], claims: Sequence[Mapping]) -> list[dict]:
+    """Per chapter that has an answer: its sentences, each with the number and anchor of its figure, and its picture."""
+    figures = {part["name"]: part for chapter in written for part in chapter["parts"] if part["kind"] == "figure"}
+    found = []
+    for chapter in chapters:
+        if sentences := verdicts.answers(chapter.answer, claims):
+            sentences = [{**one, "figure": figures.get(one["figure"])} for one in sentences]
+            found.append({"title": chapter.title, "sentences": sentences, "picture": figures.get(chapter.picture)})
+    return found
+
+
 def _tally(claims: Sequence[Mapping]) -> list[tuple[str, str, int]]:
     counts = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
     return [(verdict, VERDICTS[verdict], count) for verdict, count in counts.items() if count]
 
 
 def _chapter(chapter: Chapter, claims: Sequence[Mapping], counter: blocks.Counter) -> dict:
-    quantities, sources = shown(chapter.regime)
+    quantities, sources = regime.shown(chapter.regime)
     parts, own = [], [claim for claim in claims if claim.get("study") == chapter.id]
     for path in chapter.notebooks:
         parts += blocks.from_notebook(path, Path(chapter.figures), chapter.made, counter)

@@ -3,7 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from flopwise.core.choices import among
+from flopwise.core.claims import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
+from flopwise.core.errors import UserError
 from flopwise.report import words
+
+ORDER = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, NOT_TESTABLE)  # decided ones first
+OUTCOMES = {REPRODUCED: REPRODUCED, DIRECTION: REPRODUCED, NOT_REPRODUCED: NOT_REPRODUCED, INCONCLUSIVE: INCONCLUSIVE}
 
 DIFFERENT = {  # what a claim stands for -> heading of the list of those that were not reproduced
     "published": "What came out differently from what the papers say",
@@ -36,6 +42,29 @@ def instrument(checks: Sequence[Mapping]) -> str:
         f"{len(checks) - len(lost)} of {len(checks)} checks hold that models of this scale learn and forget. Not so: {which}. "
         "No verdict is given on a claim that waits for these."
     )
+
+
+def ordered(claims: Sequence[Mapping]) -> list[Mapping]:
+    """The claims with decided ones first, otherwise in their own order."""
+    return sorted(claims, key=lambda claim: ORDER.index(claim["verdict"]))
+
+
+def answers(sentences: Sequence[Mapping], claims: Sequence[Mapping]) -> list[dict]:
+    """What a study found, a sentence per entry of its chapter's `answer`: text, number, interval, and the names of claim
+    and figure. An entry has wordings by verdict; a claim that is not tested gets its reason. Raises UserError for a claim
+    that does not exist, or a wording that is missing."""
+    known, found = {claim["id"]: claim for claim in claims}, []
+    for entry in sentences:
+        if entry["claim"] not in known:
+            raise UserError(f"a chapter's answer names claim {entry['claim']!r}; {among(entry['claim'], known)}")
+        if lacking := {*OUTCOMES.values()} - {*entry}:
+            raise UserError(f"a chapter's answer on {entry['claim']} has no wording for {', '.join(sorted(lacking))}")
+        claim = known[entry["claim"]]
+        outcome = OUTCOMES.get(claim["verdict"])
+        text = entry[outcome] if outcome else f"Not answered here, {claim['reason']}: {claim['title'].lower()}?"
+        about = f"{claim['quantity']}: {measured(claim)} {interval(claim)}".rstrip() if outcome else ""
+        found.append({"text": text, "about": about, "claim": claim["id"], "figure": entry["figure"]})
+    return found
 
 
 def different(claims: Sequence[Mapping]) -> list[tuple[str, list[Mapping]]]:
@@ -105,16 +134,21 @@ def calibration(rates: Sequence[Mapping]) -> list[dict[str, str]]:
     ]
 
 
-def console(claims: Sequence[Mapping]) -> list[str]:
-    """A line per check and per claim, with the reason where there is one; what came out differently; the counts."""
+def console(claims: Sequence[Mapping], sentences: Sequence[Mapping] = ()) -> list[str]:
+    """The answers; a line per check and per claim, with the reason where there is one; what came out differently; the
+    counts."""
     checks, claims = apart(claims)
-    lines = [instrument(checks)] * bool(checks) + [
+    lines = [
+        f"  {one['text']} ({one['about']})" if one["about"] else f"  {one['text']}"
+        for one in answers(sentences, claims)
+    ]
+    lines += [instrument(checks)] * bool(checks) + [
         f"  {holds(check):<27} {check['title']:<48} {measured(check)} {interval(check)} {check['reason']}".rstrip()
         for check in checks
     ]
     lines += [
         f"  {claim['verdict']:<27} {claim['title']:<48} {measured(claim)} {interval(claim)} {claim['reason']}".rstrip()
-        for claim in claims
+        for claim in ordered(claims)
     ]
     for title, group in different(claims):
         lines.append(f"  {title}: {'; '.join(claim['title'] for claim in group)}")

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from flopwise.report.continual import charts
-from flopwise.report.continual.study import Study, absent, untraced
+from flopwise.report import frames, theme
+from flopwise.report.continual import charts, plots, styles
+from flopwise.report.continual.study import Study, absent, note, untraced
 from flopwise.report.show import Drawn
 
 EQUAL = {"model-scale": "equal MAFs", "model-scale-steps": "equal steps"}
@@ -31,6 +32,33 @@ def compute(study: Study) -> Drawn:
     multiple = study.number("budget", "budget_multiple")
     place = {name: float(np.log2(multiple[name])) for name in rows["budget"].unique()}
     return charts.lines(study, rows, "budget", place, label="budget in MAFs (log axis)")
+
+
+def response(study: Study) -> Drawn:
+    """A_KA after the stream against the budget, of full fine-tuning and of training on all data at once, between what
+    guessing and what the initial model would score."""
+    rows = study.of(study.final, "response")
+    rows = rows[rows["metric"] == "a_ka"]
+    if not len(rows):
+        return absent("response")
+    means = frames.summarise_all(rows, ["budget", "method"])
+    multiple = study.cells.groupby("budget")["budget_multiple"].median()
+    means = means.assign(at=np.log2(means["budget"].map(multiple)))
+    sets = study.final_sets[(study.final_sets["role"] == "adaptation") & study.final_sets["cell"].isin(rows["cell"])]
+    levels = {"zero-shot": rows["zero_shot"].mean(), "chance": sets.groupby("dataset")["chance"].first().mean()}
+    figure, axes = theme.figure(3.2, 5.2)
+    ticks = {place: study.word("budget", name) for name, place in zip(means["budget"], means["at"])}
+    plots.lines(axes, means, "method", dict(sorted(ticks.items())))
+    for words, level in levels.items():
+        axes.axhline(level, color=theme.QUIET, lw=1.0, ls=":", zorder=1)
+        axes.annotate(words, (1, level), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+                      va="bottom" if words == "zero-shot" else "top", color=theme.QUIET, fontsize=8)  # fmt: skip
+    axes.set_ylim(0, None)
+    axes.set_xlabel("budget in MAFs (log axis)")
+    axes.set_ylabel(f"{styles.METRICS['a_ka']} after the stream (percent)")
+    plots.key(figure, means["method"])
+    data = means.drop(columns="at").assign(**{name.replace("-", "_"): level for name, level in levels.items()})
+    return Drawn(figure, data, note(study, rows, means["seeds"], "budget", "mixture"))
 
 
 def _horizons(study: Study, rows: pd.DataFrame, series: str) -> Drawn:
