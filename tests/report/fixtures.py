@@ -61,7 +61,7 @@ EXPERIMENTS = {  # name -> (seeds, evaluated when, axes), in the manner of the p
     "model-scale-steps": (3, "final", {"method": PAIR, "model": ("vit-xs-8", "vit-m-8"), "budget": ("f1-steps",)}),
     "stability": (1, "steps", {"method": PAIR}),
     "defects": (3, "final", {"method": ("full-ft", "ewc"), "recipe": ("mended", "as-released")}),
-    "response": (2, "final", {"method": ("full-ft", "oracle"), "budget": ("f0.5", "f1", "f2")}),
+    "response": (2, "final", {"budget": ("f0.5", "f1", "f2")}),
     "oracle": (3, "tasks", {"method": ("oracle",), "mixture": ("oracle",)}),
 }  # fmt: skip
 SMOKE = ("headline", "methods", "mixtures", "oracle")

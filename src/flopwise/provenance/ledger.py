@@ -70,19 +70,25 @@ def inside(cost: dict) -> float:
 
 def by_rule(settings: Settings, running: Job | None = None) -> list[dict]:
     """Rows of the cost table: CPU seconds by rule, the most expensive first, and what training and evaluation took inside;
-    last, all together, with the share of the latter."""
+    then each study and last all together, with the share of the latter."""
     within: dict[str, float] = {}
+    of_study = dict.fromkeys(settings.preset.ledger, (0.0, 0.0))
     for _, record in records(settings):
-        within[record["rule"]] = within.get(record["rule"], 0.0) + inside(record["cost"])
+        part, cost = inside(record["cost"]), record["cost"]["cpu_seconds"]
+        within[record["rule"]] = within.get(record["rule"], 0.0) + part
+        if record["study"] in of_study:
+            of_study[record["study"]] = tuple(map(sum, zip(of_study[record["study"]], (cost, part))))
     found = sorted(core_seconds(settings, running).items(), key=lambda item: -item[1][0])
-    total, all_within = sum(seconds for _, (seconds, _) in found), sum(within.values())
-    share = f"all; {100 * all_within / total:.0f} % of it training and evaluation" if total else "all"
-    found = [(rule, seconds, jobs or None, within.get(rule)) for rule, (seconds, jobs) in found]
-    return [
-        {"rule": rule, "jobs": jobs, "CPU seconds": round(seconds, 1),
-         "of them training and evaluation": round(part, 1) if part else None}
-        for rule, seconds, jobs, part in [*found, (share, total, None, all_within)]
-    ]  # fmt: skip
+    rows = [_cost(rule, seconds, within.get(rule, 0.0), jobs or None) for rule, (seconds, jobs) in found]
+    sums = {f"study {name}": both for name, both in of_study.items() if both[0]}
+    sums["all"] = (sum(seconds for _, (seconds, _) in found), sum(within.values()))
+    return rows + [_cost(f"{name}: {100 * part / max(seconds, 1e-9):.0f} % training and evaluation", seconds, part)
+                   for name, (seconds, part) in sums.items()]  # fmt: skip
+
+
+def _cost(what: str, seconds: float, part: float, jobs: int | None = None) -> dict:
+    shown = round(part, 1) if part else None
+    return {"rule": what, "jobs": jobs, "CPU seconds": round(seconds, 1), "of them training and evaluation": shown}
 
 
 def by_study(settings: Settings, running: Job | None = None) -> dict[str, float]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import median
 
 from flopwise.config import ROOT
-from flopwise.core.claims import NOT_TESTABLE
 from flopwise.core.io import read_json, read_table, write_json, write_table
 from flopwise.provenance.ledger import by_rule, core_seconds, ledger
 from flopwise.provenance.lineage import records
@@ -54,6 +53,8 @@ def latest(scale: str) -> Kept | None:
 
 def beside(claim: Mapping, kept: Kept | None) -> str:
     """What a claim of this run is beside the kept one, one of OUTCOMES; empty where either did not test it."""
+    from flopwise.core.claims import NOT_TESTABLE  # imports pandas; rule files, which ask for `files`, need none
+
     other = kept and kept.claims.get(claim["id"])
     if not other or NOT_TESTABLE in (claim["verdict"], other["verdict"]):
         return ""
