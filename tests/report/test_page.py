@@ -267,6 +267,6 @@ def test_checks_stand_apart_from_claims_and_in_the_first_paragraph(content):
     html = page.render(**{**content, "claims": [*checks, *fixtures.claims()]})
     lead = html[html.index('class="lead"') : html.index("</header>")]
     assert "1 of 2 checks hold that models of this scale learn and forget. Not so: Seeds agree (fails)." in lead
-    assert html.count('<tr id="claim-check-') == 2
+    assert html.count('class="claim" id="claim-check-') == 2
     tally = html[html.index('class="tally"') :]
     assert "1 reproduced" in tally[: tally.index("</p>")]
