@@ -55,6 +55,26 @@ def test_a_second_run_has_nothing_to_do(smoke):
     assert smoke.planned() == {}
 
 
+def test_a_kept_run_stands_beside_the_next(smoke):
+    done = smoke.flopwise("--scale", "smoke", "report", "keep")
+    assert done.returncode == 0, done.stderr
+    kept = smoke.path / "docs" / "runs" / "smoke-1"
+    try:
+        assert sorted(path.name for path in kept.iterdir()) == [
+            "claims.csv", "continual_every_point.csv", "continual_response.csv", "cost.csv", "run.json",
+        ]  # fmt: skip
+        cost = pandas.read_csv(kept / "cost.csv").set_index("rule")["CPU seconds"]
+        assert cost.iloc[-1] == pytest.approx(
+            cost[[not name.startswith(("study", "all:")) for name in cost.index]].sum(), abs=2
+        )
+        assert smoke.planned() == {"report": 1}
+        summary = smoke.flopwise("--scale", "smoke", "report", "summary").stdout
+        assert "Beside smoke-1, the run of this scale that the repository keeps" in summary
+        assert " same verdict." in summary
+    finally:
+        shutil.rmtree(smoke.path / "docs")
+
+
 def test_a_touch_does_nothing_and_an_edit_re_runs_what_depends_on_it(smoke):
     notebook = smoke.path / "notebooks" / "continual_trajectories.py"
     method = smoke.path / "src" / "flopwise" / "methods" / "continual" / "lora.py"
