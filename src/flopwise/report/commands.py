@@ -13,14 +13,13 @@ def group() -> None:
 @app.command()
 def summary(context: typer.Context) -> None:
     """Print where the report is, what became of the claims and what it all cost."""
-    from flopwise.core.io import read_json
     from flopwise.provenance.ledger import core_seconds, ledger, ledger_text
+    from flopwise.report.decisions import judged
     from flopwise.report.verdicts import console
     from flopwise.workflow import Workflow
 
     settings = context.obj()
-    files = [study.job("claims").outputs[0] for study in Workflow(settings).studies.values()]
-    claims = [claim for file in files for claim in read_json(file)["claims"]]
+    claims = [claim for study in Workflow(settings).studies.values() for claim in judged(study)["claims"]]
     print(f"\nreport: {settings.results / 'report' / 'report.html'} (copy: report/report.html)")
     print(f"claims at scale {settings.config.scale}:", *console(claims), sep="\n")
     total = sum(seconds for seconds, _ in core_seconds(settings).values())

@@ -110,6 +110,7 @@ def render(
         claims=[_claim(claim) for claim in claims],
         tally=_tally(claims),
         chance=verdicts.chance(claims),
+        added=verdicts.added(claims),
         different=verdicts.different([_claim(claim) for claim in claims]),
         calibration=blocks.table(verdicts.calibration(calibration)),
         validation=verdicts.VALIDATION if validation else "",
@@ -163,6 +164,7 @@ def _claim(claim: Mapping) -> dict:
         "units": verdicts.units(claim),
         "smallest": "" if smallest is None else f"{words.plain(smallest)} {claim['unit']}",
         "survives": verdicts.survives(claim),
+        "decided": verdicts.decided(claim),
         "scales": ", ".join(scales),
         "hash": claim["rule_sha256"][:12],
     }
