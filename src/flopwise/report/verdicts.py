@@ -97,11 +97,12 @@ def decided(claim: Mapping) -> str:
         return ""
     if one["stale"]:
         return "seeds were added to it in an earlier run; what they said is not about these results"
-    open_ = one["verdict"] == "inconclusive"
+    outcome = "" if one["verdict"] == "inconclusive" else f"{one['verdict']} "
+    lost = f" ({one['seeds'] - one['n']} more diverged)" if one["seeds"] > one["n"] else ""
     return (
-        f"{'still undecided' if open_ else 'decided'} with {one['n']} seeds by group-sequential intervals: {one['verdict']} "
-        f"{measured({**claim, **one})} {interval({**claim, **one})} ({one['cost']['trainings']} trainings more, "
-        f"{one['cost']['core_seconds']:,.0f} core-seconds)"
+        f"{'decided' if outcome else 'still undecided'} with {one['n']} seeds{lost} by group-sequential intervals: {outcome}"
+        f"{measured({**claim, **one})} {interval({**claim, **one})}; {one['cost']['trainings']} trainings more, "
+        f"{one['cost']['core_seconds']:,.0f} core-seconds"
     )
 
 
