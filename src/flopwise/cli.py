@@ -134,7 +134,12 @@ def decide(
         )  # fmt: skip
     except KeyboardInterrupt:
         raise RunFailure("stopped; the same command goes on where it was") from None
-    _print(facts, as_json, lambda facts: verdicts.decided(own | {"decision": facts | {"stale": False}}))
+    path = decide.decision_file(study, claim)
+    _print(
+        facts,
+        as_json,
+        lambda _: f"{verdicts.decided(own | {'decision': facts | {'stale': False}})}\nflopwise audit {path}",
+    )
 
 
 @app.command()

@@ -25,7 +25,8 @@ def decided(smoke, tmp_path_factory):
     """A copy of the finished run in which no claim waits for a check (models of this scale learn too little for that), and one
     of its inconclusive claims after `flopwise decide`, which was killed once."""
     tree = copy(tmp_path_factory.mktemp("decide"))
-    shutil.copytree(smoke.path / RESULTS, tree.path / RESULTS)
+    for part in (RESULTS, ".snakemake"):
+        shutil.copytree(smoke.path / part, tree.path / part)
     file = tree.path / "config" / "claims" / "continual.yaml"
     text = file.read_text()
     file.write_text(text[: text.index("checks:")] + text[text.index("claims:\n") :])

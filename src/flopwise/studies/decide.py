@@ -103,7 +103,7 @@ def facts(study, claim: str) -> dict:
     own = {"flopwise.studies.decide", f"flopwise.studies.{study.name}.seeds"}
     return {
         "inputs": (*judging.inputs, *judging.outputs, design_file(study, claim), *_made(study, claim)),
-        "outputs": (folder(study, claim) / "decision.json",), "modules": (*judging.modules, *sorted(own)),
+        "outputs": (decision_file(study, claim),), "modules": (*judging.modules, *sorted(own)),
         "extra_sources": judging.extra_sources, "settings": judging.settings,
     }  # fmt: skip
 
@@ -114,6 +114,10 @@ def folder(study, claim: str) -> Path:
 
 def design_file(study, claim: str) -> Path:
     return folder(study, claim) / "design.json"
+
+
+def decision_file(study, claim: str) -> Path:
+    return folder(study, claim) / "decision.json"
 
 
 def planned(study, claim: str) -> int:

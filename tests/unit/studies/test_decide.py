@@ -149,7 +149,7 @@ class Numbers:
         if verb == "claims":
             tables = self.folder / "tables"
             return Job("numbers_claims", self.folder, inputs=(tables / "final.csv",), outputs=(tables / "claims.json",))
-        return Job("numbers_decide", self.folder, name, outputs=(decide.folder(self, name) / "decision.json",))
+        return Job("numbers_decide", self.folder, name, outputs=(decide.decision_file(self, name),))
 
     def decide_before(self, claim, most):
         return []
