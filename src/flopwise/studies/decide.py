@@ -168,7 +168,7 @@ def _with_cost(spent: Mapping, trained: Sequence[Job], others: Sequence[Job]) ->
     costs = [read_json(job.lineage)["cost"] for job in (*trained, *others)]
     sums = {"core_seconds": "cpu_seconds", "gflops": "gflops"}
     return {"trainings": spent["trainings"] + len(trained)} | {
-        name: spent[name] + sum(cost.get(key, 0.0) for cost in costs) for name, key in sums.items()
+        name: round(spent[name] + sum(cost.get(key, 0.0) for cost in costs), 3) for name, key in sums.items()
     }
 
 
