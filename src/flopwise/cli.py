@@ -125,13 +125,16 @@ def decide(
         text = f"{claim} is {own['verdict']} with the run's own {verdicts.units(own)} {verdicts.interval(own)}; nothing is added"
         _print(own, as_json, lambda _: text)
         return
-    print(f"{claim}: {own['title']}\n  {own['rule']}", file=told, flush=True)
+
+    def tell(look: dict, most: int) -> None:
+        if not look["cost"]["trainings"]:  # the first
+            print(f"{claim}: {own['title']}\n  {own['rule']}", file=told)
+        print(verdicts.look({**own, **look}, most), file=told, flush=True)
+
     given = [f"--{name}={value}" for name, value in context.parent.params.items() if value is not None]
+    command = [sys.executable, "-m", "flopwise", *given, "run"]
     try:
-        facts = decide.decided(
-            study, found, judged, max_seeds, cores or os.cpu_count() or 1, [sys.executable, "-m", "flopwise", *given, "run"],
-            lambda look, most: print(verdicts.look({**own, **look}, most), file=told, flush=True),
-        )  # fmt: skip
+        facts = decide.decided(study, found, judged, max_seeds, cores or os.cpu_count() or 1, command, tell)
     except KeyboardInterrupt:
         raise RunFailure("stopped; the same command goes on where it was") from None
     path = decide.decision_file(study, claim)

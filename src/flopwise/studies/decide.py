@@ -36,8 +36,8 @@ def find(studies: Mapping, name: str) -> tuple:
     if claim.stands_for == "check":
         raise UserError(f"{name} is a check of the instrument; checks are judged on the scale's own runs alone")
     if claim.rule.kind not in KINDS or claim.rule.over != ("seed",):
-        given = f"a {claim.rule.kind} over {claim.rule.unit_of_inference}s"
-        raise UserError(f"{name} has a rule of the kind {given}; seeds can be added to {', '.join(KINDS)}, over seeds")
+        own = f"{claim.rule.kind} over {claim.rule.unit_of_inference}s"
+        raise UserError(f"{name}: its rule is a {own}; seeds can be added to {', '.join(KINDS)} over seeds")
     if study.validation:
         raise UserError(f"{name} is not judged in validation mode")
     judged = {one["id"]: one for one in read_json(study.job("claims").outputs[0])["claims"]}
@@ -61,6 +61,7 @@ def decided(study, claim, judged: Mapping, most: int | None, cores: int, command
         if not same_code(job):
             name = " ".join(filter(None, (job.rule, job.name)))
             raise UserError(f"{name} ran with other code or settings than there are now; run snakemake first")
+    most = _cap(study, claim.id, most)
     with _alone(folder(study, claim.id)):
         design = _design(study, claim, judged[claim.id], most)
         meter.announce(main=True)  # the jobs book this process as their engine
@@ -172,20 +173,27 @@ def _with_cost(spent: Mapping, trained: Sequence[Job], others: Sequence[Job]) ->
     }
 
 
-def _design(study, claim, own: Mapping, most: int | None) -> dict:
+def _cap(study, claim: str, most: int | None) -> int:
+    """Seeds at most: those asked for, else the design's, else the default. Raises UserError where they add nothing."""
+    file, there = design_file(study, claim), planned(study, claim)
+    most = most or (read_json(file)["most"] if file.exists() else DEFAULT)
+    if not there < most <= MOST:
+        raise UserError(f"--max-seeds is {most}; the run has {there} seeds already, allowed are {there + 1} to {MOST}")
+    return most
+
+
+def _design(study, claim, own: Mapping, most: int) -> dict:
     """The design of the claim: the one that stands in its folder, or a new one, written down. Raises UserError where another
     is asked for after seeds have been added: a second design on the same seeds would err more often than the first may."""
     from flopwise.core.sequential import Design
 
     file = design_file(study, claim.id)
     kept = read_json(file) if file.exists() else {}
-    most = most or kept.get("most") or DEFAULT
     context = study.claim_context(study.job("claims").inputs[0].parent)
-    start, there = numbers(claim.rule, context.tables, context.defaults), planned(study, claim.id)
-    if not there < most <= MOST:
-        raise UserError(f"--max-seeds is {most}; the run has {there} seeds already, allowed are {there + 1} to {MOST}")
+    start = numbers(claim.rule, context.tables, context.defaults)
     asked = {
-        "claim": claim.id, "rule_sha256": claim.rule_sha256, "first": own["n"], "planned": there, "most": most,
+        "claim": claim.id, "rule_sha256": claim.rule_sha256, "first": own["n"],
+        "planned": planned(study, claim.id), "most": most,
         "start": {str(seed): value for seed, value in start.items()},
     }  # fmt: skip
     changed = [key for key in asked if key in kept and kept[key] != asked[key]]

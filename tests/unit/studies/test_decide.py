@@ -54,7 +54,7 @@ def test_an_inconclusive_claim_on_means_is_taken(found):
         (
             "continual-17",
             {},
-            "a rule of the kind a spread over seeds; seeds can be added to difference, trend, equivalence",
+            "its rule is a spread over seeds; seeds can be added to difference, trend, equivalence",
         ),
         ("continual-check-oracle", {}, "is a check of the instrument"),
         (
@@ -270,8 +270,10 @@ def test_before_any_seed_was_added_another_cap_is_another_design(study, monkeypa
 
 @pytest.mark.parametrize("most", [2, 3, 101])
 def test_a_cap_that_adds_nothing_or_too_much_is_refused(study, most):
+    one = study(CLEAR)
     with pytest.raises(UserError, match=rf"--max-seeds is {most}; the run has 3 seeds already, allowed are 4 to 100"):
-        study(CLEAR).run(most)
+        one.run(most)
+    assert not decide.folder(one, "c").exists()
 
 
 def test_two_at_once_are_refused(study):
