@@ -106,6 +106,46 @@ def run(
 
 
 @app.command()
+def decide(
+    context: typer.Context,
+    claim: Annotated[str, typer.Argument(help="Name of an inconclusive claim: continual-4b ...")],
+    max_seeds: Annotated[
+        int | None, typer.Option(min=1, help="Seeds at most, the run's own included; default: the design's, else 20.")
+    ] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="Trainings side by side; default: all cores.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Add seeds to one inconclusive claim until it is decided, by intervals that allow for every look (docs/audit.md)."""
+    from flopwise.report import verdicts
+    from flopwise.studies import decide
+
+    study, found, judged = decide.find(_workflow(context).studies, claim)
+    own, told = judged[claim], sys.stderr if as_json else sys.stdout
+    if own["verdict"] != "inconclusive":
+        text = f"{claim} is {own['verdict']} with the run's own {verdicts.units(own)} {verdicts.interval(own)}; nothing is added"
+        _print(own, as_json, lambda _: text)
+        return
+
+    def tell(look: dict, most: int) -> None:
+        if not look["cost"]["trainings"]:  # the first
+            print(f"{claim}: {own['title']}\n  {own['rule']}", file=told)
+        print(verdicts.look({**own, **look}, most), file=told, flush=True)
+
+    given = [f"--{name}={value}" for name, value in context.parent.params.items() if value is not None]
+    command = [sys.executable, "-m", "flopwise", *given, "run"]
+    try:
+        facts = decide.decided(study, found, judged, max_seeds, cores or os.cpu_count() or 1, command, tell)
+    except KeyboardInterrupt:
+        raise RunFailure("stopped; the same command goes on where it was") from None
+    path = decide.decision_file(study, claim)
+    _print(
+        facts,
+        as_json,
+        lambda _: f"{verdicts.decided(own | {'decision': facts | {'stale': False}})}\nflopwise audit {path}",
+    )
+
+
+@app.command()
 def audit(
     path: Annotated[Path, typer.Argument(callback=given, help="A figure, table or any other result.")],
     rerun: Annotated[bool, typer.Option("--rerun", help="Make it again in a folder of its own and compare.")] = False,

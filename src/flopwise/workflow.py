@@ -71,17 +71,16 @@ class Workflow:
 
     def job(self, rule: str, name: str = "") -> Job:
         """What a job reads, with which code and settings, and what it writes."""
+        study, verb = self._study(rule)
+        if study:
+            return study.job(verb, name)
         key = (rule, name)
         if key not in self._jobs:
             if rule not in self.rules:
                 raise UserError(f"rule {rule!r} does not exist at this scale; {among(rule, self.rules)}")
-            study, verb = self._study(rule)
-            if study:
-                self._jobs[key] = study.job(verb, name)
-            elif name not in self.rules[rule]:
+            if name not in self.rules[rule]:
                 raise UserError(f"{rule} has no job {name!r}; {among(name, filter(None, self.rules[rule]))}")
-            else:
-                self._jobs[key] = Job(rule, self.settings.results, name, **self._shared(rule, name))
+            self._jobs[key] = Job(rule, self.settings.results, name, **self._shared(rule, name))
         return self._jobs[key]
 
     def run(self, job: Job) -> dict | None:
@@ -118,7 +117,7 @@ class Workflow:
     def _study(self, rule: str) -> tuple[Study | None, str]:
         name, _, verb = rule.partition("_")
         study = self.studies.get(name)
-        return (study, verb) if study and verb in study.verbs else (None, "")
+        return (study, verb) if study and verb in (*study.verbs, *study.asked) else (None, "")
 
     def _shared(self, rule: str, name: str) -> dict:
         if rule.startswith("data_"):
@@ -214,8 +213,9 @@ class Workflow:
         ]
         own = tuple(f"flopwise.studies.{name}.setup" for name in self.studies)
         regimes = [path for study in self.studies.values() for path in study.regime_table]
+        decisions = [path for study in self.studies.values() for path in study.decisions]  # of no rule: where they are
         return {
-            "inputs": (*drawn, *judged, *self.facts["studies.cells"][1], *regimes),
+            "inputs": (*drawn, *judged, *self.facts["studies.cells"][1], *regimes, *decisions),
             "outputs": (self.settings.results / "report" / f"report.{kind}",),
             "modules": ("flopwise.report.assemble", *own, *(["flopwise.report.pdf"] if kind == "pdf" else [])),
             "extra_sources": tuple(sorted(files)),

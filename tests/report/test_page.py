@@ -187,6 +187,49 @@ def test_the_console_says_units_and_what_came_out_differently():
     assert f"  Our own hypotheses that did not hold; no paper states them: {claims[2]['title']}" in lines
 
 
+def decided(claim: dict, **options) -> dict:
+    """The claim after seeds were added to it."""
+    cost = {"trainings": 16, "core_seconds": 312.4, "gflops": 5000.0}
+    found = {
+        "verdict": "reproduced",
+        "n": 11,
+        "seeds": 11,
+        "effect": 0.9,
+        "low": 0.2,
+        "high": 1.6,
+        "cost": cost,
+        "stale": False,
+    }
+    return claim | {"decision": found | options}
+
+
+def test_what_added_seeds_say_stands_beside_the_verdict_and_is_counted_apart(content):
+    claims = fixtures.claims()
+    undecided = [decided(claim, **own) for claim, own in zip([claims[3]] * 2, ({}, {"verdict": "inconclusive"}))]
+    undecided[1]["id"] += "-second"
+    text = page.render(**{**content, "chapters": [], "claims": [*claims[:3], *undecided, claims[4]]})
+    row = text.split(f'id="claim-{claims[3]["id"]}"')[1].split("</details>")[0]
+    assert ">inconclusive</span>" in row
+    assert (
+        "decided with 11 seeds by group-sequential intervals: reproduced +0.90 points [+0.20, +1.60]; 16 trainings more"
+        in row
+    )
+    assert "Seeds were added to 2 inconclusive claims one at a time: 1 reproduced, 1 still inconclusive" in text
+    assert "still undecided with 11 seeds by group-sequential intervals: +0.90 points" in text
+    assert "2 inconclusive</span>" in text
+    assert "Seeds were added" not in page.render(**{**content, "chapters": [], "claims": claims})
+
+
+def test_the_console_says_what_added_seeds_say_and_that_it_may_be_about_other_results():
+    claims = fixtures.claims()
+    lines = verdicts.console([*claims[:3], decided(claims[3]), claims[4]])
+    assert "    decided with 11 seeds by group-sequential intervals: reproduced" in lines[4]
+    assert lines[-1].startswith("  Seeds were added to 1 inconclusive claim one at a time: 1 reproduced")
+    lines = verdicts.console([*claims[:3], decided(claims[3], stale=True), claims[4]])
+    assert "not about these results" in lines[4]
+    assert lines[-1].startswith("  1 reproduced, ")
+
+
 def test_every_image_has_a_text_and_a_size(tags):
     images = [attributes for tag, attributes in tags if tag == "img"]
     assert len(images) == 13

@@ -55,6 +55,18 @@ def test_it_lists_what_came_out_differently_and_by_whose_claim(monkeypatch, tmp_
         False,
     )
     assert ("Theirs" in published, "Ours" in published) == (True, False)
-    build(tmp_path / "b.pdf", {**CLAIM, "reason": "one seed only", "note": "needs data"}, validation=True)
-    assert "reproduced; survives Holm's correction; one seed only; needs data" in sources[1]
+    decision = {
+        "verdict": "reproduced",
+        "n": 11,
+        "seeds": 12,
+        "stale": False,
+        "cost": {"trainings": 16, "core_seconds": 312},
+    }
+    more = {"reason": "one seed only", "note": "needs data", "decision": decision}
+    build(tmp_path / "b.pdf", {**CLAIM, **more}, validation=True)
+    assert (
+        "reproduced; survives Holm's correction; one seed only; decided with 11 seeds (1 more diverged)" in sources[1]
+    )
+    assert "312 core-seconds; needs data" in sources[1]
+    assert "Seeds were added to 1 inconclusive claim" in sources[1]
     assert "Validation mode" in sources[1]

@@ -11,8 +11,9 @@ from flopwise.workflow import Workflow
 
 
 @pytest.fixture(scope="module", params=scales())
-def flow(request) -> Workflow:
-    return Workflow(load(scale=request.param))
+def flow(request, tmp_path_factory) -> Workflow:
+    """Nothing has run, and no seeds were added to a claim."""
+    return Workflow(load(scale=request.param, results=str(tmp_path_factory.mktemp("results"))))
 
 
 def jobs(flow: Workflow):

@@ -7,7 +7,7 @@ from pathlib import Path
 from flopwise.config.load import ROOT
 from flopwise.core.errors import UserError
 from flopwise.core.io import read_json, sha256_file
-from flopwise.provenance.job import Job
+from flopwise.provenance.job import ASKED, Job
 from flopwise.provenance.lineage import hash_input, hash_path
 
 KINDS = {"outputs": hash_path, "inputs": hash_input, "sources": hash_path}
@@ -67,7 +67,7 @@ def audit_path(path: Path, job_of: Callable[[str, str], Job], rerun: Callable[[J
     record = chain[producer]
     facts = {
         "path": str(relative), "sha256": hash_path(relative), "rule": record["rule"], "job": record["job"],
-        "command": f"snakemake --force {relative}", "record": producer, "inputs": record["inputs"],
+        "command": _again(record, relative), "record": producer, "inputs": record["inputs"],
         "sources": record["sources"], "settings": record["settings"], "code": record["code"],
         "versions": record["versions"],
         "cells": sorted({cell for r in chain.values() for cell in r["cells"]}),
@@ -83,6 +83,12 @@ def audit_path(path: Path, job_of: Callable[[str, str], Job], rerun: Callable[[J
             facts["problems"].append(f"{relative} made again is not the same, byte for byte")
             facts["verified"] = False
     return facts
+
+
+def _again(record: dict, path: Path) -> str:
+    """What makes a file again: Snakemake, or the job itself where no rule makes it."""
+    by_hand = f"flopwise --scale {results_of(path).name} run {record['rule']} {record['job']}"
+    return by_hand if record["study"] == ASKED else f"snakemake --force {path}"
 
 
 def _problems(file: str, record: dict, checked: dict[tuple, str | None], job_of) -> Iterator[str]:

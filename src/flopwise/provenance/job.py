@@ -9,6 +9,8 @@ from pathlib import Path
 from flopwise.core.io import sha256_json
 from flopwise.provenance.sources import closure, code_digest
 
+ASKED = "decide"  # whose the jobs are that no rule makes, but a person asks for
+
 
 @dataclass(frozen=True)
 class Job:
@@ -18,7 +20,7 @@ class Job:
     the rule has one. inputs, outputs: files and folders that other jobs make, and that this one makes. modules: where the
     job's code starts; every file that they import is a source. extra_sources: other files of the repository that it reads
     (a notebook, a style sheet, rules of claims). settings: the values of the configuration that decide the result, as
-    JSON. cells, seeds: what it is about. study: whose it is; empty: shared by all."""
+    JSON. cells, seeds: what it is about. study: whose it is; empty: shared by all; ASKED: of no rule."""
 
     rule: str
     results: Path

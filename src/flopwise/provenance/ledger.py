@@ -9,7 +9,7 @@ from flopwise.config import Settings
 from flopwise.core.errors import RunFailure
 from flopwise.core.io import read_json
 from flopwise.provenance import meter
-from flopwise.provenance.job import Job
+from flopwise.provenance.job import ASKED, Job
 from flopwise.provenance.lineage import records
 
 ENGINE = "engine: parsing and scheduling"
@@ -105,7 +105,8 @@ def by_study(settings: Settings, running: Job | None = None) -> dict[str, float]
 def ledger(settings: Settings, running: Job | None = None) -> list[dict]:
     """For each study and for all else: core-seconds it may spend, those it used, and `counted`, what is held against the
     former, as seconds of the machine that the ledger was measured on: of a study training and evaluation, each job by the
-    speed of the matrix product that it timed itself, so that a slow or a busy machine fails nothing."""
+    speed of the matrix product that it timed itself, so that a slow or a busy machine fails nothing. Nothing is held against
+    seeds that a person asked for."""
     used, counted = by_study(settings, running), dict.fromkeys(settings.preset.ledger, 0.0)
     speeds = []
     for _, record in records(settings):
@@ -115,17 +116,20 @@ def ledger(settings: Settings, running: Job | None = None) -> list[dict]:
         if record["study"] in counted:
             counted[record["study"]] += inside(cost) * speed
     counted["other"] = used["other"] * (median(speeds) if speeds else 1.0)
-    return [
+    rows = [
         {"study": name, "allowed": allowed, "used": used[name], "counted": counted[name], "share": counted[name] / allowed,
          "over": counted[name] > OVER * allowed}
         for name, allowed in settings.preset.ledger.items()
     ]  # fmt: skip
+    free = {"study": ASKED, "allowed": None, "used": used.get(ASKED), "counted": 0.0, "share": None, "over": False}
+    return [*rows, *([free] if ASKED in used else [])]
 
 
 def ledger_text(rows: list[dict]) -> str:
     """The ledger for a reader."""
     return "\n".join(
-        f"{row['study']}: {row['used']:,.0f} core-seconds; {row['counted']:,.0f} counted of {row['allowed']:,.0f} allowed"
+        f"{row['study']}: {row['used']:,.0f} core-seconds"
+        + (f"; {row['counted']:,.0f} counted of {row['allowed']:,.0f} allowed" if row["allowed"] else ", asked for")
         + (": over by more than half" if row["over"] else "")
         for row in rows
     )

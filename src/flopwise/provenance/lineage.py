@@ -77,6 +77,21 @@ def record(job: Job, cost: dict | None = None) -> None:
     write_json(job.lineage, {**facts, "cost": {**(cost or {}), **measured}})
 
 
+def same_code(job: Job) -> bool:
+    """Whether the job has run with the code and settings that there are now."""
+    if not job.lineage.exists():
+        return False
+    kept = read_json(job.lineage)
+    return kept["sources"] == source_hashes(job) and sha256_json(kept["settings"]) == sha256_json(job.settings)
+
+
+def current(job: Job) -> bool:
+    """Whether the job has run with the code, settings and inputs that there are now, and what it made is there."""
+    if not same_code(job) or not all(path.exists() for path in (*job.inputs, *job.outputs)):
+        return False
+    return read_json(job.lineage)["inputs"] == {str(path): hash_input(path) for path in job.inputs}
+
+
 def source_hashes(job: Job) -> dict[str, str]:
     """SHA-256 of every source of a job, by its path in the repository."""
     return {str(path.relative_to(ROOT)): sha256_file(path) for path in job.sources}

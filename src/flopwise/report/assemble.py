@@ -12,7 +12,7 @@ from flopwise.core.io import atomic_path, read_json, read_table, sha256_json
 from flopwise.provenance import ledger
 from flopwise.provenance.job import Job
 from flopwise.provenance.lineage import code_version, versions
-from flopwise.report import kept, page
+from flopwise.report import decisions, kept, page
 from flopwise.studies import regime
 
 
@@ -35,7 +35,7 @@ def content(workflow, job: Job) -> dict:
     """Everything the report shows, as `page.build` takes it."""
     settings = workflow.settings
     cells = {name: read_table(path) for name, path in workflow.facts["studies.cells"][0].items()}
-    judged = [read_json(study.job("claims").outputs[0]) for study in workflow.studies.values()]
+    judged = [decisions.judged(study) for study in workflow.studies.values()]
     runs = pandas.concat(cells.values(), ignore_index=True) if cells else pandas.DataFrame()
     made, costs = _made(workflow), ledger.by_rule(settings, job)
     return {

@@ -41,8 +41,7 @@ def keep(context: typer.Context) -> None:
 
 
 def _judged(workflow) -> list[dict]:
-    """All checks and claims of a finished run."""
-    from flopwise.core.io import read_json
+    """All checks and claims of a finished run, with what `decide` has found since."""
+    from flopwise.report.decisions import judged
 
-    files = [study.job("claims").outputs[0] for study in workflow.studies.values()]
-    return [claim for file in files for claim in read_json(file)["claims"]]
+    return [claim for study in workflow.studies.values() for claim in judged(study)["claims"]]

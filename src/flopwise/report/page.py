@@ -122,6 +122,7 @@ def render(
         untested=sum(claim["verdict"] == NOT_TESTABLE for claim in claims),
         tally=_tally(claims),
         chance=verdicts.chance(claims),
+        added=verdicts.added(claims),
         different=verdicts.different([_claim(claim) for claim in claims]),
         calibration=blocks.table(verdicts.calibration(calibration)),
         validation=verdicts.VALIDATION if validation else "",
@@ -175,6 +176,7 @@ def _claim(claim: Mapping) -> dict:
         "units": verdicts.units(claim),
         "smallest": "" if smallest is None else f"{words.plain(smallest)} {claim['unit']}",
         "survives": verdicts.survives(claim),
+        "decided": verdicts.decided(claim),
         "scales": ", ".join(scales),
         "hash": claim["rule_sha256"][:12],
     }

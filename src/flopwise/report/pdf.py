@@ -46,6 +46,7 @@ def build(
     parts += [
         heading(1, "Summary: the claims"),
         paragraph(verdicts.chance(claims)),
+        paragraph(verdicts.added(claims)),
         *_different(claims),
         _claims(claims),
     ]
@@ -103,7 +104,8 @@ def _claims(claims: Sequence[Mapping]) -> str:
         if claim["low"] is not None:
             measured = f"{measured} {verdicts.interval(claim)}".rstrip() + f", {verdicts.units(claim)}"
         corrected = "survives Holm's correction" * verdicts.survives(claim)
-        outcome = "; ".join(filter(None, (claim["verdict"], corrected, claim["reason"], claim["note"])))
+        texts = (claim["verdict"], corrected, claim["reason"], verdicts.decided(claim), claim["note"])
+        outcome = "; ".join(filter(None, texts))
         rows.append((claim["title"], plain(claim["paper_says"]), measured, outcome, claim["rule_sha256"][:12]))
     names = ("Claim", "The paper said", "Measured here", "Verdict", "Rule")
     return table(names, rows, "(1.2fr, 1.6fr, 1.2fr, 1fr, auto)")

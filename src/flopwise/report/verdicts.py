@@ -119,6 +119,44 @@ def chance(claims: Sequence[Mapping]) -> str:
     )
 
 
+def decided(claim: Mapping) -> str:
+    """What the claim's added seeds say, beside its verdict; empty where none were added."""
+    one = claim.get("decision")
+    if not one:
+        return ""
+    if one["stale"]:
+        return "seeds were added to it in an earlier run; what they said is not about these results"
+    outcome = "" if one["verdict"] == "inconclusive" else f"{one['verdict']} "
+    lost = f" ({one['seeds'] - one['n']} more diverged)" if one["seeds"] > one["n"] else ""
+    return (
+        f"{'decided' if outcome else 'still undecided'} with {one['n']} seeds{lost} by group-sequential intervals: {outcome}"
+        f"{measured({**claim, **one})} {interval({**claim, **one})}; {one['cost']['trainings']} trainings more, "
+        f"{one['cost']['core_seconds']:,.0f} core-seconds"
+    )
+
+
+def look(claim: Mapping, most: int) -> str:
+    """A claim's numbers at one look, in a line, with what the added seeds have cost so far."""
+    return (
+        f"  {claim['seeds']:>2} of {most} seeds  {measured(claim)} {interval(claim)}  {claim['verdict']}  "
+        f"{claim['cost']['core_seconds']:,.0f} core-seconds"
+    )
+
+
+def added(claims: Sequence[Mapping]) -> str:
+    """What became of all claims that seeds were added to; empty without any."""
+    found = [claim["decision"] for claim in claims if claim.get("decision") and not claim["decision"]["stale"]]
+    if not found:
+        return ""
+    counts = Counter(one["verdict"] for one in found)
+    which = "1 inconclusive claim" if len(found) == 1 else f"{len(found)} inconclusive claims"
+    became = ", ".join(f"{n} {'still ' * (verdict == 'inconclusive')}{verdict}" for verdict, n in counts.items())
+    return (
+        f"Seeds were added to {which} one at a time: {became}, by intervals that allow for every look (5 % over all of them). "
+        "The counts of verdicts are those of the run's own seeds."
+    )
+
+
 def calibration(rates: Sequence[Mapping]) -> list[dict[str, str]]:
     """The measured error rates as rows of a table."""
     return [
@@ -135,8 +173,8 @@ def calibration(rates: Sequence[Mapping]) -> list[dict[str, str]]:
 
 
 def console(claims: Sequence[Mapping], sentences: Sequence[Mapping] = ()) -> list[str]:
-    """The answers; a line per check and per claim, with the reason where there is one; what came out differently; the
-    counts."""
+    """The answers; a line per check and per claim, with the reason where there is one, and one where seeds were added; what
+    came out differently; the counts."""
     checks, claims = apart(claims)
     lines = [
         f"  {one['text']} ({one['about']})" if one["about"] else f"  {one['text']}"
@@ -146,11 +184,11 @@ def console(claims: Sequence[Mapping], sentences: Sequence[Mapping] = ()) -> lis
         f"  {holds(check):<27} {check['title']:<48} {measured(check)} {interval(check)} {check['reason']}".rstrip()
         for check in checks
     ]
-    lines += [
-        f"  {claim['verdict']:<27} {claim['title']:<48} {measured(claim)} {interval(claim)} {claim['reason']}".rstrip()
-        for claim in ordered(claims)
-    ]
+    for claim in ordered(claims):
+        line = f"  {claim['verdict']:<27} {claim['title']:<48} {measured(claim)} {interval(claim)} {claim['reason']}".rstrip()
+        lines += [line, f"    {decided(claim)}"] if decided(claim) else [line]
     for title, group in different(claims):
         lines.append(f"  {title}: {'; '.join(claim['title'] for claim in group)}")
     counts = Counter(claim["verdict"] for claim in claims)
-    return [*lines, "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())]
+    lines.append("  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    return [*lines, f"  {added(claims)}"] if added(claims) else lines

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from flopwise.config import Settings
 from flopwise.config.files import claims_file, preset_files
-from flopwise.core.choices import among
+from flopwise.core.choices import among, check
 from flopwise.core.errors import UserError
-from flopwise.provenance.job import Job
-from flopwise.studies import NAMES
+from flopwise.provenance.job import ASKED, Job
+from flopwise.studies import NAMES, decide
 from flopwise.studies.regime import Quantity
 
-if TYPE_CHECKING:  # it imports pandas
+if TYPE_CHECKING:  # they import pandas
+    from flopwise.core.claims import Claim
     from flopwise.core.judge import Context
 
 
@@ -25,12 +26,14 @@ class Study:
     `claims` every study has, the others stand in workflow/rules/<name>.smk. wildcards: for each verb with several jobs,
     the wildcards of its rule, whose values joined by `/` are a job's name. tables: names of the tidy tables that `collect`
     writes, `cells` among them, with at least the columns cell, training, seed, status and diverged_at; the page shows
-    `regime`, where there is one: rows of `regime` and what a run adds.
+    `regime`, where there is one: rows of `regime` and what a run adds. asked: verbs whose jobs no rule makes: they run when a
+    person asks for them (`flopwise decide`).
 
     For each verb a study says what its jobs read and write in `_<verb>(name)` and does one in `_run_<verb>(job)`."""
 
     name: str
     verbs: tuple[str, ...]
+    asked: tuple[str, ...] = ("decide",)
     wildcards: ClassVar[dict[str, tuple[str, ...]]] = {}
     tables: tuple[str, ...]
 
@@ -47,6 +50,9 @@ class Study:
 
     def job(self, verb: str, name: str = "") -> Job:
         """What a job reads and writes. Raises `UserError` where there is no job of that name."""
+        if verb in self.asked:  # not kept: what it reads may have come since
+            facts = getattr(self, f"_{verb}")(name)
+            return Job(f"{self.name}_{verb}", self.settings.results, name, study=ASKED, **facts)
         key = (verb, name)
         if key not in self._jobs:
             allowed = self._names.setdefault(verb, dict.fromkeys(self.names(verb)))
@@ -134,6 +140,46 @@ class Study:
 
         context = self.claim_context(job.inputs[0].parent)
         write_json(job.outputs[0], judge_all(read_claims(claims_file(self.name)), context))
+
+    # seeds that are added to one claim -------------------------------------------------------------------------------
+
+    @cached_property
+    def claims(self) -> dict[str, "Claim"]:
+        """The claims of the study by their names, checks of the instrument first."""
+        from flopwise.config.claims import read_claims
+
+        return {claim.id: claim for claim in read_claims(claims_file(self.name))}
+
+    def claim(self, name: str) -> "Claim":
+        """A claim with a rule. Raises UserError where there is none of that name."""
+        claim = self.claims[check("claim", name, self.claims)]
+        if claim.rule is None:
+            raise UserError(f"{name} has no rule: {claim.note}")
+        return claim
+
+    def decide_before(self, claim: str, most: int) -> list[Job]:
+        """Jobs that make what added seeds of a claim need, up to `most` seeds in all; they run once, before the first."""
+        return []
+
+    def decide_seed(self, claim: str, seed: int) -> list[Job]:
+        """Jobs that run the cells of a claim with `seed`, side by side; none for a seed that the scale itself runs. The first
+        output of each lies in the folder `runs` of the decision. What they call stands in `studies/<name>/seeds.py`."""
+        raise UserError(f"seeds cannot be added to claims of the study {self.name}")
+
+    def with_added(self, tables: dict, jobs: list[Job]) -> dict:
+        """The study's tables with the rows that jobs of added seeds have written."""
+        raise NotImplementedError
+
+    @property
+    def decisions(self) -> tuple[Path, ...]:
+        """What became of the claims that seeds were added to, a file each."""
+        return tuple(sorted(self.folder.glob("decide/*/decision.json")))
+
+    def _decide(self, claim: str) -> dict:
+        return decide.facts(self, self.claim(claim).id)
+
+    def _run_decide(self, job: Job) -> None:
+        decide.conclude(self, job)
 
 
 def studies(settings: Settings) -> dict[str, Study]:

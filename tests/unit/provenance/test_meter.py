@@ -11,7 +11,7 @@ import pytest
 
 from flopwise.core.io import read_json, write_json
 from flopwise.provenance import ledger, meter
-from flopwise.provenance.job import Job
+from flopwise.provenance.job import ASKED, Job
 
 BURN = "import time\ndef burn(s):\n    end = time.process_time() + s\n    while time.process_time() < end: pass\n"
 END = "\nfrom flopwise.provenance import meter\nprint(json.dumps(meter.own()))"
@@ -149,3 +149,12 @@ def test_the_ledger_holds_training_and_evaluation_against_what_is_allowed(settin
     assert (study["counted"], study["share"], study["over"]) == (22.0, 2.2, True)
     assert not other["over"]
     assert "continual: 60 core-seconds; 22 counted of 10 allowed: over" in ledger.ledger_text([study])
+
+
+def test_seeds_that_a_person_asked_for_are_booked_and_held_against_nothing(settings):
+    put(settings, "a", cpu_seconds=3.0, train_seconds=2.0)
+    put(settings, "b", study=ASKED, cpu_seconds=900.0, train_seconds=800.0)
+    study, other, asked = ledger.ledger(settings)
+    assert (study["used"], other["used"], asked["used"]) == (3.0, 0.0, 900.0)
+    assert not any(row["over"] for row in (study, other, asked))
+    assert ledger.ledger_text([asked]) == "decide: 900 core-seconds, asked for"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from flopwise.config import ROOT, Settings
+from flopwise.core.errors import UserError
 from flopwise.data.catalogue import FILE as CATALOGUE
 from flopwise.data.jobs import index
 from flopwise.data.jobs import modules as data_modules
@@ -13,6 +14,7 @@ from flopwise.methods.continual import module_name
 from flopwise.methods.continual import modules as method_modules
 from flopwise.provenance.job import Job
 from flopwise.studies import study
+from flopwise.studies.continual import seeds
 from flopwise.studies.continual.plan import STUDY, TABLES, Cell, grid, trials
 
 PACKAGE = "flopwise.studies.continual"
@@ -24,6 +26,7 @@ class Study(study.Study):
 
     name = STUDY
     verbs = ("plan", "pretrain", "start", "train", "tune", "evaluate", "collect", "claims")
+    asked = ("decide_streams", "decide_train", "decide")
     wildcards: ClassVar = {
         "pretrain": ("model",), "start": ("model",), "train": ("model", "budget", "mixture", "method", "part"),
         "tune": ("tuned",), "evaluate": ("model", "part"),
@@ -166,6 +169,69 @@ class Study(study.Study):
         from flopwise.studies.continual.tables import collect
 
         collect(self.settings, self.folder, job.outputs[0].parent)
+
+    # seeds that are added to one claim -------------------------------------------------------------------------------
+
+    def decide_before(self, claim: str, most: int) -> list[Job]:
+        missing = seeds.new_streams(self.grid, self.claim(claim).rule, most)
+        return [self.job("decide_streams", f"{claim}/{most}")] if missing else []
+
+    def decide_seed(self, claim: str, seed: int) -> list[Job]:
+        added = seeds.added(self.grid, self.claim(claim).rule, seed)
+        return [self.job("decide_train", f"{claim}/{name}") for name in added]
+
+    def with_added(self, tables: dict, jobs: list[Job]) -> dict:
+        return seeds.with_added(tables, [job.outputs[0] for job in jobs])
+
+    def _new_streams(self, name: str) -> dict[str, dict[tuple[str, int], Path]]:
+        """The streams that `<claim>/<most>` needs, by model. They lie where trainings look for them, the same for every claim."""
+        claim, _, most = name.partition("/")
+        missing = seeds.new_streams(self.grid, self.claim(claim).rule, int(most) if most.isdecimal() else 0)
+        return {model: dict(zip(wanted, self._streams(model, wanted))) for model, wanted in missing.items()}
+
+    def _decide_streams(self, name: str) -> dict:
+        wanted = self._new_streams(name)
+        if not wanted:
+            raise UserError(
+                f"decide_streams has no job {name!r}; allowed is CLAIM/N for more seeds than the scale runs"
+            )
+        decide = [sorted({one for streams in wanted.values() for one in streams}), self.settings.preset.data.adaptation]
+        return {
+            "inputs": (*map(self._base, wanted), index(self.settings), self._data("pool")),
+            "outputs": tuple(path for streams in wanted.values() for path in streams.values()),
+            "modules": (f"{PACKAGE}.start",),
+            "settings": [*decide, self.config.performance_score, self.config.evaluation.model_dump(mode="json")],
+        }  # fmt: skip
+
+    def _run_decide_streams(self, job: Job) -> None:
+        from flopwise.studies.continual.start import build_streams
+
+        for model, wanted in self._new_streams(job.name).items():
+            build_streams(self.settings, model, self._base(model), wanted)
+
+    def _training(self, name: str) -> list[Cell]:
+        """The cells of `<claim>/<training>`."""
+        claim, _, training = name.partition("/")
+        seed = training.rpartition("-s")[2]
+        known = seeds.added(self.grid, self.claim(claim).rule, int(seed)) if seed.isdecimal() else {}
+        if training not in known:
+            raise UserError(f"decide_train has no job {name!r}; allowed is CLAIM/CELL for a cell that the claim adds")
+        return known[training]
+
+    def _decide_train(self, name: str) -> dict:
+        cells, (claim, _, training) = self._training(name), name.partition("/")
+        return {
+            **self._trained(cells), "outputs": (self.folder / "decide" / claim / "runs" / f"{training}.csv",),
+            "modules": (f"{PACKAGE}.seeds", module_name(cells[0].shared_training)),
+            "settings": [self.grid.settings_of(cells), self.config.evaluation.model_dump(mode="json")],
+        }  # fmt: skip
+
+    def _run_decide_train(self, job: Job) -> dict:
+        from flopwise.models import clip
+
+        cells = self._training(job.name)
+        clip.import_minimal(cells[0].model)
+        return seeds.train(self.settings, cells, job.outputs[0], job.state, job.code_digest)
 
     # paths ---------------------------------------------------------------------------------------------------------
 
