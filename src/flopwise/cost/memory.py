@@ -30,6 +30,7 @@ from flopwise.cost.allocator import GIB, MIB, CachingAllocator
 from flopwise.cost.flops import fused_attention
 from flopwise.cost.names import PRECISIONS
 from flopwise.cost.standin import Simulation
+from flopwise.models.compat import without_compiler
 
 # Memory that nvidia-smi reports after `torch.ones((1, 1)).to("cuda")`: Hugging Face transformers documentation,
 # "Model training anatomy".
@@ -97,7 +98,8 @@ def _in_fp32(operator, by_result: bool, excluded) -> Callable:
 
 @contextlib.contextmanager
 def cuda_autocast(precision: str) -> Iterator[None]:
-    """CUDA's autocast rules on stand-ins, which say that they lie on the CPU: the CPU's autocast does the work, with the operators that only CUDA's runs in fp32 added for the time being."""
+    """CUDA's autocast rules on stand-ins, which say that they lie on the CPU: the CPU's autocast does the work, with the
+    operators that only CUDA's runs in fp32 added for the time being."""
     dtype = _DTYPES[precision]
     if dtype is None:
         yield
@@ -160,7 +162,7 @@ def training_peak(
         optimiser needs (the published measurement), 2 what a run needs, and EWC with its Fisher pass in either case
     """
     check("precision", precision, PRECISIONS)
-    with fused_attention(), _Tracker() as tracker:
+    with without_compiler(), fused_attention(), _Tracker() as tracker:
         _give_stand_ins(module)
         weights = tracker.allocator.allocated
         batch, kept = inputs(batch_size, device="cpu"), []

@@ -33,23 +33,23 @@ def _signature(value):
 def _facts(result, inputs: tuple):
     """Shapes, strides and types of what an operator has made; None where these do not say all: a result that is a view or
     an input itself, is no tensor, lies elsewhere, or does not fill its storage."""
-    results = result if isinstance(result, list | tuple) else [result]
-    if not all(isinstance(each, Tensor) and each.is_meta for each in results):
+    results = list(result) if isinstance(result, list | tuple) else [result]
+    made = [each for each in results if each is not None]  # a gradient that nobody asked for
+    if not made or not all(isinstance(each, Tensor) and each.is_meta for each in made):
         return None
-    storages = [each.untyped_storage()._cdata for each in (*results, *tensors_of(inputs))]
-    facts = [(each.shape, each.stride(), each.dtype) for each in results]
-    whole = all(
-        one.untyped_storage().nbytes() == other.untyped_storage().nbytes() and not one.storage_offset()
-        for one, other in zip(results, _fresh((list, facts)))
-    )
-    own = len({*storages[: len(results)]}) == len(results) and not {*storages[: len(results)]} & {*storages[len(results) :]}
-    return (type(result), facts) if own and whole else None
+    kind = type(result) if isinstance(result, list | tuple) else None
+    facts = kind, [each if each is None else (each.shape, each.stride(), each.dtype) for each in results]
+    own, others = ({tensor.untyped_storage()._cdata for tensor in some} for some in (made, tensors_of(inputs)))
+    again = _fresh(facts)
+    sizes = [[tensor.untyped_storage().nbytes() for tensor in tensors_of([some])] for some in (results, again)]
+    whole = sizes[0] == sizes[1] and not any(tensor.storage_offset() for tensor in made)
+    return facts if whole and len(own) == len(made) and not own & others else None
 
 
 def _fresh(facts: tuple):
     kind, each = facts
-    made = [torch.empty_strided(shape, stride, dtype=dtype, device=META) for shape, stride, dtype in each]
-    return kind(made) if kind in (list, tuple) else made[0]
+    made = [fact and torch.empty_strided(fact[0], fact[1], dtype=fact[2], device=META) for fact in each]
+    return kind(made) if kind else made[0]
 
 
 def tensors_of(values) -> list[Tensor]:
