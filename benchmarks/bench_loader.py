@@ -81,8 +81,8 @@ def world() -> tuple[Corpus, Images]:
     return corpus, Images(list(pool.images), 32, lambda index: tokens[index])
 
 
-def photographs(folder: Path, count: int, size: tuple[int, int]) -> tuple[FileCorpus, Images]:
-    """JPEG files of `size` with captions: parts of the two photographs that ship with scikit-learn."""
+def photographs(folder: Path, count: int, size: tuple[int, int], model: str = LARGE) -> tuple[FileCorpus, Images]:
+    """JPEG files of `size` with captions, for `model`: parts of the two photographs that ship with scikit-learn."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
@@ -95,8 +95,9 @@ def photographs(folder: Path, count: int, size: tuple[int, int]) -> tuple[FileCo
     captions, everything = [f"a photo of part {i} of a larger picture" for i in range(count)], np.arange(count)
     images = ImageFiles(folder, Strings.of(names), everything.astype(np.int32))
     split = Split(images, np.zeros(count, dtype=np.int64), captions)
-    corpus = FileCorpus((split,), LARGE, clip.preprocessing(LARGE), np.full(count, -1), [], everything)
-    return corpus, Images([folder / name for name in names], 224, lambda i: clip.tokenize(LARGE, [captions[i]])[0])
+    how = clip.preprocessing(model)
+    corpus = FileCorpus((split,), model, how, np.full(count, -1), [], everything)
+    return corpus, Images([folder / name for name in names], how.size, lambda i: clip.tokenize(model, [captions[i]])[0])
 
 
 def row(what: str, images: int, seconds: dict) -> dict:

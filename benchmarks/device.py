@@ -8,7 +8,6 @@ under a limit of its own and writes a line of JSON per result as it comes, so th
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from common import show
 
 METHODS = ("locked-image", "locked-text", "lnfit", "bitfit", "lora-r4", "lora-r64", "dora-r4", "vera-r4", "ewc", "si")
-LIMITS = {"memory": 200, "speed": 170, "right": 110}  # seconds of a part; eight minutes in all
+LIMITS = {"memory": 180, "speed": 190, "right": 170}  # seconds of a part; nine minutes in all
 CELLS = [  # model, method, batch size, precision
     *product(["open_clip:ViT-B-32"], ["full-ft"], [64, 256, 512], ["fp16", "bf16", "fp32"]),
     *product(["open_clip:ViT-B-32"], METHODS, [256], ["fp16"]),
@@ -30,7 +29,6 @@ CELLS = [  # model, method, batch size, precision
     *product(["timm:resnet50", "timm:vit_base_patch16_224"], ["full-ft"], [64, 256], ["fp16"]),
 ]
 TOY_CELLS = [("open_clip:ViT-S-32-alt", method, 2, "bf16") for method in ("full-ft", "lora-r4")]
-JOB = "vit-xs-8/f1/oracle/oracle/all"  # one training of all weights
 
 
 def main() -> None:
@@ -137,144 +135,21 @@ def _step(subject, method: str, size: int, precision: str, where: str):
     return step
 
 
-# speed -----------------------------------------------------------------------------------------------------------------
+# speed and right ---------------------------------------------------------------------------------------------------------
 
 
 def speed(options):
-    """Training steps of ViT-B/16 in bf16, ours and open_clip's own, in turn in one process: images per second, share of the
-    card's own bf16 matrix products, peak memory; then batches read from JPEG files."""
-    import torch
-    from bench_step import OpenClips, Ours
-    from common import interleaved, quartiles
+    """See device_speed.py."""
+    import device_speed
 
-    from flopwise.models import clip
-    from flopwise.studies.continual.budget import step_gflops
-
-    where, model = device(options), "vit-xs-8" if options.rehearse else "ViT-B-16"
-    size, steps, repetitions = (2, 1, 1) if options.rehearse else (512, 3, 4)
-    side = clip.configuration(model)["vision_cfg"]["image_size"]
-    rate = bf16_rate(where, 256 if options.rehearse else 8192)
-    yield {"what": "bf16 matrix product", "TFLOP/s": rate / 1e3}
-    for compiled in (False,) if options.rehearse else (False, True):
-        images = torch.randn(size, 3, side, side, device=where)
-        batches = [(images, clip.tokenize(model, ["a picture of a clock"] * size).to(where))] * steps
-        own = Ours(model, "full-ft", batches, where, torch.bfloat16, compiled)
-        theirs = OpenClips(model, "full-ft", batches, where, "amp_bf16", compiled)
-        sides = {"ours": _synchronised(own, where), "open_clip": _synchronised(theirs, where)}
-        seconds = interleaved(sides, repetitions, time.perf_counter)
-        gflops = step_gflops(model, "full-ft", size)
-        for name, values in seconds.items():
-            each = values / steps
-            yield {
-                "what": f"{name}, {'compiled' if compiled else 'eager'}, batch {size}", "images/s": quartiles(size / each),
-                "MFU": quartiles(gflops / each / rate), "of open_clip's": quartiles(seconds["open_clip"] / values),
-            }  # fmt: skip
-        del sides, own, theirs
-    if where == "cuda":
-        yield from _largest(model, side, clip, torch)
-
-
-def _synchronised(function, where: str):
-    import torch
-
-    def run() -> None:
-        function()
-        if where == "cuda":
-            torch.cuda.synchronize()
-
-    return run
-
-
-def _largest(model: str, side: int, clip, torch):
-    """Images per second at the largest batch, doubled from 512, that the card takes."""
-    from bench_step import Ours
-
-    size = 512
-    while True:
-        try:
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-            images = torch.randn(size, 3, side, side, device="cuda")
-            tokens = clip.tokenize(model, ["a picture of a clock"] * size).cuda()
-            run = _synchronised(Ours(model, "full-ft", [(images, tokens)], "cuda", torch.bfloat16), "cuda")
-            run()
-            start = time.perf_counter()
-            run()
-            rate = size / (time.perf_counter() - start)
-            yield {
-                "what": f"ours, eager, batch {size}",
-                "images/s": rate,
-                "GiB": torch.cuda.max_memory_allocated() / 2**30,
-            }
-            size *= 2
-        except torch.OutOfMemoryError:
-            return
-
-
-def bf16_rate(where: str, size: int) -> float:
-    """GFLOP/s of a product of two bf16 matrices."""
-    import torch
-
-    a = torch.randn(size, size, device=where, dtype=torch.bfloat16)
-    product = _synchronised(lambda: a @ a, where)
-    product()
-    start = time.perf_counter()
-    for _ in range(5):
-        product()
-    return 5 * 2 * size**3 / (time.perf_counter() - start) / 1e9
-
-
-# right -----------------------------------------------------------------------------------------------------------------
+    return device_speed.speed(device(options))
 
 
 def right(options):
-    """The smoke study's training on the device in three precisions beside the CPU's: losses of its first and of all steps,
-    and two jobs at once, which take the card in turn."""
-    from flopwise.core.io import read_json
+    """See device_right.py."""
+    import device_right
 
-    results, losses = options.out / "runs", {}
-    made = [sys.executable, "-m", "snakemake", "--cores", "4", "--quiet", "all", "--config", "scale=smoke"]
-    base = results / "cpu" / "smoke" / "continual"
-    targets = [
-        base / "base" / "vit-xs-8",
-        base / "start" / "vit-xs-8" / "zero_shot.csv",
-    ]
-    subprocess.run([*made, f"results={results / 'cpu'}", "--", *map(str, targets)], check=True)
-    for name, where, precision in (
-        ("cpu", "cpu", "fp32"),
-        *((p, device(options), p) for p in ("fp32", "bf16", "fp16")),
-    ):
-        start = time.perf_counter()
-        _train(results, name if name == "cpu" else f"device-{name}", where, precision).wait()
-        run = read_json(_folder(results, name if name == "cpu" else f"device-{name}") / f"{JOB}.json")[0]
-        losses[name if name == "cpu" else f"device {name}"] = run["losses"]
-        own = losses[name if name == "cpu" else f"device {name}"]
-        differ = [abs(a - b) for a, b in zip(own, losses["cpu"])]
-        yield {
-            "what": f"{where}, {precision}", "steps": len(own), "first 4 losses differ by": max(differ[:4]),
-            "all losses differ by": max(differ), "last loss": own[-1], "s": time.perf_counter() - start,
-        }  # fmt: skip
-    start = time.perf_counter()
-    pair = [_train(results, name, device(options), "fp32") for name in ("one", "two")]
-    codes = [process.wait() for process in pair]
-    yield {"what": "two jobs at once", "s": time.perf_counter() - start, "exit statuses": str(codes)}
-
-
-def _folder(results: Path, name: str) -> Path:
-    return results / name / "smoke" / "continual" / "train"
-
-
-def _train(results: Path, name: str, where: str, precision: str) -> subprocess.Popen:
-    """Start the job in a results folder of its own, whose data and initial weights are those of the run on the CPU."""
-    folder = results / name / "smoke"
-    for part in ("data", "continual/base", "continual/streams"):
-        if name != "cpu" and not (folder / part).exists():
-            (folder / part).parent.mkdir(parents=True, exist_ok=True)
-            (folder / part).symlink_to((results / "cpu" / "smoke" / part).resolve(), target_is_directory=True)
-    config = results / f"{name}.yaml"
-    config.write_text(f"scale: smoke\ndevice: {where}\noverrides: {{continual: {{precision: {precision}}}}}\n")
-    command = [sys.executable, "-m", "flopwise", "--config", str(config), "--results", str(results / name)]
-    return subprocess.Popen([*command, "run", "continual_train", JOB], env=os.environ)
+    return device_right.right(options.out / "runs", device(options))
 
 
 # tables ----------------------------------------------------------------------------------------------------------------

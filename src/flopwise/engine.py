@@ -1,7 +1,12 @@
-"""What the workflow adds to Snakemake's own process: a mend of its scheduler, and the count of what it costs. Called from
-workflow/rules/engine.smk; docs/engine.md says why."""
+"""What the workflow adds to Snakemake's own process: two mends of its scheduler. Called from workflow/rules/engine.smk;
+docs/engine.md says why."""
 
+import sys
 import threading
+from collections import defaultdict
+from heapq import nlargest
+
+WINDOW = 50  # ready jobs of a rule that a pass of the scheduler looks at, or twice as many as may run at once
 
 
 def tame(scheduler) -> None:
@@ -48,3 +53,30 @@ def tame(scheduler) -> None:
 
     limiter.get_free_jobs, limiter.register_jobs = get_free_jobs, register_jobs
     scheduler._schedule_reevalutation = wake_once
+
+
+def narrow(scheduler) -> None:
+    """Let a pass of the scheduler look at some of the ready jobs of each rule, those of highest priority and lowest number.
+
+    Snakemake (9.27.1) works out anew, in every pass, the resources and the size of every input of every ready job, so that
+    a finished job costs what there are ready ones. Jobs of one rule ask for alike resources: where those seen do not fit,
+    the others would not either. As every rule has a window of its own, and more jobs in it than may run at once, none is
+    held up. Where Snakemake has changed what this touches, it is left alone."""
+    kind, most = type(scheduler), getattr(scheduler, "global_resources", {})
+    ready = getattr(kind, "open_jobs", None)
+    slots = min((most[name] for name in ("_cores", "_nodes") if isinstance(most.get(name), int)), default=sys.maxsize)
+    if not isinstance(ready, property) or slots == sys.maxsize:
+        return
+    size = max(WINDOW, 2 * slots)
+
+    def some(self) -> list:
+        jobs = ready.fget(self)
+        if len(jobs) <= size:
+            return jobs
+        groups, rules = [], defaultdict(list)
+        for job in jobs:
+            (groups if job.is_group() else rules[job.rule.name]).append(job)
+        first = (nlargest(size, each, key=lambda job: (job.priority, -job.jobid)) for each in rules.values())
+        return [*groups, *(job for each in first for job in each)]
+
+    scheduler.__class__ = type(kind.__name__, (kind,), {"open_jobs": property(some)})

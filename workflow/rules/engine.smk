@@ -7,6 +7,7 @@ meter.announce(workflow.is_main_process)
 
 onstart:
     engine.tame(workflow.scheduler)
+    engine.narrow(workflow.scheduler)
 
 
 onsuccess:

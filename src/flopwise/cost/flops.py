@@ -26,6 +26,7 @@ from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 from flopwise.core.choices import check
 from flopwise.cost.names import CONVENTIONS
+from flopwise.cost.standin import StandIn, shaped, tensors_of
 from flopwise.models.compat import without_compiler
 
 # Keys per row to which PyTorch 2.1's memory-efficient kernel pads a mask, after expanding it to every sample and head
@@ -85,7 +86,7 @@ def fused_attention() -> Iterator[None]:
     original = functional.scaled_dot_product_attention
 
     def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
-        if not (query.is_meta or isinstance(query, torch._subclasses.FakeTensor)):
+        if not (query.is_meta or isinstance(query, StandIn | torch._subclasses.FakeTensor)):
             options = {"scale": scale, "enable_gqa": enable_gqa}
             return original(query, key, value, attn_mask, dropout_p, is_causal, **options)
         device = query.device.type
@@ -155,7 +156,7 @@ class _Counter(TorchDispatchMode):
 
     def __init__(self, convention: str):
         super().__init__()
-        self._table = _formulas(convention)
+        self._table, self._whole = _formulas(convention), set()
         self.by_operator: dict[str, int] = {}
 
     @property
@@ -165,12 +166,15 @@ class _Counter(TorchDispatchMode):
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         formula = self._table.get(operator._overloadpacket)
-        if formula is None and operator is not torch.ops.prim.device.default:
+        if formula is None and operator not in self._whole and operator is not torch.ops.prim.device.default:
             with self:  # a composite operator (it arrives whole in inference mode) is counted by its parts
                 result = operator.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        result = operator(*args, **kwargs)
+            self._whole.add(operator)
+        tensors = tensors_of((*args, *kwargs.values()))
+        on_paper = tensors and all(tensor.is_meta for tensor in tensors)
+        result = shaped(operator, args, kwargs) if on_paper else operator(*args, **kwargs)
         if formula is not None:
             name = str(operator._overloadpacket)
             self.by_operator[name] = self.by_operator.get(name, 0) + int(formula(*args, **kwargs, out_val=result))

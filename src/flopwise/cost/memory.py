@@ -1,6 +1,6 @@
 """Peak device memory of a training step under mixed precision with AdamW, without a device.
 
-The step runs on fake tensors: every operator's results are registered when they appear and struck off when the last
+The step runs on tensors without data: every operator's results are registered when they appear and struck off when the last
 reference to their storage goes, which is when the real program would free them. Nothing is allocated or computed.
 What counts is what lives at one time: weights, activations kept for the backward, fp16 copies of the weights (autocast
 keeps those of trainable weights for the whole forward, those of frozen ones as long as the backward needs them),
@@ -24,14 +24,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from flopwise.core.choices import check
 from flopwise.cost.allocator import GIB, MIB, CachingAllocator
 from flopwise.cost.flops import fused_attention
 from flopwise.cost.names import PRECISIONS
+from flopwise.cost.standin import Simulation
+from flopwise.models.compat import without_compiler
 
 # Memory that nvidia-smi reports after `torch.ones((1, 1)).to("cuda")`: Hugging Face transformers documentation,
 # "Model training anatomy".
@@ -54,7 +53,7 @@ class Peak:
         return self.total / GIB
 
 
-class _Tracker(TorchDispatchMode):
+class _Tracker(Simulation):
     """Follows every storage from its first tensor to its end."""
 
     def __init__(self):
@@ -62,7 +61,7 @@ class _Tracker(TorchDispatchMode):
         self.allocator = CachingAllocator()
         self._blocks: dict[int, tuple] = {}
 
-    def add(self, tensor: Tensor) -> None:
+    def made(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         key = storage._cdata
         if key not in self._blocks:
@@ -71,13 +70,6 @@ class _Tracker(TorchDispatchMode):
 
     def _drop(self, key: int) -> None:
         self.allocator.give_back(*self._blocks.pop(key))
-
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
-        result = operator(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
-                self.add(leaf)
-        return result
 
 
 # What CUDA's autocast runs in fp32 (torch.amp documentation, "CUDA Ops that can autocast to float32"), as far as models
@@ -106,8 +98,8 @@ def _in_fp32(operator, by_result: bool, excluded) -> Callable:
 
 @contextlib.contextmanager
 def cuda_autocast(precision: str) -> Iterator[None]:
-    """CUDA's autocast rules on fake CPU tensors. A torch without CUDA cannot differentiate fake CUDA tensors, so the
-    CPU's autocast does the work, with the operators that only CUDA's runs in fp32 added for the time being."""
+    """CUDA's autocast rules on stand-ins, which say that they lie on the CPU: the CPU's autocast does the work, with the
+    operators that only CUDA's runs in fp32 added for the time being."""
     dtype = _DTYPES[precision]
     if dtype is None:
         yield
@@ -134,11 +126,11 @@ def cuda_autocast(precision: str) -> Iterator[None]:
         kernels._destroy()
 
 
-def _give_fake_data(module: nn.Module) -> None:
-    """Replace the module's meta parameters and buffers by fake ones on the CPU, in place; shared ones stay shared."""
+def _give_stand_ins(module: nn.Module) -> None:
+    """Replace the module's meta parameters and buffers by stand-ins, in place; shared ones stay shared."""
     made: dict[int, Tensor] = {}
 
-    def fake(tensor: Tensor) -> Tensor:
+    def stand_in(tensor: Tensor) -> Tensor:
         if id(tensor) not in made:
             empty = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
             is_parameter = isinstance(tensor, nn.Parameter)
@@ -148,7 +140,7 @@ def _give_fake_data(module: nn.Module) -> None:
     originals = [*module.parameters(), *module.buffers()]  # alive to the end: an id names one tensor only
     for part in module.modules():
         for tensors in (part._parameters, part._buffers):
-            tensors.update({name: fake(tensor) for name, tensor in tensors.items() if tensor is not None})
+            tensors.update({name: stand_in(tensor) for name, tensor in tensors.items() if tensor is not None})
     del originals
 
 
@@ -161,7 +153,7 @@ def training_peak(
     device_state: int = 0,
     passes: int = 1,
 ) -> Peak:
-    """Peak memory of training `module` (on the meta device; it holds fake tensors afterwards).
+    """Peak memory of training `module` (on the meta device; it holds stand-ins afterwards).
 
     inputs, loss: as in `subjects.Subject`
     device_state: arrays of the size of the trainable parameters that the method keeps on the device from the first
@@ -170,10 +162,8 @@ def training_peak(
         optimiser needs (the published measurement), 2 what a run needs, and EWC with its Fisher pass in either case
     """
     check("precision", precision, PRECISIONS)
-    with FakeTensorMode(), fused_attention(), _Tracker() as tracker:
-        _give_fake_data(module)
-        for tensor in (*module.parameters(), *module.buffers()):
-            tracker.add(tensor)
+    with without_compiler(), fused_attention(), _Tracker() as tracker:
+        _give_stand_ins(module)
         weights = tracker.allocator.allocated
         batch, kept = inputs(batch_size, device="cpu"), []
         for _ in range(passes):

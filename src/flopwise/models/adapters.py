@@ -103,6 +103,6 @@ def attach(
     shared: dict = {}
     for _, layer, name, parts in found:
         adapter = kind(getattr(layer, name), parts, rank, generator, shared, scale)
-        parametrize.register_parametrization(layer, name, adapter)
+        parametrize.register_parametrization(layer, name, adapter, unsafe=True)  # no trial of an adapter that fits
         if unused and parts == 3:
             layer.out_proj.unused_adapter = kind(layer.out_proj.weight, 1, rank, generator, shared, scale)

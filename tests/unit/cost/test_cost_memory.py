@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from flopwise.core.errors import UserError
-from flopwise.cost import memory
+from flopwise.cost import memory, price, standin, subjects
 from flopwise.cost.allocator import KIB, MIB, CachingAllocator
 
 META = torch.device("meta")
@@ -103,6 +105,71 @@ def test_moments_and_method_state_come_after_the_first_backward():
     assert frozen_peaks[1] - frozen_peaks[0] == 2 * WEIGHT
 
 
+class OnFakeTensors(TorchDispatchMode):
+    """The tracker over torch's own tensors without data in place of stand-ins."""
+
+    def __init__(self):
+        super().__init__()
+        self.fake, self.tracker = FakeTensorMode(), memory._Tracker()
+        self.allocator = self.tracker.allocator
+
+    def __enter__(self):
+        self.fake.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        self.fake.__exit__(*error)
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        result = operator(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self.tracker.made(leaf)
+        return result
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "method", "precision"),
+    [
+        ("open_clip:ViT-S-32-alt", "full-ft", "fp16"), ("open_clip:ViT-S-32-alt", "lora-r4", "fp16"),
+        ("open_clip:ViT-S-32-alt", "dora-r64", "fp16"), ("open_clip:ViT-S-32-alt", "vera-r4", "bf16"),
+        ("open_clip:ViT-S-32-alt", "ewc", "fp32"), ("open_clip:RN50", "full-ft", "fp32"),
+        ("timm:resnet18", "full-ft", "fp32"),
+        ("timm:convnext_tiny", "full-ft", "bf16"), ("timm:swin_tiny_patch4_window7_224", "full-ft", "fp32"),
+    ],
+)  # fmt: skip
+def test_stand_ins_need_what_fake_tensors_need(model, method, precision, monkeypatch):
+    subject = subjects.load(model)
+    found = price.peak(subject, method, 8, precision)
+    monkeypatch.setattr(memory, "_Tracker", OnFakeTensors)
+    assert price.peak(subject, method, 8, precision) == found
+
+
+def test_a_call_made_before_is_not_worked_out_again():
+    calls = []
+
+    def operator(*args, **kwargs):
+        calls.append(args)
+        return torch.ops.aten.add.Tensor(*args, **kwargs)
+
+    whole, part = (torch.empty(4, 6, device=META) for _ in range(2))
+    for other in (part, part, 1, 1.0, True, whole.T.contiguous().T, 1):
+        assert standin.shaped(operator, (whole, other), {}).shape == (4, 6)
+    assert len(calls) == 5  # other strides are another call, and so is a number of another type
+
+
+@pytest.mark.parametrize("operator", ["view.default", "_unsafe_view.default", "add_.Tensor"])
+def test_what_shares_memory_is_never_replaced(operator):
+    packet, _, overload = operator.partition(".")
+    called = getattr(getattr(torch.ops.aten, packet), overload)
+    for _ in range(3):
+        values = torch.empty(4, 6, device=META)
+        result = standin.shaped(called, (values, 1 if packet == "add_" else [6, 4]), {})
+        assert result.untyped_storage()._cdata == values.untyped_storage()._cdata
+
+
 def test_total_adds_the_allocator_and_the_runtime():
     found = peak(chain(2))
     assert found.total >= found.allocated + memory.RUNTIME_BYTES
@@ -123,7 +190,7 @@ def test_autocast_follows_the_rules_of_cuda_and_goes_without_trace():
             return kinds()
 
     before = ordinary()
-    with FakeTensorMode(), memory.cuda_autocast("fp16"):
+    with standin.Simulation(), memory.cuda_autocast("fp16"):
         low, single = torch.float16, torch.float32
         assert kinds() == [low, single, single, single, single, low]
     assert ordinary() == before

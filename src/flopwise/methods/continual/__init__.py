@@ -195,6 +195,13 @@ def shared_training(name: str) -> str:
     return shared if same else name
 
 
+@cache
+def priced_as(name: str) -> str:
+    """The first method, `full-ft` before all others, whose step costs what a step of `name` does."""
+    known = ("full-ft", *(family for family, takes_rank in families().items() if not takes_rank))
+    return next((other for other in known if load(other).step == load(name).step), name)
+
+
 def merges_in_training(name: str) -> bool:
     """Whether how a cell merges changes its training, not just what it deploys."""
     return load(name).init not in ("latest", "initial")

@@ -14,16 +14,20 @@ from flopwise.config.continual import Budget, ContinualConfig
 from flopwise.core.errors import UserError
 from flopwise.core.io import read_json, sha256_json, write_json
 from flopwise.core.schedules import learning_rate
-from flopwise.methods.continual import load, module_name
+from flopwise.methods.continual import load, module_name, priced_as
 from flopwise.provenance.sources import code_digest
 from flopwise.studies.continual.network import name_of
 from flopwise.studies.continual.plan import Cell
 
 
-@cache
 def step_gflops(model: str, method: str, batch_size: int, convention: str = "model") -> float:
     """GFLOPs of one training step (forward and backward of both towers and the loss), counted without computing
     anything: the model lies on the meta device. 1 multiply-add = 2 FLOPs; `convention`: see `flopwise.cost.flops`."""
+    return _gflops(model, priced_as(method), batch_size, convention)
+
+
+@cache
+def _gflops(model: str, method: str, batch_size: int, convention: str) -> float:
     from flopwise.cost import price
     from flopwise.models import compat
     from flopwise.models.loss import contrastive_loss
@@ -43,7 +47,7 @@ def memory_multiplier(model: str, method: str, batch_size: int, prices: str) -> 
     from flopwise.cost.names import METHODS
 
     as_published = prices == "published" and method.removesuffix("-as-released") in METHODS  # costs the same
-    peaks = (_peak(model, name, batch_size, as_published) for name in (method, "full-ft"))
+    peaks = (_peak(model, priced_as(name), batch_size, as_published) for name in (method, "full-ft"))
     return mafs.multiplier(*(peak.allocated if prices == "tensors" else peak.total for peak in peaks))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from flopwise.config import Settings
 from flopwise.core.device import Placement, place
 from flopwise.core.errors import RunFailure
+from flopwise.core.io import atomic_path, sha256_json
 from flopwise.core.seeds import derive, numpy_generator, torch_generator
 from flopwise.data.files import ImageFiles, in_order
 from flopwise.data.mixtures import composition, sample_order
@@ -21,6 +23,7 @@ from flopwise.data.transforms import random_resized_crop
 from flopwise.data.validation import for_validation
 from flopwise.models import clip
 from flopwise.models.clip import Preprocessing
+from flopwise.provenance.sources import code_digest
 from flopwise.studies.continual.network import check_copies, name_of, resize_of
 
 POOL = "pool"
@@ -144,7 +147,22 @@ def load_corpus(settings: Settings, model: str, pool: str, adaptation: tuple[str
     if isinstance(splits[-1].images, ImageFiles):
         return FileCorpus(tuple(splits), model, how, *samples)
     captions = [caption for split in splits for caption in split.captions]
-    return Corpus(np.concatenate([split.images for split in splits]), clip.tokenize(model, captions), *samples)
+    tokens = _tokens(model, captions, settings.results.parent / "state" / "tokens")
+    return Corpus(np.concatenate([split.images for split in splits]), tokens, *samples)
+
+
+def _tokens(model: str, captions: list[str], kept: Path):
+    """What `clip.tokenize` gives; every job of a model asks for the same, which takes a second, so that the folder `kept`
+    holds it, under a hash of all that decides it."""
+    import torch
+
+    libraries = [version(name) for name in ("open_clip_torch", "ftfy")]  # the latter mends letters
+    tokenizer = [clip.configuration(model)["text_cfg"], libraries, code_digest("flopwise.models.clip")]
+    path = kept / f"{sha256_json([tokenizer, captions])[:24]}.npy"
+    if not path.exists():
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            np.save(stream, clip.tokenize(model, captions).numpy())
+    return torch.from_numpy(np.load(path))
 
 
 class TaskBatches:

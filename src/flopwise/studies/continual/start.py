@@ -12,21 +12,23 @@ from flopwise.studies.continual.evaluate import Evaluator
 from flopwise.studies.continual.orderings import StreamMaterial, build_stream, rule_of
 
 
-def zero_shot_rows(settings: Settings, model: str, weights: Path) -> list[dict]:
+def zero_shot_rows(settings: Settings, model: str, weights: Path) -> tuple[list[dict], float]:
     """One row per data set: score of theta_0 on the whole test set, Wilson's 95 % interval, chance, and the score as a
-    share of what lies above chance."""
+    share of what lies above chance. Second: the seconds of scoring."""
     evaluator = Evaluator(settings, model)
     network = evaluator.network()
     network.load_state_dict(clip.load(weights))
-    rows = []
-    for row in evaluator.scores(network).rows:
+    rows, begin = [], evaluator.placement.clock()
+    scored = evaluator.scores(network).rows
+    seconds = evaluator.placement.clock() - begin
+    for row in scored:
         card = open_set(data_folder(settings, row["dataset"])).card
         low, high = wilson_interval(row["value"], row["n"])
         rows.append(
             {"model": model, "title": card["title"], "task": card["task"], **row, "lower": low, "upper": high,
              "normalised": normalised(row["value"], row["chance"])}
         )  # fmt: skip
-    return rows
+    return rows, seconds
 
 
 def build_streams(settings: Settings, model: str, weights: Path, wanted: dict[tuple[str, int], Path]) -> list[dict]:

@@ -137,7 +137,7 @@ class Study(study.Study):
 
         return pretrain_job(self.settings, job.name, job.outputs[0], job.state, job.code_digest)
 
-    def _run_start(self, job: Job) -> None:
+    def _run_start(self, job: Job) -> dict:
         import pandas
 
         from flopwise.core.io import write_table
@@ -147,7 +147,9 @@ class Study(study.Study):
         scores, orderings, *streams = job.outputs
         wanted = dict(zip(self.grid.streams, streams))
         write_table(orderings, pandas.DataFrame(build_streams(self.settings, model, base, wanted)))
-        write_table(scores, pandas.DataFrame(zero_shot_rows(self.settings, model, base)))
+        rows, seconds = zero_shot_rows(self.settings, model, base)
+        write_table(scores, pandas.DataFrame(rows))
+        return {"gflops": 0.0, "evaluate_seconds": seconds}
 
     def _run_train(self, job: Job) -> dict:
         from flopwise.studies.continual.jobs import train_job
