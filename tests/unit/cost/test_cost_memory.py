@@ -105,12 +105,15 @@ def test_moments_and_method_state_come_after_the_first_backward():
     assert frozen_peaks[1] - frozen_peaks[0] == 2 * WEIGHT
 
 
+TRACKER = memory._Tracker
+
+
 class OnFakeTensors(TorchDispatchMode):
     """The tracker over torch's own tensors without data in place of stand-ins."""
 
     def __init__(self):
         super().__init__()
-        self.fake, self.tracker = FakeTensorMode(), memory._Tracker()
+        self.fake, self.tracker = FakeTensorMode(), TRACKER()
         self.allocator = self.tracker.allocator
 
     def __enter__(self):
