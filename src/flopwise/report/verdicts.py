@@ -61,7 +61,11 @@ def answers(sentences: Sequence[Mapping], claims: Sequence[Mapping]) -> list[dic
             raise UserError(f"a chapter's answer on {entry['claim']} has no wording for {', '.join(sorted(lacking))}")
         claim = known[entry["claim"]]
         outcome = OUTCOMES.get(claim["verdict"])
-        text = entry[outcome] if outcome else f"Not answered here, {claim['reason']}: {claim['title'].lower()}?"
+        text = (
+            entry[outcome]
+            if outcome
+            else f"Not answered here, {claim['reason'].partition(':')[0]}: {claim['title'].lower()}?"
+        )
         about = f"{claim['quantity']}: {measured(claim)} {interval(claim)}".rstrip() if outcome else ""
         found.append({"text": text, "about": about, "claim": claim["id"], "figure": entry["figure"]})
     return found
