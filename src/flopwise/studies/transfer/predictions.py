@@ -1,0 +1,114 @@
+"""Ask the models of the zoo: about the test pictures, and about every view of the transfer set that is kept."""
+
+from pathlib import Path
+
+import numpy as np
+
+from flopwise.config import Settings
+from flopwise.core.device import Placement, place
+from flopwise.core.errors import RunFailure
+from flopwise.core.io import sha256_json, write_json
+from flopwise.data import distort
+from flopwise.data.store import open_arrays, write_arrays
+from flopwise.models.miniature import outputs
+from flopwise.studies.transfer import network, pictures
+from flopwise.studies.transfer.cache import LogitCache, Said, View, key_of
+from flopwise.studies.transfer.pictures import Part, Pictures
+from flopwise.studies.transfer.plan import Grid
+
+TEST = ("predicted", "confidence")  # arrays that are kept of the test pictures
+
+
+def ask(model, images, placement: Placement, batch_size: int) -> Said:
+    """What the model says of pictures float (n, 3, H, W) between 0 and 1; in evaluation mode, without gradients. Raises
+    `RunFailure` where a logit is not finite."""
+    import torch
+
+    logits, features = [], []
+    with torch.no_grad(), placement.autocast():
+        for first in range(0, len(images), batch_size):
+            part = placement.put(pictures.normalised(images[first : first + batch_size]))
+            seen, said = outputs(model, part)
+            logits.append(said.float().cpu())
+            features.append(seen.float().cpu())
+    found = Said(torch.cat(logits), torch.cat(features))
+    if not found.logits.isfinite().all():
+        bad = int((~found.logits.isfinite()).any(1).nonzero()[0])
+        raise RunFailure(f"the model's logits of picture {bad} are not finite; its weights are broken")
+    return found
+
+
+def test_scores(model, part: Part, placement: Placement, batch_size: int) -> dict[str, np.ndarray]:
+    """predicted int32 (n,), confidence float32 (n,): its softmax probability."""
+    parts = []
+    for first in range(0, len(part), 4 * batch_size):  # a few batches in memory at a time
+        images = pictures.pixels(Part(part.images[first : first + 4 * batch_size], part.targets[:0]))
+        probabilities = ask(model, images, placement, batch_size).logits.softmax(1)
+        parts.append([one.numpy() for one in probabilities.max(1)])
+    confidence, predicted = (np.concatenate(each) for each in zip(*parts))
+    return {"predicted": predicted.astype(np.int32), "confidence": confidence.astype(np.float32)}
+
+
+def view(study, name: str, index: int) -> View:
+    return View(name, index, study.views[name].distort)
+
+
+def shown(data: Pictures, indices: np.ndarray, view: View):
+    """The transfer set's pictures as the view has them, float (n, 3, H, W). The numbers are drawn for all training pictures,
+    so that a picture's view does not depend on which others are in the set."""
+    images = pictures.pixels(data.train, indices)
+    if not view.distort:
+        return images
+    return distort.distorted(images, distort.draw(len(data.train), 0, *view.seed)[indices], view.distort)
+
+
+def samples_digest(indices: np.ndarray) -> str:
+    return sha256_json(indices.tolist())
+
+
+def predictions_job(settings: Settings, names: tuple[str, ...], zoo: Path, out: Path) -> dict:
+    """Ask the models `names`, whose weights lie in `zoo`/<model>/. Writes `out`/<model>/ (test pictures), `out`/cache/
+    (logits of views) and `out`/asked.json (costs, keys)."""
+    study, data = settings.preset.transfer, pictures.load(settings)
+    placement, grid = place(settings.config.device, study.precision), Grid(study)
+    cells = grid.cells.values()
+    kept = {(cell.amount, cell.view) for cell in cells}
+    cache, asked = LogitCache(out / "cache"), {}
+    start = placement.clock()
+    out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        model = placement.put(network.restored(settings, name, len(data.classes), zoo / name))
+        before = placement.clock()
+        scores = test_scores(model, data.test, placement, study.evaluation_batch_size)
+        write_arrays(out / name, scores, {}, {"model": name})
+        tested = placement.clock() - before
+        needed = name in grid.involved(list(cells))
+        digest, keys = network.digest(zoo / name), []
+        for amount, view_name in sorted(kept) if needed else ():
+            indices = data.share(study.amounts[amount].share)
+            for index in range(study.views[view_name].count):
+                one = view(study, view_name, index)
+                key = key_of(digest, data.digest, samples_digest(indices), one)
+                if not cache.has(key):
+                    said = ask(model, shown(data, indices, one), placement, study.evaluation_batch_size)
+                    cache.put(
+                        key,
+                        said,
+                        {"model": name, "view": view_name, "index": index, "amount": amount, "samples": len(indices)},
+                    )
+                keys.append([amount, view_name, index, key])
+        accuracy = {"test": 100 * float((scores["predicted"] == data.test.targets).mean())}
+        train = test_scores(
+            model, Part(data.train.images[:1000], data.train.targets[:1000]), placement, study.evaluation_batch_size
+        )
+        accuracy["train"] = 100 * float((train["predicted"] == data.train.targets[: len(train["predicted"])]).mean())
+        asked[name] = {"weights": digest, "keys": keys, "accuracy": accuracy, "test_seconds": tested,
+                       "cache_seconds": placement.clock() - before - tested}  # fmt: skip
+    write_json(out / "asked.json", asked)
+    return {"evaluate_seconds": placement.clock() - start}
+
+
+def read_scores(folder: Path) -> dict[str, np.ndarray]:
+    """The arrays of one model's test pictures."""
+    stored = open_arrays(folder).arrays
+    return {name: np.asarray(stored[name]) for name in TEST}
