@@ -45,7 +45,12 @@ show.figure(
 )  # fmt: skip
 
 # %%
-show.table(controls.shares(runs), figures, "transfer_shares", caption="Share of samples that the teacher taught, by kind of flip of the current student.")
+show.table(
+    controls.shares(runs),
+    figures,
+    "transfer_shares",
+    caption="Share of samples that the teacher taught, by kind of flip of the current student.",
+)
 
 # %% [markdown]
 # # Several teachers
@@ -53,7 +58,7 @@ show.table(controls.shares(runs), figures, "transfer_shares", caption="Share of 
 # %%
 show.figure(
     controls.several(runs), figures, "transfer_several",
-    caption="Three teachers for one student, one after the other, at once, or as a mean of weights. Crosses: the paper's students.",
+    caption="Three teachers for one student, one after the other, at once, or as mean weights. Crosses: the paper's students.",
     alt="Dot plots by way of using several teachers. The numbers are in transfer_several.csv.",
 )  # fmt: skip
 
@@ -70,15 +75,20 @@ show.figure(
 # %%
 show.table(
     controls.defects(runs), figures, "transfer_defects",
-    caption="Δ as described and as released: softmax taken twice in the cross-entropy, slow weights that are an alias of the fast ones.",
+    caption="Δ as described and as released: softmax taken twice in the cross-entropy, slow weights that alias the fast ones.",
 )  # fmt: skip
 
 # %%
-show.table(controls.views(runs), figures, "transfer_views", caption="Δ and CPU time by kind of view: kept plain, kept seeded, fresh at every step with models asked anew.")
+show.table(
+    controls.views(runs),
+    figures,
+    "transfer_views",
+    caption="Δ and CPU time by kind of view: kept plain, kept seeded, fresh at every step with models asked anew.",
+)
 
 # %%
 show.table(
     controls.costs(runs), figures, "transfer_costs",
-    caption="GFLOPs of a transfer and rank by Δ per FLOP: without the models that teach, with them asked at every step, with kept "
-    "logits whose cost is shared by all transfers that read them.",
+    caption="GFLOPs of a transfer and rank by Δ per FLOP: without the models that teach, with them asked at every step, with "
+    "kept logits whose cost is shared by all transfers that read them.",
 )  # fmt: skip

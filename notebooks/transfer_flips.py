@@ -41,7 +41,12 @@ show.figure(
 )  # fmt: skip
 
 # %%
-show.table(complementary.summary(runs), figures, "transfer_pairs", caption="Complementary knowledge by kind of pair, in % of the test pictures.")
+show.table(
+    complementary.summary(runs),
+    figures,
+    "transfer_pairs",
+    caption="Complementary knowledge by kind of pair, in % of the test pictures.",
+)
 
 # %% [markdown]
 # # Where it lies

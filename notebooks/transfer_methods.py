@@ -38,13 +38,18 @@ show.figure(
 )  # fmt: skip
 
 # %%
-show.table(methods.overall(runs), figures, "transfer_overall", caption="Methods over all pairs of trained models; Δ, gain and loss in points.")
+show.table(
+    methods.overall(runs),
+    figures,
+    "transfer_overall",
+    caption="Methods over all pairs of trained models; Δ, gain and loss in points.",
+)
 
 # %%
 show.table(
     methods.tests(runs), figures, "transfer_tests",
-    caption="Method against method over the pairs that both have: difference of Δ in points, interval from draws of whole students "
-    "and teachers, Wilcoxon's signed-rank test.",
+    caption="Method against method over the pairs that both have: difference of Δ in points, interval from draws of whole "
+    "students and teachers, Wilcoxon's signed-rank test.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -59,7 +64,12 @@ show.figure(
 )  # fmt: skip
 
 # %%
-show.table(methods.bins(runs), figures, "transfer_bins", caption="Δ by difference of accuracy: mean, median, and the mean of the top quartile, as the released script plots it.")
+show.table(
+    methods.bins(runs),
+    figures,
+    "transfer_bins",
+    caption="Δ by difference of accuracy: mean, median, and the mean of the top quartile, as the released script plots it.",
+)
 
 # %%
 show.figure(
@@ -71,15 +81,16 @@ show.figure(
 # %% [markdown]
 # # What is transferred, and to whom?
 #
-# The published curve of transfer rates falls from 99 % to 35 %. The released script computes 100 − p + I_p · gain / remaining, which
-# falls in the same way for a transfer that does not care for classes. The strict rate counts complementary pictures that became right.
+# The published curve of transfer rates falls from 99 % to 35 %. The released script computes 100 − p + I_p · gain / remaining,
+# which falls in the same way for a transfer that does not care for classes. The strict rate counts complementary pictures that
+# became right.
 
 # %%
 show.figure(
     methods.rates(runs), figures, "transfer_rates",
     caption="Transfer rate of KL+DP by the share of the teacher's flips that the classes hold, under both definitions.",
-    alt="Line chart: as plotted the rate falls steeply, so it does for a class-blind transfer; the strict rate is flat or nearly so. "
-    "The numbers are in transfer_rates.csv.",
+    alt="Line chart: as plotted the rate falls steeply, so it does for a class-blind transfer; the strict rate is flat or nearly "
+    "so. The numbers are in transfer_rates.csv.",
 )  # fmt: skip
 
 # %%
@@ -90,4 +101,9 @@ show.figure(
 )  # fmt: skip
 
 # %%
-show.table(methods.students(runs), figures, "transfer_students", caption="Per student and method: mean Δ / share of teachers that improve it (%).")
+show.table(
+    methods.students(runs),
+    figures,
+    "transfer_students",
+    caption="Per student and method: mean Δ / share of teachers that improve it (%).",
+)

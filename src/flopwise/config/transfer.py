@@ -61,7 +61,7 @@ class View(Strict):
     """What the student is shown, and with it the teacher."""
 
     count: int = setting(
-        ..., "seeded views, shown in turn, whose teacher's logits are kept; 0: a fresh one at every step, none kept", "our choice",
+        ..., "seeded views, shown in turn, whose logits are kept; 0: a fresh one at every step, none kept", "our choice",
         ge=0,
     )  # fmt: skip
     distort: tuple[str, ...] = setting((), "what a view does, of flopwise.data.distort", "official code")

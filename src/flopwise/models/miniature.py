@@ -8,6 +8,7 @@ from typing import NamedTuple
 from flopwise.core.choices import check
 
 SIZE = 32
+MEAN, DEVIATION = 0.5, 0.25  # of pixels between 0 and 1, for models that say nothing else in `normalisation`
 
 
 class Miniature(NamedTuple):
@@ -59,7 +60,7 @@ def _convmixer(timm, classes: int):
 
 NETWORKS: dict[str, Miniature] = {
     "resnet-w16": Miniature("cnn", "batch", partial(_resnet, channels=(16, 24, 32, 48))),
-    "resnet-w32": Miniature("cnn", "batch", partial(_resnet, channels=(32, 48, 64, 96), stem_width=12)),
+    "resnet-w24": Miniature("cnn", "batch", partial(_resnet, channels=(24, 36, 48, 72))),
     "resnet-gn": Miniature("cnn", "group", partial(_resnet, channels=(16, 24, 32, 48), norm="group")),
     "resnext": Miniature("cnn", "batch", _resnext),
     "convmixer": Miniature("cnn", "batch", _convmixer),
@@ -91,7 +92,12 @@ def create(name: str, classes: int, seed: int = 0, device: str = "cpu"):
         return NETWORKS[name].make(timm, classes)
 
 
-def outputs(model, images):
-    """(features (B, d), logits (B, C)) of a timm model: what its classifier sees, and what it says."""
-    features = model.forward_head(model.forward_features(images), pre_logits=True)
+def outputs(model, pixels):
+    """(features (B, d), logits (B, C)) of a timm model for pixels (B, 3, H, W) between 0 and 1: what its classifier sees, and
+    what it says. Pixels are normalised with the mean and deviation in the model's attribute `normalisation`."""
+    import torch
+
+    mean, deviation = getattr(model, "normalisation", (MEAN, DEVIATION))
+    mean, deviation = (torch.as_tensor(value, device=pixels.device).view(-1, 1, 1) for value in (mean, deviation))
+    features = model.forward_head(model.forward_features((pixels - mean) / deviation), pre_logits=True)
     return features, model.get_classifier()(features)

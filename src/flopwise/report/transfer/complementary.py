@@ -23,15 +23,26 @@ def by_difference(study: Study) -> Drawn:
                 color=style.colour, alpha=0.8, label=f"{style.label} ({len(part)})",
             )  # fmt: skip
     trained = rows[rows["among"] == "trained"]
-    axes.plot(trained["difference"], trained["independent"], ".", color=theme.FAINT, ms=3, zorder=0, label="if errors were independent")
+    axes.plot(
+        trained["difference"],
+        trained["independent"],
+        ".",
+        color=theme.FAINT,
+        ms=3,
+        zorder=0,
+        label="if errors were independent",
+    )
     axes.axvline(0, color=theme.QUIET, lw=0.7)
     smallest = trained.loc[trained["rho_pos"].idxmin()]
     axes.axhline(smallest["rho_pos"], color=theme.QUIET, lw=0.7, ls=":")
-    axes.set(xlabel="accuracy of the teacher minus the student's (points)", ylabel=r"complementary knowledge $\rho_\mathrm{pos}$ (%)")
+    axes.set(
+        xlabel="accuracy of the teacher minus the student's (points)",
+        ylabel=r"complementary knowledge $\rho_\mathrm{pos}$ (%)",
+    )
     axes.set_ylim(0, None)
     axes.legend(loc="upper left")
     note = (
-        f"The smallest value among trained models is {smallest['rho_pos']:.1f} % ({smallest['teacher']} for {smallest['student']}, "
+        f"The smallest value among trained models is {smallest['rho_pos']:.1f} % ({smallest['name']}, "
         f"dotted line); in the paper it is {published.MINIMUM} %."
     )
     return Drawn(figure, rows, note)
@@ -50,7 +61,15 @@ def examples(study: Study) -> Drawn:
         own = own.sort_values("share", ascending=False)
         axes.bar(np.arange(len(own)), own["share"], color="#0065a3", width=0.9)
         axes.set(title=f"{pair['difference']:+.1f} points".replace("-", "−"), xlabel="classes, sorted")
-        axes.text(0.97, 0.9, f"{pair['teacher']}\nfor {pair['student']}", transform=axes.transAxes, ha="right", va="top", color=theme.QUIET)
+        axes.text(
+            0.97,
+            0.9,
+            f"{pair['teacher']}\nfor {pair['student']}",
+            transform=axes.transAxes,
+            ha="right",
+            va="top",
+            color=theme.QUIET,
+        )
         parts.append(own.assign(difference=pair["difference"]))
     panels[0].set_ylabel("only the teacher is right (% of a class)")
     return Drawn(figure, pd.concat(parts), "")
@@ -60,7 +79,9 @@ def similarity(study: Study) -> Drawn:
     """Figure 2b: mean similarity of the classes with most flips, relative to all classes, with random sets of equal size."""
     rows = study.tops[study.tops["among"] == "trained"].dropna(subset=["similarity"])
     if not len(rows):
-        return Drawn(None, study.tops, "At this scale no set of top classes has two members, or classes have no attributes.")
+        return Drawn(
+            None, study.tops, "At this scale no set of top classes has two members, or classes have no attributes."
+        )
     rows = rows.assign(null=100 * (rows["random"] - rows["all_classes"]) / rows["all_classes"])
     means = rows.groupby("top", sort=False)[["excess_percent", "null", "classes"]].mean().reset_index()
     figure, axes = theme.figure(2.8)
@@ -69,7 +90,9 @@ def similarity(study: Study) -> Drawn:
     axes.plot(place, means["null"], "x--", color=theme.QUIET, label="random classes, as many")
     known = [published.SIMILARITY.get(top, np.nan) for top in means["top"]]
     axes.plot(place, known, "D:", color="#c14a00", label="paper, ImageNet (digitised)")
-    axes.set_xticks(place, [f"{top.removeprefix('top')} %\n{n:.1f} classes" for top, n in zip(means["top"], means["classes"])])
+    axes.set_xticks(
+        place, [f"{top.removeprefix('top')} %\n{n:.1f} classes" for top, n in zip(means["top"], means["classes"])]
+    )
     axes.set(xlabel="classes that hold this share of the flips", ylabel="similarity above average (%)")
     axes.axhline(0, color=theme.QUIET, lw=0.7)
     axes.legend()
@@ -105,4 +128,10 @@ def summary(study: Study) -> pd.DataFrame:
         pairs=("rho_pos", "size"), smallest=("rho_pos", "min"), mean=("rho_pos", "mean"), largest=("rho_pos", "max"),
         independent=("independent", "mean"), classes_without=("classes_without", "mean"), entropy=("entropy", "mean"),
     ).reset_index()  # fmt: skip
-    return table.rename(columns={"independent": "if independent", "classes_without": "classes without flips %", "entropy": "entropy (nats)"})
+    return table.rename(
+        columns={
+            "independent": "if independent",
+            "classes_without": "classes without flips %",
+            "entropy": "entropy (nats)",
+        }
+    )

@@ -35,7 +35,10 @@ def nulls(study: Study) -> Drawn:
     if not len(rows):
         return absent("controls")
     rows = rows.assign(row=rows["method"] + "/" + rows["pair"])
-    names = sorted(rows["row"].unique(), key=lambda name: (list(TEACHERS).index(name.split("/")[1]), order(rows["method"]).index(name.split("/")[0])))
+    names = sorted(
+        rows["row"].unique(),
+        key=lambda name: (list(TEACHERS).index(name.split("/")[1]), order(rows["method"]).index(name.split("/")[0])),
+    )
     labels = [f"{style(name.split('/')[0]).label}, {TEACHERS[name.split('/')[1]]}" for name in names]
     figure, axes = theme.figure(0.7 + 0.32 * len(names))
     _dots(axes, rows, names, labels)
@@ -55,7 +58,9 @@ def masks(study: Study) -> Drawn:
         return absent("other masks")
     figure, axes = theme.figure(0.7 + 0.32 * len(names))
     _dots(axes, rows.assign(row=rows["method"]), names, [style(name).label for name in names])
-    return Drawn(figure, rows, f"{len(common)} pairs that all of these have. Diamonds: mean and 95 % t-interval over students.")
+    return Drawn(
+        figure, rows, f"{len(common)} pairs that all of these have. Diamonds: mean and 95 % t-interval over students."
+    )
 
 
 def several(study: Study) -> Drawn:
@@ -79,13 +84,19 @@ def several(study: Study) -> Drawn:
     for name, values in published.SEVERAL.items():
         matching = [k for k, own in enumerate(names) if own.split(",")[0] == name]
         for k in matching:
-            axes.plot(values, [k + 0.25] * 3, "x", color=theme.QUIET, ms=4, label="paper, three students" if k == 0 else None)
+            axes.plot(
+                values, [k + 0.25] * 3, "x", color=theme.QUIET, ms=4, label="paper, three students" if k == 0 else None
+            )
     axes.axvline(0, color=theme.QUIET, lw=0.7)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("change of the student's accuracy Δ (points)")
     axes.legend(loc="best")
-    return Drawn(figure, table, "Sequential and soup train as long as all teachers together, parallel as long as one; `equal steps` as long as all.")
+    return Drawn(
+        figure,
+        table,
+        "Sequential and soup train as long as all teachers together, parallel as long as one; `equal steps` as long as all.",
+    )
 
 
 def ensemble(study: Study) -> Drawn:
@@ -97,7 +108,13 @@ def ensemble(study: Study) -> Drawn:
     figure, axes = theme.figure(2.6)
     look = style("kl-dp")
     axes.plot(own["difference"], own["delta"], look.marker, color=look.colour, label=look.label)
-    axes.plot(own["difference"], own["delta"] - own["over_ensemble"], "x", color=theme.QUIET, label="ensemble of both (two models at run time)")
+    axes.plot(
+        own["difference"],
+        own["delta"] - own["over_ensemble"],
+        "x",
+        color=theme.QUIET,
+        label="ensemble of both (two models at run time)",
+    )
     axes.axhline(0, color=theme.QUIET, lw=0.7)
     axes.set(xlabel="accuracy of the teacher minus the student's (points)", ylabel="beyond the student (points)")
     axes.legend()
@@ -107,7 +124,9 @@ def ensemble(study: Study) -> Drawn:
 def _seed_means(study: Study, experiment: str, axis: str) -> pd.DataFrame:
     rows = study.of(experiment)
     rows = rows[(rows["metric"].isin(("delta", "gain", "loss"))) & (rows["status"] == "done")]
-    return rows.pivot_table(index=["method", "student", "teacher", axis], columns="metric", values="value").reset_index()
+    return rows.pivot_table(
+        index=["method", "student", "teacher", axis], columns="metric", values="value"
+    ).reset_index()
 
 
 def defects(study: Study) -> pd.DataFrame:
@@ -115,8 +134,16 @@ def defects(study: Study) -> pd.DataFrame:
     rows = _seed_means(study, "defects", "reading")
     if not len(rows):
         return pd.DataFrame(columns=["method", "pairs", "as described", "as released", "difference"])
-    wide = rows.pivot_table(index=["method", "student", "teacher"], columns="reading", values="delta").dropna().reset_index()
-    table = wide.groupby("method", sort=False).agg(pairs=("student", "size"), described=("as-described", "mean"), released=("as-released", "mean")).reset_index()
+    wide = (
+        rows.pivot_table(index=["method", "student", "teacher"], columns="reading", values="delta")
+        .dropna()
+        .reset_index()
+    )
+    table = (
+        wide.groupby("method", sort=False)
+        .agg(pairs=("student", "size"), described=("as-described", "mean"), released=("as-released", "mean"))
+        .reset_index()
+    )
     table["difference"] = table["released"] - table["described"]
     table["method"] = [style(name).label for name in table["method"]]
     return table.rename(columns={"described": "as described", "released": "as released"})
@@ -128,10 +155,13 @@ def views(study: Study) -> pd.DataFrame:
     columns = ["method", "views", "pairs", "mean Δ", "gain", "loss", "CPU s of a transfer"]
     if not len(rows):
         return pd.DataFrame(columns=columns)
-    seconds = study.cells.groupby(["method", "student", "teacher", "view"])["train_cpu_seconds"].mean().rename("seconds")
+    seconds = (
+        study.cells.groupby(["method", "student", "teacher", "view"])["train_cpu_seconds"].mean().rename("seconds")
+    )
     rows = rows.merge(seconds.reset_index(), on=["method", "student", "teacher", "view"])
     table = rows.groupby(["method", "view"], sort=False).agg(
-        pairs=("student", "size"), delta=("delta", "mean"), gain=("gain", "mean"), loss=("loss", "mean"), seconds=("seconds", "mean")
+        pairs=("student", "size"), delta=("delta", "mean"), gain=("gain", "mean"), loss=("loss", "mean"),
+        seconds=("seconds", "mean"),
     ).reset_index()  # fmt: skip
     table["method"] = [style(name).label for name in table["method"]]
     table.columns = columns
@@ -145,12 +175,14 @@ def shares(study: Study) -> pd.DataFrame:
     rows = rows.dropna(subset=["share_all"]) if "share_all" in columns else rows[:0]
     table = rows.groupby("method", sort=False)[columns].mean().reset_index()
     table["method"] = [style(name).label for name in table["method"]]
-    return table.rename(columns={name: name.removeprefix("share_") + " flips %" if name != "share_all" else "all %" for name in columns})
+    return table.rename(
+        columns={name: name.removeprefix("share_") + " flips %" if name != "share_all" else "all %" for name in columns}
+    )
 
 
 def costs(study: Study) -> pd.DataFrame:
-    """What a transfer costs and how methods rank by Delta per FLOP: without the teacher's share, with it asked at every step, with
-    kept logits."""
+    """What a transfer costs and how methods rank by Delta per FLOP: without the teacher's share, with it asked at every step,
+    with kept logits."""
     rows = study.costs[study.costs["amount"] == study.home["amount"]]
     rows = rows[rows["view"] == study.home["view"]]
     table = pd.DataFrame(

@@ -37,7 +37,11 @@ def success(study: Study) -> Drawn:
                       "q75": share.quantile(0.75), "paper_q25": low, "paper_median": middle, "paper_q75": high})  # fmt: skip
     axes.set_xticks(range(len(methods)), [style(name).label.replace(", ", ",\n") for name in methods])
     axes.set(ylabel="teachers that improve a student (%)", ylim=(-3, 103))
-    return Drawn(figure, pd.DataFrame(table), f"{rows['student'].nunique()} students with {rows['teacher'].nunique()} teachers here; 20 with 20 in the paper.")
+    return Drawn(
+        figure,
+        pd.DataFrame(table),
+        f"{rows['student'].nunique()} students with {rows['teacher'].nunique()} teachers here; 20 with 20 in the paper.",
+    )
 
 
 def plt_box(x: float, y: float, width: float, height: float):
@@ -55,7 +59,16 @@ def by_difference(study: Study) -> Drawn:
     groups = study.at_home(study.groups)
     for axes, name in zip(panels.flat, methods):
         own, look = rows[rows["method"] == name], style(name)
-        axes.errorbar(own["difference"], own["delta"], yerr=1.96 * own["error"], fmt=look.marker, color=look.colour, ms=3.5, lw=0.5, alpha=0.8)
+        axes.errorbar(
+            own["difference"],
+            own["delta"],
+            yerr=1.96 * own["error"],
+            fmt=look.marker,
+            color=look.colour,
+            ms=3.5,
+            lw=0.5,
+            alpha=0.8,
+        )
         bins = groups[groups["method"] == name]
         axes.plot(bins["difference"], bins["mean"], color=look.colour, lw=1.6)
         if name in published.BY_DIFFERENCE:
@@ -124,7 +137,14 @@ def sizes(study: Study) -> Drawn:
         if len(part):
             axes.plot(part["student_parameters"], part["rate"], f"{look.marker}-", color=look.colour, label=look.label)
     for row in table.itertuples():
-        axes.annotate(row.student, (row.student_parameters, row.rate), xytext=(4, 4), textcoords="offset points", color=theme.QUIET, fontsize=7)
+        axes.annotate(
+            row.student,
+            (row.student_parameters, row.rate),
+            xytext=(4, 4),
+            textcoords="offset points",
+            color=theme.QUIET,
+            fontsize=7,
+        )
     axes.set(xscale="log", xlabel="parameters of the student", ylabel="strict transfer rate (%)")
     axes.legend()
     return Drawn(figure, table, "")
@@ -137,12 +157,15 @@ def students(study: Study) -> pd.DataFrame:
     wide = rows.pivot_table(index="student", columns=["method", "metric"], values="value")
     zoo = study.zoo.set_index("model")
     table = pd.DataFrame({"student": wide.index, "family": [study.family(name) for name in wide.index],
-                          "norm": zoo.loc[wide.index, "norm"].to_numpy(), "acc %": zoo.loc[wide.index, "accuracy"].to_numpy()})  # fmt: skip
+                          "norm": zoo.loc[wide.index, "norm"].to_numpy(),
+                          "acc %": zoo.loc[wide.index, "accuracy"].to_numpy()})  # fmt: skip
     for name in (one for one in HEADLINE if one in wide.columns.get_level_values(0)):
         pairs = zip(wide[name, "mean_delta"], wide[name, "success"])
         table[style(name).label] = [f"{delta:+.2f} / {share:.0f}".replace("-", "−") for delta, share in pairs]
     if "kl-dp" in wide.columns.get_level_values(0):
-        table["gain / loss, KL+DP"] = [f"{gain:.1f} / {loss:.1f}" for gain, loss in zip(wide["kl-dp", "gain"], wide["kl-dp", "loss"])]
+        table["gain / loss, KL+DP"] = [
+            f"{gain:.1f} / {loss:.1f}" for gain, loss in zip(wide["kl-dp", "gain"], wide["kl-dp", "loss"])
+        ]
     return table
 
 
@@ -166,8 +189,17 @@ def overall(study: Study) -> pd.DataFrame:
 def tests(study: Study) -> pd.DataFrame:
     """Method against method."""
     rows = study.at_home(study.tests)
-    table = rows.assign(method=rows["method"].map(lambda name: style(name).label), against=rows["against"].map(lambda name: style(name).label))
-    names = {"mean": "mean difference", "low": "95 % from", "high": "to", "better_in": "better in % of pairs", "wilcoxon_p": "Wilcoxon p"}
+    table = rows.assign(
+        method=rows["method"].map(lambda name: style(name).label),
+        against=rows["against"].map(lambda name: style(name).label),
+    )
+    names = {
+        "mean": "mean difference",
+        "low": "95 % from",
+        "high": "to",
+        "better_in": "better in % of pairs",
+        "wilcoxon_p": "Wilcoxon p",
+    }
     return table[["method", "against", "pairs", "mean", "low", "high", "better_in", "wilcoxon_p"]].rename(columns=names)
 
 
@@ -176,5 +208,14 @@ def bins(study: Study) -> pd.DataFrame:
     rows = study.at_home(study.groups)
     rows = rows[rows["method"].isin(HEADLINE)]
     table = rows.assign(method=rows["method"].map(lambda name: style(name).label))
-    names = {"bin": "teacher is", "difference": "mean difference", "mean": "mean Δ", "median": "median Δ", "top_quartile": "top quartile Δ", "success": "success %"}
-    return table[["method", "bin", "pairs", "difference", "mean", "median", "top_quartile", "success"]].rename(columns=names)
+    names = {
+        "bin": "teacher is",
+        "difference": "mean difference",
+        "mean": "mean Δ",
+        "median": "median Δ",
+        "top_quartile": "top quartile Δ",
+        "success": "success %",
+    }
+    return table[["method", "bin", "pairs", "difference", "mean", "median", "top_quartile", "success"]].rename(
+        columns=names
+    )

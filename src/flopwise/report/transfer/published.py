@@ -10,7 +10,16 @@ SUCCESS = {  # quartiles over 20 students of the share of 20 teachers that impro
     "kl": (8.75, 32.5, 38.75, 32.5), "xekl": (21.25, 42.5, 60, 42.2), "xekl-mcl": (30, 85, 100, 60.8),
     "kl-dp": (50, 92.5, 100, 73.8), "kl-dp-u": (57.5, 82.5, 91.25, 69), "cd": (0, 0, 7.5, 16.2), "crd": (0, 0, 5, 16.8),
 }  # fmt: skip
-CENTRES = (-11.4, -7.9, -4.5, -1.0, 2.4, 5.9, 9.3, 12.8)  # difference of accuracy; the released script plots the mean of the
+CENTRES = (
+    -11.4,
+    -7.9,
+    -4.5,
+    -1.0,
+    2.4,
+    5.9,
+    9.3,
+    12.8,
+)  # difference of accuracy; the released script plots the mean of the
 BY_DIFFERENCE = {  # top quartile of each bin
     "kl": (-2.8, -1.3, -0.3, 0.3, 1.25, 2.6, 6.1, 6.3),
     "xekl-mcl": (0.3, 0.4, 0.6, 0.7, 0.75, 1.5, 2.6, 2.5),

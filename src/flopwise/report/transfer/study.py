@@ -54,7 +54,10 @@ class Study(NamedTuple):
 def load(tables: Path | str) -> Study:
     """Read the study's tables."""
     found = {name: read_table(Path(tables) / f"{name}.csv") for name in NAMES}
-    first = found["cells"][found["cells"]["experiments"].str.split(",").str[0] == found["cells"]["experiments"].str.split(",").str[0].iloc[0]]
+    first = found["cells"][
+        found["cells"]["experiments"].str.split(",").str[0]
+        == found["cells"]["experiments"].str.split(",").str[0].iloc[0]
+    ]
     return Study(**found, home={axis: first[axis].iloc[0] for axis in ("amount", "view", "reading")})
 
 

@@ -1,6 +1,5 @@
 """What transfer jobs do with their cells and files."""
 
-from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from flopwise.methods.transfer import Method, load
 from flopwise.studies.transfer import network, pictures
 from flopwise.studies.transfer.cache import LogitCache
 from flopwise.studies.transfer.plan import Cell, Grid
-from flopwise.studies.transfer.predictions import samples_digest, shown, test_scores, view
+from flopwise.studies.transfer.predictions import shown, test_scores, view
 from flopwise.studies.transfer.run import Material, Source, Transfer, permuted
 
 

@@ -14,8 +14,6 @@ from flopwise.core.seeds import numpy_generator
 from flopwise.data.materials.validation import validation_samples
 from flopwise.data.store import open_arrays
 
-MEAN, DEVIATION = 0.5, 0.25  # of pixels between 0 and 1, about those of the embedded pictures
-
 
 class Part(NamedTuple):
     """Pictures uint8 (n, H, W, 3) and their classes int64 (n,)."""
@@ -88,9 +86,4 @@ def pixels(part: Part, indices=None):
     import torch
 
     images = part.images if indices is None else part.images[indices]
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div_(255)
-
-
-def normalised(images):
-    """What the networks see of pixels between 0 and 1."""
-    return (images - MEAN) / DEVIATION
+    return torch.tensor(np.asarray(images)).permute(0, 3, 1, 2).float().div_(255)

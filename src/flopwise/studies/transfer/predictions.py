@@ -27,8 +27,7 @@ def ask(model, images, placement: Placement, batch_size: int) -> Said:
     logits, features = [], []
     with torch.no_grad(), placement.autocast():
         for first in range(0, len(images), batch_size):
-            part = placement.put(pictures.normalised(images[first : first + batch_size]))
-            seen, said = outputs(model, part)
+            seen, said = outputs(model, placement.put(images[first : first + batch_size]))
             logits.append(said.float().cpu())
             features.append(seen.float().cpu())
     found = Said(torch.cat(logits), torch.cat(features))

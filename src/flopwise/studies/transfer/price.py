@@ -126,6 +126,7 @@ def price(settings: Settings) -> dict:
     bytes_ = 4 * sum(parameters(own[name], classes) for name in models) + logits
     return {
         "cells": len(table), "models": list(study.models), "mafs": float(table["mafs"].sum()),
-        "gflops": {"zoo": zoo_gflops(settings), "training": float(table["student_gflops"].sum()), "logits": kept, "predictions": asked},
+        "gflops": {"zoo": zoo_gflops(settings), "training": float(table["student_gflops"].sum()), "logits": kept,
+                   "predictions": asked},
         "checkpoint_bytes": math.ceil(bytes_),
     }  # fmt: skip

@@ -20,7 +20,6 @@ from flopwise.methods.masks import flips
 from flopwise.methods.slow_weights import SlowWeights, tau_for
 from flopwise.methods.transfer import Batch, Method
 from flopwise.models.miniature import outputs
-from flopwise.studies.transfer import pictures
 
 KINDS = ("positive", "negative", "neutral")  # flips of the current student against the first teacher
 
@@ -42,7 +41,7 @@ class Source:
             features, logits = said.features[indices], said.logits[indices]
         else:
             with torch.no_grad(), placement.autocast():
-                features, logits = outputs(self.model, pictures.normalised(placement.put(images)))
+                features, logits = outputs(self.model, placement.put(images))
         features, logits = placement.put(features.float()), placement.put(logits.float())
         return features, logits if self.permutation is None else logits[:, self.permutation]
 
@@ -199,7 +198,7 @@ class Transfer:
         said = [source(epoch, chosen, images, self.placement) for source in teachers]
         _, own = frozen(epoch, chosen, images, self.placement)
         with self.placement.autocast():
-            features, logits = outputs(self.student, pictures.normalised(self.placement.put(images)))
+            features, logits = outputs(self.student, self.placement.put(images))
         logits = logits.float()
         batch = Batch(
             student=logits, frozen=own, labels=labels, indices=torch.from_numpy(chosen).to(logits.device),

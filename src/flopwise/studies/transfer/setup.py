@@ -10,11 +10,12 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
 
     grid = Grid(study)
     cells = grid.cells.values()
+    networks = {study.zoo[name].network or name for name in study.models}
     default = study.amounts[study.defaults.amount]
     teachers = {name for cell in cells for name in study.teachers(cell.teacher)}
     views = ", ".join(dict.fromkeys(cell.view for cell in cells))
     return [
-        ("models", "more than 300 of timm", f"{len(study.models)} of {len({study.zoo[n].network for n in study.models})} networks"),
+        ("models", "more than 300 of timm", f"{len(study.models)} of {len(networks)} networks"),
         ("students x teachers", "20 x 20", f"{len(grid.students)} x {len(teachers)}, not all combined"),
         ("data", "ImageNet, 1000 classes", study.material or study.dataset or ""),
         ("transferred on", "10 % of the training data", f"{100 * default.share:g} %"),

@@ -58,7 +58,8 @@ class Study(study.Study):
         kept = sorted({(cell.amount, cell.view) for cell in self.grid.cells.values()})
         return {
             "inputs": (*self._data, self._trained(part)), "outputs": (self._asked(part),),
-            "modules": (f"{PACKAGE}.predictions",), "settings": [views, amounts, asked, kept, self.config.split, self.config.precision],
+            "modules": (f"{PACKAGE}.predictions",), 
+            "settings": [views, amounts, asked, kept, self.config.split, self.config.precision],
         }  # fmt: skip
 
     def _flips(self) -> dict:

@@ -108,7 +108,8 @@ def _cells(planned: pandas.DataFrame, runs: dict[str, dict]) -> pandas.DataFrame
     """The plan's row of every cell beside what its run took."""
     ran = pandas.DataFrame(
         {"slug": slug, "status": run["status"], "diverged_at": run["diverged_at"], "steps_run": run["steps"],
-         "passes": run["passes"], "teacher_passes": run["teacher_passes"], "last_loss": run["losses"][-1] if run["losses"] else None,
+         "passes": run["passes"], "teacher_passes": run["teacher_passes"],
+         "last_loss": run["losses"][-1] if run["losses"] else None,
          "train_cpu_seconds": run["seconds"], "evaluate_cpu_seconds": run["evaluate_seconds"]}
         for slug, run in runs.items()
     )  # fmt: skip

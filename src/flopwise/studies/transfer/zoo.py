@@ -14,6 +14,7 @@ from flopwise.core.schedules import learning_rate
 from flopwise.core.seeds import numpy_generator
 from flopwise.core.sgd import SGD
 from flopwise.data import distort
+from flopwise.models.miniature import outputs
 from flopwise.studies.transfer import network, pictures
 from flopwise.studies.transfer.pictures import Pictures
 
@@ -58,7 +59,7 @@ def train(
         chosen = order[place_in * batch_size : (place_in + 1) * batch_size]
         views = distort.distorted(images[chosen], numbers[chosen], recipe.augment)
         with placement.autocast():
-            loss = torch.nn.functional.cross_entropy(model(pictures.normalised(views)), targets[chosen])
+            loss = torch.nn.functional.cross_entropy(outputs(model, views)[1], targets[chosen])
         rate = learning_rate("cosine", 0, step, steps, peak=recipe.learning_rate)
         try:
             losses.append(update(loss, optimiser, rate, clip_norm=CLIP))
@@ -75,7 +76,7 @@ def train(
     return {name: value.cpu() for name, value in model.state_dict().items()}, facts
 
 
-def zoo_job(settings: Settings, part: str, names: tuple[str, ...], out: Path, state: Path, sources: str) -> dict:
+def zoo_job(settings: Settings, names: tuple[str, ...], out: Path, state: Path, sources: str) -> dict:
     """Train or take over the models `names`; writes `out`/<model>/ (weights) and `out`/trained.json. A model that was
     finished before an interruption is not trained again."""
     study, data = settings.preset.transfer, pictures.load(settings)
