@@ -166,6 +166,10 @@ class TransferPreset(Tables, StudyPreset):
         ..., "the experiments that run here, in this order, and what of each", "our choice", min_length=1
     )
 
+    def rate(self, slow: bool) -> float:
+        """Learning rate of a transfer; `slow`: slow weights follow."""
+        return self.slow_learning_rate if slow else self.learning_rate
+
 
 class TransferConfig(TransferPreset):
     """The transfer study at one scale, with the grids that it chose."""
@@ -177,9 +181,6 @@ class TransferConfig(TransferPreset):
         if name == NOBODY:
             return ()
         return self.teams.get(name) or (self.permuted.get(name, name),)
-
-    def rate(self, slow: bool) -> float:
-        return self.slow_learning_rate if slow else self.learning_rate
 
     @model_validator(mode="after")
     def _names_exist(self):

@@ -34,12 +34,16 @@ def _resnext(timm, classes: int):
     return _resnet(timm, classes, (8, 16, 24, 32), block=Bottleneck, cardinality=4, base_width=16)
 
 
-def _vit(timm, classes: int, **options):
+def _vit(timm, classes: int, stem: tuple[int, ...] = (), **options):
     from timm.models.vision_transformer import VisionTransformer
+    from timm.models.vision_transformer_hybrid import ConvStem
 
-    pooled = {"class_token": False, "global_pool": "avg"}
-    return VisionTransformer(SIZE, num_classes=classes, mlp_ratio=2, **pooled, **options)
-
+    # timm draws weights with a deviation of 0.02 unless told otherwise, far too small for such narrow layers
+    named = {"class_token": False, "global_pool": "avg", "weight_init": "jax", "patch_size": 8, **options}
+    if stem:  # convolutions of stride 2 in place of one large patch (Xiao et al. 2021): patches of 8 x 8 learn slowly
+        embed = partial(timm.layers.HybridEmbed, backbone=ConvStem(depth=len(stem), channels=stem, stride=(2,) * len(stem)))
+        named |= {"embed_layer": embed, "patch_size": 1}
+    return VisionTransformer(SIZE, num_classes=classes, mlp_ratio=2, **named)
 
 def _mixer(timm, classes: int, block: str, width: int, depth: int, patch: int = 8, **options):
     from timm.models import mlp_mixer
@@ -64,8 +68,9 @@ NETWORKS: dict[str, Miniature] = {
     "resnet-gn": Miniature("cnn", "group", partial(_resnet, channels=(16, 24, 32, 48), norm="group")),
     "resnext": Miniature("cnn", "batch", _resnext),
     "convmixer": Miniature("cnn", "batch", _convmixer),
-    "vit-d48": Miniature("transformer", "layer", partial(_vit, patch_size=8, embed_dim=48, depth=2, num_heads=3)),
-    "vit-d80": Miniature("transformer", "layer", partial(_vit, patch_size=8, embed_dim=80, depth=2, num_heads=4)),
+    "vit-d48": Miniature("transformer", "layer+batch", partial(_vit, stem=(12, 24, 48), embed_dim=48, depth=2, num_heads=3)),
+    "vit-d64": Miniature("transformer", "layer+batch", partial(_vit, stem=(8, 16, 32), embed_dim=64, depth=3, num_heads=4)),
+    "vit-p8": Miniature("transformer", "layer", partial(_vit, embed_dim=48, depth=2, num_heads=3)),
     "vit-p4": Miniature(
         "transformer", "layer",
         partial(_vit, patch_size=4, embed_dim=32, depth=2, num_heads=2),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from flopwise.config.transfer import Amount, TransferConfig, View
+from flopwise.config.transfer import Amount, TransferPreset, View
 from flopwise.core.device import Placement
 from flopwise.core.errors import UserError
 from flopwise.core.loop import Diverged, update
@@ -87,7 +87,7 @@ class Transfer:
     """One run. student: a model with its weights, which is trained in place; frozen, teachers: sources."""
 
     def __init__(
-        self, config: TransferConfig, method: Method, material: Material, student, frozen: Source, teachers: list[Source],
+        self, config: TransferPreset, method: Method, material: Material, student, frozen: Source, teachers: list[Source],
         seed: int, placement: Placement, as_released: bool = False,
     ):  # fmt: skip
         self.config, self.method, self.material, self.placement = config, method, material, placement

@@ -35,7 +35,10 @@ DATA = pictures()
 
 
 def model(name: str = "gmlp-d48", seed: int = 0):
-    return miniature.create(name, CLASSES, seed).eval()
+    """A network with random weights; timm starts some classifiers at 0, which then know nothing to tell."""
+    made = miniature.create(name, CLASSES, seed)
+    torch.nn.init.normal_(made.get_classifier().weight, std=0.3, generator=torch.Generator().manual_seed(seed))
+    return made.eval()
 
 
 def material(view: View, epochs: int = 2) -> run.Material:
