@@ -41,9 +41,12 @@ def _vit(timm, classes: int, stem: tuple[int, ...] = (), **options):
     # timm draws weights with a deviation of 0.02 unless told otherwise, far too small for such narrow layers
     named = {"class_token": False, "global_pool": "avg", "weight_init": "jax", "patch_size": 8, **options}
     if stem:  # convolutions of stride 2 in place of one large patch (Xiao et al. 2021): patches of 8 x 8 learn slowly
-        embed = partial(timm.layers.HybridEmbed, backbone=ConvStem(depth=len(stem), channels=stem, stride=(2,) * len(stem)))
+        embed = partial(
+            timm.layers.HybridEmbed, backbone=ConvStem(depth=len(stem), channels=stem, stride=(2,) * len(stem))
+        )
         named |= {"embed_layer": embed, "patch_size": 1}
     return VisionTransformer(SIZE, num_classes=classes, mlp_ratio=2, **named)
+
 
 def _mixer(timm, classes: int, block: str, width: int, depth: int, patch: int = 8, **options):
     from timm.models import mlp_mixer

@@ -53,7 +53,9 @@ def test_kept_logits_cost_less_than_asked_ones_and_the_student_costs_the_same(sc
     assert (kept["kept_gflops"] < kept["asked_gflops"]).all()
     assert (table["student_gflops"] == 3 * table["steps_planned"] * table["batch_size"]).all()
     one = table[(table["method"] == "kl-dp")].iloc[0]
-    assert one["asked_gflops"] == pytest.approx(one["student_gflops"] * (1 + 2 / 3)), "teacher and frozen student, forward"
+    assert one["asked_gflops"] == pytest.approx(one["student_gflops"] * (1 + 2 / 3)), (
+        "teacher and frozen student, forward"
+    )
 
 
 def test_several_teachers_are_charged_for_what_they_are_asked(monkeypatch):
@@ -82,7 +84,12 @@ def test_no_check_of_the_instrument_compares_methods_and_every_claim_waits_for_a
 def test_the_regime_is_the_papers_at_the_papers_scale():
     quantities = {one.quantity: one for one in regime.planned(load(scale="paper"))}
     assert set(quantities) == set(regime.PLANNED)
-    for name in ("passes over the transfer set", "share of the training data transferred on, %", "students", "teachers of a student"):
+    for name in (
+        "passes over the transfer set",
+        "share of the training data transferred on, %",
+        "students",
+        "teachers of a student",
+    ):
         assert quantities[name].factor == pytest.approx(1), name
     laptop = {one.quantity: one for one in regime.planned(load(scale="laptop"))}
     assert laptop["passes over the transfer set"].kept
@@ -95,7 +102,10 @@ def test_the_regime_is_the_papers_at_the_papers_scale():
         ({"models": ["mixer-a", "mixer-b", "nobody"]}, "models is 'nobody'"),
         ({"zoo": {"mixer-a": {"network": "mixer"}}}, "zoo.mixer-a.network is 'mixer'"),
         ({"zoo": {"mixer-a": {"augment": ["rotate"]}}}, "zoo.mixer-a.augment is 'rotate'"),
-        ({"experiments": {"several": {"method": ["kl-dp-up"]}}, "teams": {"trio": ["nobody"]}}, "teacher trio is 'nobody'"),
+        (
+            {"experiments": {"several": {"method": ["kl-dp-up"]}}, "teams": {"trio": ["nobody"]}},
+            "teacher trio is 'nobody'",
+        ),
         ({"dataset": "imagenet_1k"}, "needs either `material` or `dataset`"),
         ({"material": "flow-road"}, "no pictures to train and test on"),
         ({"views": {"seeded": {"distort": []}}}, "without `distort` all views are the same"),
@@ -146,7 +156,11 @@ def test_any_pair_gets_a_page_with_its_flips(pair, monkeypatch, capsys):
     facts = json.loads(out)
     accuracy = facts["accuracy"]
     assert accuracy["teacher"] - accuracy["student"] == pytest.approx(facts["rho_pos"] - facts["rho_neg"])
-    assert accuracy["after"] - accuracy["student"] == pytest.approx(facts["delta"]) == pytest.approx(facts["gain"] - facts["loss"])
+    assert (
+        accuracy["after"] - accuracy["student"]
+        == pytest.approx(facts["delta"])
+        == pytest.approx(facts["gain"] - facts["loss"])
+    )
     page = (pair / "out" / "pair.html").read_text()
     assert "data:image/png;base64," in page
     assert "http" not in page
