@@ -61,7 +61,8 @@ class Method:
     are evaluated. teachers: `none` (labels and the frozen student alone), `one`, `parallel` (all at once), `sequential`
     (one after the other, the frozen student renewed in between), `soup` (one run for each, weights averaged).
     descending: order of sequential teachers, by accuracy. stretch: as many epochs as each of the teachers would have.
-    features: the loss needs features. memory(samples, dims, seed) -> an object with trained `parameters()`."""
+    features: the loss needs features. memory(samples, dims, seed, device) -> an object with trained `parameters()`, whose
+    memory_cost(samples) is (FLOPs for each picture of a batch, numbers kept)."""
 
     loss: Callable[..., Loss]
     label: str
@@ -73,6 +74,7 @@ class Method:
     stretch: bool = False
     features: bool = False
     memory: Callable | None = None
+    memory_cost: Callable[[int], tuple[float, int]] | None = None
 
     def __post_init__(self):
         assert self.teachers in TEACHERS

@@ -64,10 +64,16 @@ class Memory:
         return -(positive.sum() + negative.sum()) / len(own)
 
 
+def memory_cost(samples: int) -> tuple[float, int]:
+    """(FLOPs for each picture of a batch, numbers kept) of the contrast: products with 1 + K entries in both directions, forward
+    and back into the picture's own vector; two banks. The projections are left out."""
+    return 2 * 2 * (2 * WIDTH * (1 + min(NEGATIVES, samples - 1))), 2 * WIDTH * samples
+
+
 def loss(batch: Batch, memory: Memory) -> Loss:
     labelled = cross_entropy(batch.student, batch.labels, batch.as_released)
     features = batch.features, batch.teacher_features
     return Loss(labelled + 0.8 * memory.contrast(features, batch.indices, batch.generator))
 
 
-METHOD = Method(loss, "CRD", features=True, memory=Memory)
+METHOD = Method(loss, "CRD", features=True, memory=Memory, memory_cost=memory_cost)

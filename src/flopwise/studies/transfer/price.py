@@ -57,7 +57,8 @@ def parameters(model: ZooModel, classes: int) -> float:
 def cells_table(settings: Settings) -> pandas.DataFrame:
     """One row per cell: slug, every parameter, steps, and GFLOPs: of the student's training alone; with the frozen student and
     the teachers asked at every step; with kept logits, each model's passes divided by the transfers that read them. MAFs:
-    the student's, times memory with the other models' weights resident over memory of the student's training alone."""
+    the student's, times memory with the other models' weights, slow weights and memory banks resident over memory of weights,
+    gradients and momentum of the student alone. A contrast with a memory bank is part of the student's training."""
     study, grid = settings.preset.transfer, Grid(settings.preset.transfer)
     train, _, classes = sizes(settings)
     readers: dict[tuple, int] = {}
@@ -80,7 +81,8 @@ def _row(study: TransferConfig, cell: Cell, n: int, readers: dict, gflops: dict,
     epochs = amount.epochs * method.passes(len(others) - 1)
     steps = epochs * (n // study.batch_size)
     passes = steps * study.batch_size
-    alone = passes * (1 + BACKWARD) * gflops[cell.student]
+    contrast, bank = method.memory_cost(n) if method.memory_cost else (0.0, 0)
+    alone = passes * ((1 + BACKWARD) * gflops[cell.student] + contrast / 1e9)
     per_teacher = passes / (len(others) - 1) if method.teachers in ("sequential", "soup") else passes
     asked = passes * gflops[cell.student] + sum(per_teacher * gflops[name] for name in others[1:])
     kept = (
@@ -90,7 +92,7 @@ def _row(study: TransferConfig, cell: Cell, n: int, readers: dict, gflops: dict,
     )
     # training keeps weights, gradients and momentum, beside which the others' weights (and slow ones) lie
     own = 3 * weights[cell.student]
-    extra = sum(weights[name] for name in others) * (not view.count) + method.slow * weights[cell.student]
+    extra = sum(weights[name] for name in others) * (not view.count) + method.slow * weights[cell.student] + bank
     return {
         **cell.row(), "training": cell.slug, "transfer_pictures": n, "epochs_planned": epochs, "steps_planned": steps,
         "batch_size": study.batch_size, "student_gflops": alone, "asked_gflops": alone + asked, "kept_gflops": alone + kept,
