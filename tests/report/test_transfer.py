@@ -18,13 +18,16 @@ HOME = {"amount": "small", "view": "plain", "reading": "as-described"}
 def rows(method: str, student: str, teacher: str, delta: float, pair: str = "ordinary", **more) -> list[dict]:
     """A transfer: three points are lost, the rest is gained."""
     values = {
-        "delta": delta, "gain": delta + 3, "loss": 3.0, "error": 0.3, "improved": float(delta > 0.6), "harmed": float(delta < -0.6),
+        "delta": delta, "gain": delta + 3, "loss": 3.0, "error": 0.3,
+        "improved": float(delta > 0.6), "harmed": float(delta < -0.6),
         "difference": 4.0 * (int(teacher[-1]) if teacher[-1].isdigit() else 0) - 8, "rate": 20 + delta, "released_rate": 40.0,
-        "student_parameters": 1000.0 * (1 + int(student[-1])), "over_ensemble": delta - 1, "share_all": 50.0, "share_positive": 90.0,
+        "student_parameters": 1000.0 * (1 + int(student[-1])), "over_ensemble": delta - 1,
+        "share_all": 50.0, "share_positive": 90.0,
         **more,
     }  # fmt: skip
     among = "trained" if pair == "ordinary" else "control"
-    base = {"cell": f"{student}-{teacher}-{method}", "student": student, "teacher": teacher, "method": method, **HOME, "pair": pair,
+    base = {"cell": f"{student}-{teacher}-{method}", "student": student, "teacher": teacher, "method": method, **HOME,
+            "pair": pair,
             "among": among, "seed": 0, "status": "done"}  # fmt: skip
     return [{**base, "metric": name, "value": value} for name, value in values.items()]
 
@@ -40,23 +43,42 @@ def study() -> Study:
         found += rows("kl-dp-up", student, "trio", 1.0, "team", over_best_single=0.25, over_mean_single=0.5)
     final = pd.DataFrame(found)
     cells = final.drop_duplicates("cell").assign(
-        experiments="headline", student_gflops=10.0, asked_gflops=20.0, kept_gflops=12.0, mafs=10.0, train_cpu_seconds=1.0
+        experiments="headline",
+        student_gflops=10.0,
+        asked_gflops=20.0,
+        kept_gflops=12.0,
+        mafs=10.0,
+        train_cpu_seconds=1.0,
     )
-    zoo = pd.DataFrame({"model": STUDENTS, "family": ["cnn", "cnn", "transformer", "transformer", "mlp", "mlp"], "norm": "batch", "accuracy": 50.0})
+    zoo = pd.DataFrame(
+        {
+            "model": STUDENTS,
+            "family": ["cnn", "cnn", "transformer", "transformer", "mlp", "mlp"],
+            "norm": "batch",
+            "accuracy": 50.0,
+        }
+    )
     tops = pd.DataFrame(
         [{"student": s, "teacher": t, "method": "kl-dp", **HOME, "among": "trained", "top": f"top{p}", "strict": 20.0,
-          "plotted": 100 - p + 0.2 * p, "blind": 100 - p + 0.2 * p} for s, t, p in product(STUDENTS, TEACHERS, (2, 5, 20, 50, 100))]
+          "plotted": 100 - p + 0.2 * p, "blind": 100 - p + 0.2 * p}
+         for s, t, p in product(STUDENTS, TEACHERS, (2, 5, 20, 50, 100))]
     )  # fmt: skip
     flips = pd.DataFrame(
         [{"teacher": t, "student": s, "name": f"{t} to {s}", "pair": "ordinary", "among": "trained", "difference": k - 15.0,
-          "rho_pos": 3.0 + k / 2, "error_pos": 0.2, "independent": 10.0 + k, "entropy": 2.0 + k / 100, "uniform": 3.0, "classes_without": 5.0}
+          "rho_pos": 3.0 + k / 2, "error_pos": 0.2, "independent": 10.0 + k, "entropy": 2.0 + k / 100, "uniform": 3.0,
+          "classes_without": 5.0}
          for k, (s, t) in enumerate(product(STUDENTS, TEACHERS))]
     )  # fmt: skip
     classes = pd.DataFrame(
-        [{"teacher": row.teacher, "student": row.student, "class": f"c{k}", "flips": k, "samples": 10} for row in flips.itertuples() for k in range(4)]
+        [
+            {"teacher": row.teacher, "student": row.student, "class": f"c{k}", "flips": k, "samples": 10}
+            for row in flips.itertuples()
+            for k in range(4)
+        ]
     )
     similar = pd.DataFrame(
-        [{"among": "trained", "top": top, "classes": n, "similarity": 0.6, "random": 0.5, "all_classes": 0.5, "excess_percent": 20.0}
+        [{"among": "trained", "top": top, "classes": n, "similarity": 0.6, "random": 0.5, "all_classes": 0.5,
+          "excess_percent": 20.0}
          for top, n in (("top20", 3), ("top50", 8))]
     )  # fmt: skip
     return Study(
@@ -84,7 +106,9 @@ def test_methods_are_compared_pair_by_pair(study):
     assert row["95 % from"] <= 1.8 + 1e-9
     overall = methods.overall(study).set_index("method")
     assert overall.loc["KL+DP", "Δ > 0 %"] == 100
-    assert overall.loc["KL", "significant loss %"] == pytest.approx(100 * np.mean([-1 + 0.1 * (s - t) < -0.6 for s in range(6) for t in range(5)]))
+    assert overall.loc["KL", "significant loss %"] == pytest.approx(
+        100 * np.mean([-1 + 0.1 * (s - t) < -0.6 for s in range(6) for t in range(5)])
+    )
 
 
 def test_bins_hold_mean_median_and_top_quartile(study):
@@ -124,7 +148,10 @@ def test_every_figure_is_drawn_and_holds_its_data(study, draw):
     drawn = draw(study)
     assert drawn.figure is not None, drawn.note
     assert len(drawn.data)
-    assert all(axes.get_xlabel() or axes.get_title() or not axes.axison or len(drawn.figure.axes) > 1 for axes in drawn.figure.axes)
+    assert all(
+        axes.get_xlabel() or axes.get_title() or not axes.axison or len(drawn.figure.axes) > 1
+        for axes in drawn.figure.axes
+    )
 
 
 def test_what_a_scale_does_not_run_is_said(study):

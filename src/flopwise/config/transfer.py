@@ -135,6 +135,7 @@ class TransferPreset(Tables, StudyPreset):
     dataset: str | None = setting(
         None, "name in the catalogue of data sets, read below `data_root`", "paper: imagenet_1k"
     )
+    side: int = setting(224, "pixels of a real set's pictures", "official code", ge=16)
     epochs_multiple: float = setting(1.0, "multiplies the zoo's `epochs`", "our choice", gt=0, le=10)
     zoo_batch_size: int = setting(64, "of the zoo's training", "our choice", ge=2)
     batch_size: int = setting(

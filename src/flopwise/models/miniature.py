@@ -107,5 +107,11 @@ def outputs(model, pixels):
 
     mean, deviation = getattr(model, "normalisation", (MEAN, DEVIATION))
     mean, deviation = (torch.as_tensor(value, device=pixels.device).view(-1, 1, 1) for value in (mean, deviation))
-    features = model.forward_head(model.forward_features((pixels - mean) / deviation), pre_logits=True)
-    return features, model.get_classifier()(features)
+    images, head = (pixels - mean) / deviation, model.get_classifier()
+    if not isinstance(
+        head, torch.nn.Linear
+    ):  # several heads, or none of timm's usual kind: what they say is all there is
+        logits = model(images)
+        return logits, logits
+    features = model.forward_head(model.forward_features(images), pre_logits=True)
+    return features, head(features)

@@ -17,7 +17,25 @@ def create(model: ZooModel, classes: int, device: str = "cpu"):
         return miniature.create(model.network, classes, model.seed, device)
     from flopwise.models import zoo
 
-    return zoo.create(model.pretrained, device)
+    made, facts = zoo.create(model.pretrained, device), zoo.released(model.pretrained)
+    if facts["num_classes"] != classes:
+        raise UserError(
+            f"{model.pretrained} tells {facts['num_classes']} classes apart, the data have {classes}; it needs a head for these"
+        )
+    made.normalisation = facts["mean"], facts["std"]
+    return made
+
+
+def released(model: ZooModel, classes: int, root: str | None) -> dict:
+    """The state dict of a released model below `root`, checked by `models.weights`."""
+    from flopwise.models import weights
+
+    if root is None:
+        raise UserError(f"the weights of {model.pretrained} lie below `weights_root`; set it in config/config.yaml")
+    made = create(model, classes)
+    name, _, tag = model.pretrained.partition(".")
+    weights.load(made, model.pretrained, weights.find_file(name, tag, root))
+    return made.state_dict()
 
 
 def family(model: ZooModel) -> str:

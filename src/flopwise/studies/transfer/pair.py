@@ -17,7 +17,7 @@ from flopwise.models import miniature
 from flopwise.models.weights import read
 from flopwise.studies.transfer import flips
 from flopwise.studies.transfer.network import fit
-from flopwise.studies.transfer.pictures import Part, Pictures, material
+from flopwise.studies.transfer.pictures import Part, Pictures, material, tensor
 from flopwise.studies.transfer.predictions import ask, test_scores
 from flopwise.studies.transfer.run import Material, Source, Transfer
 
@@ -181,7 +181,7 @@ def transfer(pair: Pair, teacher, student, how: How, placement: Placement) -> di
         batch_size=how.batch_size, learning_rate=rate, slow_learning_rate=rate, job=Resources(),
     )  # fmt: skip
     indices = pair.data.share(how.share)
-    images = torch.tensor(np.asarray(pair.data.train.images[indices])).permute(0, 3, 1, 2).float().div_(255)
+    images = tensor(pair.data.train, indices)
     labels = torch.from_numpy(pair.data.train.targets[indices])
     one = Material([images], labels, View(count=1), Amount(share=how.share, epochs=how.epochs))
     sources = [Source([ask(placement.put(model), images, placement, how.batch_size)]) for model in (student, teacher)]

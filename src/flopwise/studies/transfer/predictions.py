@@ -16,18 +16,20 @@ from flopwise.studies.transfer.cache import LogitCache, Said, View, key_of
 from flopwise.studies.transfer.pictures import Part, Pictures
 from flopwise.studies.transfer.plan import Grid
 
+SHOWN = 1000  # training pictures whose accuracy is told
+CHUNK = 1000  # pictures that are distorted at a time
 TEST = ("predicted", "confidence")  # arrays that are kept of the test pictures
 
 
 def ask(model, images, placement: Placement, batch_size: int) -> Said:
-    """What the model says of pictures float (n, 3, H, W) between 0 and 1; in evaluation mode, without gradients. Raises
+    """What the model says of pictures uint8 (n, 3, H, W); in evaluation mode, without gradients. Raises
     `RunFailure` where a logit is not finite."""
     import torch
 
     logits, features = [], []
     with torch.no_grad(), placement.autocast():
         for first in range(0, len(images), batch_size):
-            seen, said = outputs(model, placement.put(images[first : first + batch_size]))
+            seen, said = outputs(model, pictures.pixels(placement.put(images[first : first + batch_size])))
             logits.append(said.float().cpu())
             features.append(seen.float().cpu())
     found = Said(torch.cat(logits), torch.cat(features))
@@ -41,7 +43,7 @@ def test_scores(model, part: Part, placement: Placement, batch_size: int) -> dic
     """predicted int32 (n,), confidence float32 (n,): its softmax probability."""
     parts = []
     for first in range(0, len(part), 4 * batch_size):  # a few batches in memory at a time
-        images = pictures.pixels(Part(part.images[first : first + 4 * batch_size], part.targets[:0]))
+        images = pictures.tensor(part, slice(first, first + 4 * batch_size))
         probabilities = ask(model, images, placement, batch_size).logits.softmax(1)
         parts.append([one.numpy() for one in probabilities.max(1)])
     confidence, predicted = (np.concatenate(each) for each in zip(*parts))
@@ -53,12 +55,18 @@ def view(study, name: str, index: int) -> View:
 
 
 def shown(data: Pictures, indices: np.ndarray, view: View):
-    """The transfer set's pictures as the view has them, float (n, 3, H, W). The numbers are drawn for all training pictures,
+    """The transfer set's pictures as the view has them, uint8 (n, 3, H, W). The numbers are drawn for all training pictures,
     so that a picture's view does not depend on which others are in the set."""
-    images = pictures.pixels(data.train, indices)
+    import torch
+
+    images = pictures.tensor(data.train, indices)
     if not view.distort:
         return images
-    return distort.distorted(images, distort.draw(len(data.train), 0, *view.seed)[indices], view.distort)
+    numbers = distort.draw(len(data.train), 0, *view.seed)[indices]
+    parts = zip(images.split(CHUNK), numbers.split(CHUNK))
+    return torch.cat(
+        [pictures.bytes_of(distort.distorted(pictures.pixels(part), own, view.distort)) for part, own in parts]
+    )
 
 
 def samples_digest(indices: np.ndarray) -> str:
@@ -98,7 +106,7 @@ def predictions_job(settings: Settings, names: tuple[str, ...], zoo: Path, out: 
                 keys.append([amount, view_name, index, key])
         accuracy = {"test": 100 * float((scores["predicted"] == data.test.targets).mean())}
         train = test_scores(
-            model, Part(data.train.images[:1000], data.train.targets[:1000]), placement, study.evaluation_batch_size
+            model, Part(data.train.images[:SHOWN], data.train.targets[:SHOWN]), placement, study.evaluation_batch_size
         )
         accuracy["train"] = 100 * float((train["predicted"] == data.train.targets[: len(train["predicted"])]).mean())
         asked[name] = {"weights": digest, "keys": keys, "accuracy": accuracy, "test_seconds": tested,

@@ -20,6 +20,7 @@ from flopwise.methods.masks import flips
 from flopwise.methods.slow_weights import SlowWeights, tau_for
 from flopwise.methods.transfer import Batch, Method
 from flopwise.models.miniature import outputs
+from flopwise.studies.transfer import pictures
 
 KINDS = ("positive", "negative", "neutral")  # flips of the current student against the first teacher
 
@@ -74,8 +75,8 @@ class Transferred:
 
 @dataclass(frozen=True)
 class Material:
-    """What a transfer trains on: pixels float (n, 3, H, W) of each kept view, or of the pictures alone where views are
-    fresh; labels int64 (n,)."""
+    """What a transfer trains on: uint8 (n, 3, H, W) of each kept view, or of the pictures alone where views are fresh; labels
+    int64 (n,)."""
 
     views: list
     labels: object
@@ -159,7 +160,7 @@ class Transfer:
         method, n = self.method, len(self.material.labels)
         memory = None
         if method.memory:
-            dims = tuple(source(0, np.arange(2), self.material.views[0][:2], self.placement)[0].shape[1]
+            dims = tuple(source(0, np.arange(2), pictures.pixels(self.material.views[0][:2]), self.placement)[0].shape[1]
                          for source in (frozen, teachers[0]))  # fmt: skip
             memory = method.memory(n, dims, self.seed, self.placement.device)
         parameters = [p for p in self.student.parameters() if p.requires_grad]
@@ -217,9 +218,9 @@ class Transfer:
         """The pictures of a batch as this epoch's view has them."""
         view = self.material.view
         if view.count:
-            return self.material.views[epoch % view.count][chosen]
+            return pictures.pixels(self.material.views[epoch % view.count][chosen])
         numbers = distort.draw(len(chosen), self.seed, "fresh", *at)
-        return distort.distorted(self.material.views[0][chosen], numbers, view.distort)
+        return distort.distorted(pictures.pixels(self.material.views[0][chosen]), numbers, view.distort)
 
     def _count(self, batch: Batch, taught) -> None:
         """Add up which share of samples the teacher taught, by kind of flip."""

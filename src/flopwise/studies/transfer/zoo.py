@@ -49,7 +49,7 @@ def train(
     make = {"sgd": lambda p: SGD(p, recipe.learning_rate, MOMENTUM, DECAY)}.get(
         recipe.optimiser, lambda p: adamw(p, recipe.learning_rate, ADAMW_DECAY)
     )
-    optimiser, images = make(model.parameters()), placement.put(pictures.pixels(data.train))
+    optimiser, images = make(model.parameters()), placement.put(pictures.pixels(pictures.tensor(data.train)))
     targets, losses = placement.put(torch.from_numpy(data.train.targets.copy())), []
     for step in progress_bar(0, steps, label):
         epoch, place_in = divmod(step, per_epoch)
@@ -87,7 +87,11 @@ def zoo_job(settings: Settings, names: tuple[str, ...], out: Path, state: Path, 
         key = sha256_json([sources, data.digest, own.model_dump(mode="json"), study.zoo_batch_size, study.precision])
         folder = StateFolder(state / name, key)
         if (saved := folder.load()) is None:
-            weights, facts = train(own, data, study.zoo_batch_size, placement, name)
+            if own.network:
+                weights, facts = train(own, data, study.zoo_batch_size, placement, name)
+            else:
+                weights = network.released(own, len(data.classes), settings.config.weights_root)
+                facts = {"steps": 0, "seconds": 0.0, "loss": None}
             folder.save(facts["steps"], weights, facts)
             saved = facts["steps"], weights, facts
         network.save(out / name, saved[1])

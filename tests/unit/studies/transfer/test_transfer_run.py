@@ -203,7 +203,7 @@ def test_mistakes_are_one_line():
     broken = model()
     torch.nn.init.constant_(broken.head.weight, float("nan"))
     with pytest.raises(RunFailure, match="logits of picture 0 are not finite"):
-        predictions.ask(broken, torch.rand(2, 3, 32, 32), HERE, 2)
+        predictions.ask(broken, torch.zeros(2, 3, 32, 32, dtype=torch.uint8), HERE, 2)
     with pytest.raises(UserError, match=r"here does not fit: head.weight is \(4, 48\), needed is \(5, 48\)"):
         network.fit(miniature.create("gmlp-d48", 5), model().state_dict(), "here")
 
