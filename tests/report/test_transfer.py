@@ -11,7 +11,7 @@ from flopwise.report.transfer.study import Study
 from flopwise.studies.transfer import summaries
 
 STUDENTS, TEACHERS = [f"s{k}" for k in range(6)], [f"t{k}" for k in range(5)]
-DELTA = {"kl": -1.0, "xekl": -0.2, "xekl-mcl": 0.5, "kl-dp": 0.8, "kl-dp-u": 0.6, "random-mask": 0.1}
+DELTA = {"kl": -1.0, "xekl": -0.2, "xekl-mcl": 0.5, "kl-dp": 0.8, "kl-dp-u": 0.8, "random-mask": 0.1}
 HOME = {"amount": "small", "view": "plain", "reading": "as-described"}
 
 
@@ -135,6 +135,9 @@ def test_costs_rank_with_and_without_the_teachers_share(study):
     table = controls.costs(study).set_index("method")
     assert table.loc["KL+DP", "with models asked"] == 20
     assert table.loc["KL+DP", "rank, student alone"] == table.loc["KL+DP", "rank, kept logits"]
+    assert table.loc["KL+DP", "rank, kept logits"] == table.loc["KL+DP, unsupervised", "rank, kept logits"], (
+        "equals share a rank"
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,11 @@ def norm(model: ZooModel) -> str:
     return miniature.NETWORKS[model.network].norm if model.network else ""
 
 
+def parameters(model: ZooModel, classes: int) -> int:
+    """Number of values that train."""
+    return sum(p.numel() for p in create(model, classes, "meta").parameters())
+
+
 def save(folder: Path, state: dict) -> None:
     write_tensors(folder / WEIGHTS, state)
 

@@ -125,5 +125,5 @@ def costs(cells: pandas.DataFrame, final: pandas.DataFrame) -> pandas.DataFrame:
     ).reset_index()  # fmt: skip
     for name in ("alone", "asked", "kept"):
         gain = rows["delta"] / rows[name]
-        rows[f"rank_{name}"] = gain.groupby([rows["amount"], rows["view"]]).rank(ascending=False)
+        rows[f"rank_{name}"] = gain.groupby([rows["amount"], rows["view"]]).rank(ascending=False, method="min")
     return rows

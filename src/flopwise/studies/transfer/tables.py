@@ -60,7 +60,7 @@ def _zoo(settings: Settings, data: Pictures, grid: Grid, folder: Path) -> pandas
                  "epochs": own.epochs, "seed": own.seed, "status": "done", "accuracy": accuracy["test"],
                  "train_accuracy": accuracy["train"], "chance": data.chance,
                  "normalised": 100 * (accuracy["test"] - data.chance) / (100 - data.chance),
-                 "parameters": sum(math.prod(value.shape) for value in network.load(folder / "zoo" / part / name).values()),
+                 "parameters": trained[name]["parameters"],
                  "train_cpu_seconds": trained[name]["seconds"], "test_cpu_seconds": asked[name]["test_seconds"],
                  "cache_cpu_seconds": asked[name]["cache_seconds"]}
             )  # fmt: skip

@@ -95,7 +95,7 @@ def zoo_job(settings: Settings, names: tuple[str, ...], out: Path, state: Path, 
             folder.save(facts["steps"], weights, facts)
             saved = facts["steps"], weights, facts
         network.save(out / name, saved[1])
-        known[name] = saved[2] | {"seed": own.seed}
+        known[name] = saved[2] | {"seed": own.seed, "parameters": network.parameters(own, len(data.classes))}
     write_json(out / "trained.json", known)
     for name in names:
         StateFolder(state / name, "").clear()
