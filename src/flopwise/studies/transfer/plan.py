@@ -126,11 +126,10 @@ class Grid:
         permuted = sorted({cell.teacher for cell in cells} & set(self.study.permuted))
         return [own, named, teachers, permuted, [[cell.slug, *cell.axes().values(), cell.seed] for cell in cells]]
 
-    @cached_property
-    def kept_views(self) -> list[tuple[str, int]]:
-        """(view, index) of all views whose logits are kept."""
-        names = dict.fromkeys(cell.view for cell in self.cells.values())
-        return [(name, index) for name in names for index in range(self.study.views[name].count)]
+    def kept_of(self, model: str) -> list[tuple[str, str]]:
+        """(amount, view) of the transfer sets about which a model is asked beforehand: those of its cells with kept views."""
+        cells = (cell for cell in self.cells.values() if model in self.involved([cell]))
+        return sorted({(cell.amount, cell.view) for cell in cells if self.study.views[cell.view].count})
 
 
 __all__ = ["AXES", "NOBODY", "STUDY", "TABLES", "Cell", "Grid", "slug"]

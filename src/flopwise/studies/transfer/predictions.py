@@ -75,44 +75,54 @@ def samples_digest(indices: np.ndarray) -> str:
 
 def predictions_job(settings: Settings, names: tuple[str, ...], zoo: Path, out: Path) -> dict:
     """Ask the models `names`, whose weights lie in `zoo`/<model>/. Writes `out`/<model>/ (test pictures), `out`/cache/
-    (logits of views) and `out`/asked.json (costs, keys)."""
+    (logits of views) and `out`/asked.json (accuracies, keys, costs)."""
     study, data = settings.preset.transfer, pictures.load(settings)
     placement, grid = place(settings.config.device, study.precision), Grid(study)
-    cells = grid.cells.values()
-    kept = {(cell.amount, cell.view) for cell in cells}
-    cache, asked = LogitCache(out / "cache"), {}
-    start = placement.clock()
-    out.mkdir(parents=True, exist_ok=True)
+    cache, asked, start = LogitCache(out / "cache"), {}, placement.clock()
+    first = Part(data.train.images[:SHOWN], data.train.targets[:SHOWN])
     for name in names:
         model = placement.put(network.restored(settings, name, len(data.classes), zoo / name))
         before = placement.clock()
         scores = test_scores(model, data.test, placement, study.evaluation_batch_size)
-        write_arrays(out / name, scores, {}, {"model": name})
         tested = placement.clock() - before
-        needed = name in grid.involved(list(cells))
-        digest, keys = network.digest(zoo / name), []
-        for amount, view_name in sorted(kept) if needed else ():
-            indices = data.share(study.amounts[amount].share)
-            for index in range(study.views[view_name].count):
-                one = view(study, view_name, index)
-                key = key_of(digest, data.digest, samples_digest(indices), one)
-                if not cache.has(key):
-                    said = ask(model, shown(data, indices, one), placement, study.evaluation_batch_size)
-                    cache.put(
-                        key,
-                        said,
-                        {"model": name, "view": view_name, "index": index, "amount": amount, "samples": len(indices)},
-                    )
-                keys.append([amount, view_name, index, key])
-        accuracy = {"test": 100 * float((scores["predicted"] == data.test.targets).mean())}
-        train = test_scores(
-            model, Part(data.train.images[:SHOWN], data.train.targets[:SHOWN]), placement, study.evaluation_batch_size
-        )
-        accuracy["train"] = 100 * float((train["predicted"] == data.train.targets[: len(train["predicted"])]).mean())
-        asked[name] = {"weights": digest, "keys": keys, "accuracy": accuracy, "test_seconds": tested,
-                       "cache_seconds": placement.clock() - before - tested}  # fmt: skip
+        write_arrays(out / name, scores, {}, {"model": name})
+        digest = network.digest(zoo / name)
+        keys = _keep(cache, study, data, placement, model, name, digest, grid.kept_of(name))
+        kept = placement.clock() - before - tested
+        seen = test_scores(model, first, placement, study.evaluation_batch_size)
+        accuracy = {"test": _accuracy(scores, data.test), "train": _accuracy(seen, first)}
+        asked[name] = {
+            "weights": digest,
+            "keys": keys,
+            "accuracy": accuracy,
+            "test_seconds": tested,
+            "cache_seconds": kept,
+        }
     write_json(out / "asked.json", asked)
     return {"evaluate_seconds": placement.clock() - start}
+
+
+def _accuracy(scores: dict, part: Part) -> float:
+    return 100 * float((scores["predicted"] == part.targets).mean())
+
+
+def _keep(
+    cache: LogitCache, study, data: Pictures, placement: Placement, model, name: str, digest: str, wanted
+) -> list[list]:
+    """Ask a model about every kept view of the transfer sets `wanted`, (amount, view) each, unless that is known; returns
+    [amount, view, index, key] of each."""
+    keys = []
+    for amount, view_name in wanted:
+        indices = data.share(study.amounts[amount].share)
+        for index in range(study.views[view_name].count):
+            one = view(study, view_name, index)
+            key = key_of(digest, data.digest, samples_digest(indices), one)
+            if not cache.has(key):
+                said = ask(model, shown(data, indices, one), placement, study.evaluation_batch_size)
+                facts = {"model": name, "view": view_name, "index": index, "amount": amount, "samples": len(indices)}
+                cache.put(key, said, facts)
+            keys.append([amount, view_name, index, key])
+    return keys
 
 
 def read_scores(folder: Path) -> dict[str, np.ndarray]:

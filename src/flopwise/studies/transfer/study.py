@@ -53,13 +53,11 @@ class Study(study.Study):
     def _predictions(self, part: str) -> dict:
         views = [[name, self.config.views[name].model_dump(mode="json")] for name in self._used("view")]
         amounts = [self.config.amounts[name].share for name in self._used("amount")]
-        involved = set(self.grid.involved(list(self.grid.cells.values())))
-        asked = [[name, name in involved] for name in self.grid.parts[part]]
-        kept = sorted({(cell.amount, cell.view) for cell in self.grid.cells.values()})
+        asked = [[name, self.grid.kept_of(name)] for name in self.grid.parts[part]]
         return {
             "inputs": (*self._data, self._trained(part)), "outputs": (self._asked(part),),
-            "modules": (f"{PACKAGE}.predictions",), 
-            "settings": [views, amounts, asked, kept, self.config.split, self.config.precision],
+            "modules": (f"{PACKAGE}.predictions",),
+            "settings": [views, amounts, asked, self.config.split, self.config.precision],
         }  # fmt: skip
 
     def _flips(self) -> dict:

@@ -232,3 +232,10 @@ def test_cells_of_a_grid_have_names_of_their_own():
     assert "mixer-a-resnet-wide-kl-dp-s0" in grid.cells
     assert "mixer-a-resnet-wide-kl-dp-fresh-s0" in grid.cells
     assert sum(map(len, grid.jobs.values())) == len(grid.cells)
+
+
+def test_models_are_asked_about_what_their_cells_keep_and_nothing_else():
+    grid = Grid(CONFIG)
+    assert grid.kept_of("resnet-wide") == [("large", "plain"), ("small", "plain"), ("small", "seeded")]
+    assert grid.kept_of("mixer-a-twin") == [("small", "plain")]
+    assert grid.kept_of("vit-a") == [], "it only takes part in the flips"
