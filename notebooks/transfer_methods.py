@@ -107,3 +107,15 @@ show.table(
     "transfer_students",
     caption="Per student and method: mean Δ / share of teachers that improve it (%).",
 )
+
+# %%
+show.table(
+    methods.correlations(runs), figures, "transfer_correlations",
+    caption="Pearson's correlation over pairs of Δ, gain and loss with what student and teacher are. Pairs share models.",
+)  # fmt: skip
+
+# %%
+show.table(
+    methods.seeds(runs), figures, "transfer_seeds",
+    caption="Spread of Δ over seeds, which vary the order of samples, beside the sampling error of the test pictures.",
+)  # fmt: skip

@@ -165,6 +165,20 @@ def test_what_a_scale_does_not_run_is_said(study):
     assert len(controls.defects(study)) == len(controls.views(study)) == 0
 
 
+def test_correlations_and_spread_over_seeds(study):
+    table = methods.correlations(study).set_index(["method", ""])
+    # Delta rises by 0.1 per student and falls by 0.1 per teacher, the difference rises by 4 per teacher
+    expected = np.corrcoef(
+        [4.0 * t for _ in range(6) for t in range(5)], [0.1 * (s - t) for s in range(6) for t in range(5)]
+    )[0, 1]
+    assert table.loc[("KL", "teacher minus student"), "with delta"] == pytest.approx(expected)
+    assert len(methods.seeds(study)) == 0, "one seed each"
+    again = study.final[study.final["method"] == "kl"].assign(seed=1)
+    again["value"] += again["metric"].eq("delta") * 0.2
+    two = methods.seeds(study._replace(final=pd.concat([study.final, again])))
+    assert two["sd over seeds"].tolist() == pytest.approx([0.2 / 2**0.5])
+
+
 def test_every_method_has_a_look_and_headline_methods_come_first():
     assert styles.order(["self-dist", "kl-dp", "kl", "flip-t"]) == ["kl", "kl-dp", "flip-t", "self-dist"]
     assert styles.style("kl-dp").label == "KL+DP"

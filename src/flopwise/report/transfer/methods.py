@@ -219,3 +219,44 @@ def bins(study: Study) -> pd.DataFrame:
     return table[["method", "bin", "pairs", "difference", "mean", "median", "top_quartile", "success"]].rename(
         columns=names
     )
+
+
+def correlations(study: Study) -> pd.DataFrame:
+    """Pearson's correlation of Delta, gain and loss with what student and teacher are, over pairs."""
+    rows, _ = _run(study)
+    zoo = study.zoo.set_index("model")
+    columns, table = ("delta", "gain", "loss"), []
+    for name in ("kl", "kl-dp"):
+        own = rows[rows["method"] == name]
+        if len(own) < 3:
+            continue
+        features = {
+            "accuracy of the student": own["student"].map(zoo["accuracy"]),
+            "parameters of the student (log)": np.log(own["student_parameters"]),
+            "teacher minus student": own["difference"],
+        } | {
+            f"student is one of {look.label}": (own["student"].map(study.family) == family)
+            for family, look in FAMILIES.items()
+        }
+        for what, values in features.items():
+            values = values.astype(float)
+            if values.std():
+                found = {f"with {column}": float(values.corr(own[column])) for column in columns}
+                table.append({"method": style(name).label, "": what, "pairs": len(own), **found})
+    return pd.DataFrame(table, columns=["method", "", "pairs", *(f"with {column}" for column in columns)])
+
+
+def seeds(study: Study) -> pd.DataFrame:
+    """How far runs with another order of the samples lie apart: standard deviation over seeds of Delta, mean over pairs that
+    have several, beside the paired sampling error of one run."""
+    rows = study.at_home(study.final)
+    rows = rows[(rows["status"] == "done") & rows["metric"].isin(("delta", "error"))]
+    keys = ["method", "pair", "student", "teacher"]
+    wide = rows.pivot_table(index=[*keys, "seed"], columns="metric", values="value").reset_index()
+    spread = wide.groupby(keys)["delta"].agg(["std", "size"]).join(wide.groupby(keys)["error"].mean())
+    spread = spread[spread["size"] > 1].reset_index()
+    table = spread.groupby(["method", "pair"], sort=False).agg(
+        pairs=("size", "size"), seeds=("size", "max"), spread=("std", "mean"), error=("error", "mean")
+    ).reset_index()  # fmt: skip
+    table["method"] = [style(name).label for name in table["method"]]
+    return table.rename(columns={"spread": "sd over seeds", "error": "paired error"})
