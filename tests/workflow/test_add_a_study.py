@@ -27,7 +27,7 @@ def tree(tmp_path_factory):
         assert not target.exists(), "only files are added"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    names.write_text(names.read_text().replace('("continual",)', '("continual", "toy")'))
+    names.write_text(names.read_text().replace('"continual"', '"continual", "toy"'))
     return tree
 
 

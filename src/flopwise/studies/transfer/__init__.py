@@ -1,0 +1,1 @@
+"""Knowledge transfer between any two pretrained models (arXiv 2310.17653)."""
