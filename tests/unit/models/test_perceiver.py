@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from flopwise.core.errors import UserError
 from flopwise.core.loop import adamw, update
-from flopwise.models.perceiver import PUBLISHED, Config, create, inputs, positions, specs
+from flopwise.models.perceiver import PUBLISHED, Config, attention, create, inputs, positions, specs
 
 POSITIONS = specs.Fourier(2, (6, 6))
 SIZES = {"latents": 5, "width": 16, "layers": 2, "heads": 4}
@@ -196,6 +196,18 @@ def test_a_masked_language_model_learns():
     assert sum(losses[-10:]) / 10 < 0.75 * chance
 
 
+@pytest.mark.parametrize("heads", [1, 4])
+def test_the_fused_kernel_gives_what_is_written_out(heads):
+    """Keys and values of all heads, or one for all; value width unlike the query-key width; some keys not to be read."""
+    query, key, value = torch.randn(2, 4, 5, 6), torch.randn(2, heads, 7, 6), torch.randn(2, heads, 7, 8)
+    mask = torch.rand(2, 1, 1, 7) < 0.6
+    mask[..., 0] = True
+    for given in (None, mask):
+        found, expected = (way(query, key, value, given, 2.5) for way in (attention.fused, attention.written_out))
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(found, attention.fused(query, key, value, None, 2.5))
+
+
 def test_both_gelus_differ():
     symbols = torch.randint(40, (2, 12))
     tanh, erf = model(BYTES), model(replace(BYTES, activation="erf"))
@@ -254,6 +266,7 @@ def test_pictures_of_another_size_than_a_learned_table():
         (lambda: replace(BYTES, heads=3), "query-key width 16 does not divide among 3 heads"),
         (lambda: replace(BYTES, value=8), "value width 8 of latent layers must be the latents' width 16"),
         (lambda: replace(BYTES, queries=None), "head Average and no queries go together"),
+        (lambda: replace(BYTES, queries=specs.LearnedQueries(12, 8)), "need queries of its 16 channels, not 8"),
         (lambda: replace(UNITS, queries=specs.InputQueries(9, 7)), "have the inputs' 12 channels, not 7"),
         (lambda: replace(BYTES, activation="relu"), "activation 'relu' is unknown; allowed: tanh, erf"),
         (lambda: specs.Image((6, 6), POSITIONS, patch=4), "image of 6 x 6 cannot be cut into patches of 4 x 4"),

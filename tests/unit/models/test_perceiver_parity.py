@@ -145,6 +145,7 @@ def test_the_folded_order_gives_the_same(case):
         for parameter in ours.parameters():
             parameter.mul_(0.5)
     folded.load_state_dict(ours.state_dict())
+    assert folded.encoder.folded
     torch.manual_seed(0)
     inputs, options, _ = example(case, 3)
     mask = random_mask(case, 2)

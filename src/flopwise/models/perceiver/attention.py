@@ -92,16 +92,20 @@ class Attention(nn.Module):
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, width: int | None = None) -> Tensor:
-    """softmax(Q K^T / sqrt(width)) V of (B, heads, n, width) each; `width`, None: the queries' own.
+    """softmax(Q K^T / sqrt(width)) V; `query` (B, heads, n, F), `key`, `value` (B, heads or 1, m, ...), `mask` bool, to be
+    broadcast to the scores; `width`, None: F. A fused kernel, save on a CPU, where written out the results are those of
+    transformers to the last bit."""
+    way = written_out if query.device.type == "cpu" else fused
+    return way(query, key, value, mask, math.sqrt(width or query.shape[3]))
 
-    Written out on a CPU, where results then equal transformers' to the last bit; a fused kernel elsewhere.
-    """
-    scale = math.sqrt(width or query.shape[3])
-    if query.device.type != "cpu":
-        heads = query.shape[1]
-        key, value = key.expand(-1, heads, -1, -1), value.expand(-1, heads, -1, -1)
-        return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1 / scale)
+
+def written_out(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     scores = (query @ key.transpose(2, 3)).div_(scale)
     if mask is not None:
         scores.masked_fill_(~mask, -math.inf)
     return scores.softmax(dim=-1) @ value
+
+
+def fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    key, value = (tensor.expand(-1, query.shape[1], -1, -1) for tensor in (key, value))
+    return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1 / scale)

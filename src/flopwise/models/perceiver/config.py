@@ -39,8 +39,8 @@ class Config:
     decoder_qk, decoder_value: likewise in the decoder (None: D)
     widening: of the latent layers' MLPs; those of encoder and decoder have 1
     query_residual: whether the decoder adds its queries; head None: decoder outputs as they are
-    folded: the encoder computes the same function in another order, without keys and values of its own: faster where
-        inputs are many, latents few and heads one, equal up to rounding; FLOPs are charged as if it did not
+    folded: where that takes fewer FLOPs, the encoder computes the same function in another order, without keys and values
+        of its own; equal up to rounding, charged as if it did not
     """
 
     inputs: specs.Input
@@ -72,8 +72,20 @@ class Config:
             raise UserError(
                 f"queries made of inputs have the inputs' {self.inputs.channels} channels, not {self.queries.channels}"
             )
+        if isinstance(self.head, specs.Tied) and self.queries.channels != self.inputs.channels:
+            raise UserError(
+                f"logits from the input embedding need queries of its {self.inputs.channels} channels, not "
+                f"{self.queries.channels}"
+            )
         if self.layer.value != self.width:
             raise UserError(f"value width {self.layer.value} of latent layers must be the latents' width {self.width}")
+
+    @property
+    def folds(self) -> bool:
+        """Whether the encoder runs folded: with h heads, 2 h N C products per input in place of (C + N) (F + G)."""
+        widths, channels = self.encoder, self.inputs.channels
+        plain = (channels + self.latents) * (widths.qk + widths.value)
+        return self.folded and 2 * widths.heads * self.latents * channels < plain
 
     @property
     def encoder(self) -> Widths:

@@ -23,7 +23,7 @@ class Perceiver(nn.Module):
         self.config = config
         self.inputs = inputs.build(config.inputs)
         self.latents = table(config.latents, config.width)
-        self.encoder = Attention(config.encoder, config.activation, config.folded)
+        self.encoder = Attention(config.encoder, config.activation, config.folds)
         self.layers = nn.ModuleList(Attention(config.layer, config.activation) for _ in range(config.layers))
         self.queries = queries.build(config.queries) if config.queries else None
         self.decoder = Attention(config.decoder, config.activation) if config.queries else None
