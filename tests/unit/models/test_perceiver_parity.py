@@ -125,6 +125,15 @@ def test_one_weight_or_one_mask_that_differs_is_found(case):
     assert run((theirs, ours), case, 1, mask, other) > 10 * TOLERANCE
 
 
+@pytest.mark.parametrize("case", ["optical flow", "multimodal"])
+def test_inputs_may_be_shaped_as_transformers_takes_them(case):
+    theirs, ours = pair(case, 0)
+    _, _, arguments = example(case, 2)
+    points = arguments.get("subsampled_output_points")
+    with torch.no_grad():
+        assert distance(ours(arguments["inputs"], points=points), theirs(**arguments).logits) <= TOLERANCE
+
+
 def test_shorter_text_and_other_sizes_of_pictures():
     theirs, ours = pair("masked language model", 0)
     short, mask = torch.randint(40, (2, 9)), torch.tensor([[1] * 9, [1] * 4 + [0] * 5])

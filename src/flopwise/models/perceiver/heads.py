@@ -74,8 +74,8 @@ class Modalities(nn.Module):
 
     def forward(self, y: Tensor, adapter: nn.Module, points: dict[str, Tensor] | None) -> dict[str, Tensor]:
         """modality -> sound (B, samples), a single learned query's (B, outputs), else (B, its queries, outputs)."""
-        points = points or {}
-        counts = [len(points[name]) if name in points else count for name, count in self.counts.items()]
+        wanted = {name: len(rows) for name, rows in (points or {}).items() if rows is not None}
+        counts = list((self.counts | wanted).values())
         found = {}
         for (name, part), rows in zip(self.parts.items(), self.linear(y).split(counts, dim=1)):
             rows = part(rows)

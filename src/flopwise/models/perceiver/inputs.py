@@ -105,9 +105,15 @@ class FramePair(nn.Module):
         self.positions = positions.build(spec.positions)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """frames float (B, 2, 3, H, W): the elements of the first frame come first."""
-        check_shape("frame pair", frames, (2, specs.COLOURS, *self.spec.size))
-        each = neighbourhoods(frames.flatten(0, 1), self.spec.neighbourhood).unflatten(0, (-1, 2))
+        """frames float (B, 2, 3, H, W), or (B, 2, values, H, W) with the pixels around each already gathered, as
+        transformers takes them; the elements of the first frame come first."""
+        around = specs.COLOURS * self.spec.neighbourhood**2
+        if frames.ndim == 5 and frames.shape[2] == around:
+            check_shape("frame pair", frames, (2, around, *self.spec.size))
+            each = frames.movedim(2, 4)
+        else:
+            check_shape("frame pair", frames, (2, specs.COLOURS, *self.spec.size))
+            each = neighbourhoods(frames.flatten(0, 1), self.spec.neighbourhood).unflatten(0, (-1, 2))
         grid = (2, *self.spec.size) if self.spec.apart else self.spec.size
         x = each.flatten(1, 3) if self.spec.apart else each.movedim(1, 3).flatten(1, 2).flatten(2)
         return _append(self.project(x), self.positions(grid, frames))
@@ -132,7 +138,8 @@ class Audio(nn.Module):
         self.positions = positions.build(spec.positions)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """samples float (B, samples)."""
+        """samples float (B, samples), or (B, samples, 1)."""
+        samples = samples.squeeze(2) if samples.ndim == 3 else samples
         check_shape("audio", samples, (self.spec.samples,))
         return _append(samples.unflatten(1, (-1, self.spec.patch)), self.positions((self.spec.elements,), samples))
 

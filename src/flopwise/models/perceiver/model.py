@@ -4,14 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from flopwise.core.errors import UserError
-from flopwise.models.perceiver import heads, inputs, queries
+from flopwise.models.perceiver import heads, queries
+from flopwise.models.perceiver import inputs as adapters
 from flopwise.models.perceiver.attention import Attention, table
 from flopwise.models.perceiver.config import Config
 
 
 class Perceiver(nn.Module):
     """
-    x = inputs(example)                              (M, C)
+    x = adapter(inputs)                              (M, C)
     z = Cross(z0, x); z = Self(z), L times           (N, D)
     y = head(Cross(queries, z))                      (O, outputs)
 
@@ -21,7 +22,7 @@ class Perceiver(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        self.inputs = inputs.build(config.inputs)
+        self.inputs = adapters.build(config.inputs)
         self.latents = table(config.latents, config.width)
         self.encoder = Attention(config.encoder, config.activation, config.folds)
         self.layers = nn.ModuleList(Attention(config.layer, config.activation) for _ in range(config.layers))
@@ -47,9 +48,9 @@ class Perceiver(nn.Module):
         y = self.decoder(self.queries(x, points), z)
         return y if self.head is None else self.head(y, self.inputs, points)
 
-    def forward(self, example, mask: Tensor | None = None, points=None, **options):
-        """`example`: what the input adapter takes, `options` too; `mask`, `points`: see `encode` and `decode`."""
-        x = self.inputs(example, **options)
+    def forward(self, inputs, mask: Tensor | None = None, points=None, **options):
+        """`inputs`: what the input adapter takes, `options` too; `mask`, `points`: see `encode` and `decode`."""
+        x = self.inputs(inputs, **options)
         return self.decode(self.encode(x, mask), x, points)
 
 

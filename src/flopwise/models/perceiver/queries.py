@@ -66,7 +66,7 @@ class MultimodalQueries(nn.Module):
         self.padding = nn.ParameterDict({name: table(1, spec.channels - spec.parts[name].channels) for name in names})
 
     def forward(self, inputs: Tensor, points: dict[str, Tensor] | None) -> Tensor:
-        """points: modality -> its points; a modality of which nothing is said is decoded as a whole."""
+        """points: modality -> its points; one of which nothing is said, or None, is decoded as a whole."""
         points = points or {}
         for name in points:
             check("modality to decode", name, self.parts)
