@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from flopwise.config import ROOT
-from flopwise.cost import flops, perceiver
+from flopwise.cost import flops, perceiver, tables
 from flopwise.cost import perceiver_models as forms
 from flopwise.models.perceiver import PUBLISHED, Config, create, specs
+from flopwise.report import cost as report
 
 GRID = specs.Fourier(2, (6, 6))
 SIZES = {"latents": 5, "width": 16, "layers": 2, "blocks": 3, "heads": 4, "widening": 2}
@@ -207,6 +208,13 @@ def test_the_audit_has_every_published_row_with_its_verdict():
             if given_figure is not None:
                 assert found[key] == pytest.approx(here / given_figure - 1, abs=5e-3)
         assert found["note"] or False not in (params_hold, gflops_hold)
+
+
+def test_the_page_on_the_model_shows_the_audit():
+    lines = (ROOT / "docs" / "perceiver.md").read_text(encoding="utf-8").splitlines()
+    for row in report.perceiver_table(tables.perceiver_io()).itertuples(index=False):
+        beginning = "| " + " | ".join(row) + " |"
+        assert [line for line in lines if line.startswith(beginning)], beginning
 
 
 def test_what_would_explain_the_figures_that_do_not_hold():
