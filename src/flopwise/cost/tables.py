@@ -6,7 +6,7 @@ import pandas
 
 from flopwise.core.io import read_table
 from flopwise.core.root import ROOT
-from flopwise.cost import closed_forms, mafs, perceiver, price
+from flopwise.cost import closed_forms, mafs, perceiver_models, price
 
 PUBLISHED = ROOT / "config" / "published"
 MODEL, BATCH_SIZE = "open_clip:ViT-B-16", 512  # of FoMo-in-Flux's table
@@ -53,10 +53,11 @@ def profiles(library: str, number: int) -> pandas.DataFrame:
 
 
 def perceiver_io() -> pandas.DataFrame:
-    """Perceiver IO's published parameter and FLOP columns beside the closed forms, with the rows that do not hold."""
+    """Published parameters and FLOPs of Perceiver IO, and of what it is compared with, beside the closed forms, with the rows
+    that do not hold."""
     published = read_table(PUBLISHED / "perceiver_io_cost.csv").astype(object)
     published = published.where(published.notna(), None)
-    return pandas.DataFrame(perceiver.audit(published.to_dict("records")))
+    return pandas.DataFrame(perceiver_models.audit(published.to_dict("records")))
 
 
 def objectives() -> pandas.DataFrame:

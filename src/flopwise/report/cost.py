@@ -139,16 +139,21 @@ def profile_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def perceiver_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Perceiver IO's published columns; a row that does not hold says so."""
+    """Perceiver IO's published columns and how far they are from ours; a row that does not hold says so."""
 
-    def holds(value) -> str:
-        return "not published" if pd.isna(value) else "holds" if str(value) == "True" else "does not hold"
+    def verdict(held, residual) -> str:
+        if pd.isna(held):
+            return "not published"
+        return f"{'holds' if str(held) == 'True' else 'does not hold'} ({100 * float(residual):+.1f} %)"
+
+    def figures(values) -> list[str]:
+        return ["–" if pd.isna(value) else f"{value:,.4g}" for value in values]
 
     return pd.DataFrame(
-        {"Model": table["model"], "parameters, M": [_number(v, 1) for v in table["params_m_here"]],
-         "published ": [_number(v, 0) for v in table["params_m"]], " ": [holds(v) for v in table["params_hold"]],
-         "GFLOPs": [_number(v, 1) for v in table["gflops_here"]], "published": [_number(v, 0) for v in table["gflops"]],
-         "": [holds(v) for v in table["gflops_hold"]]}
+        {"Model": table["model"], "parameters, M": figures(table["params_m_here"]), "published ": figures(table["params_m"]),
+         " ": list(map(verdict, table["params_hold"], table["params_residual"])),
+         "GFLOPs": figures(table["gflops_here"]), "published": figures(table["gflops"]),
+         "": list(map(verdict, table["gflops_hold"], table["gflops_residual"]))}
     )  # fmt: skip
 
 
