@@ -84,32 +84,21 @@ def load(model: Perceiver, state: dict[str, Tensor]) -> None:
     """Copy the tensors of `state`, named as in transformers, into `model`. Raises `UserError` that names those which are
     missing, unexpected or of another shape."""
     own = {tensor_name(name, model.config): (name, value) for name, value in model.state_dict().items()}
-    given = {name: _as_ours(name, value) for name, value in state.items()}
-    missing = sorted(name for name in own.keys() - given.keys() if not name.endswith(COMPUTED))
-    unexpected = sorted(name for name in given.keys() - own.keys() if not name.endswith(COMPUTED))
-    both = sorted(own.keys() & given.keys())
-    misshapen = [f"{name} is {_shape(given[name])}, expected {_shape(own[name][1])}" for name in both
-                 if given[name].shape != own[name][1].shape]  # fmt: skip
+    missing = sorted(name for name in own.keys() - state.keys() if not name.endswith(COMPUTED))
+    unexpected = sorted(name for name in state.keys() - own.keys() if not name.endswith(COMPUTED))
+    both = sorted(own.keys() & state.keys())
+    misshapen = [f"{name} is {_shape(state[name])}, expected {_shape(own[name][1])}" for name in both
+                 if state[name].shape != own[name][1].shape]  # fmt: skip
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
     if problems := [_several(kind, names) for kind, names in kinds if names]:
         raise UserError(f"the weights do not fit this model: {'; '.join(problems)}")
     with torch.no_grad():
-        model.load_state_dict({own[name][0]: given[name] for name in both}, strict=False)
+        model.load_state_dict({own[name][0]: state[name] for name in both}, strict=False)
 
 
 def state_dict(model: Perceiver) -> dict[str, Tensor]:
-    """The weights of `model` as transformers names and shapes them."""
-    state = {tensor_name(name, model.config): value for name, value in model.state_dict().items()}
-    return {name: value[:, :, None, None] if _is_convolution(name) else value for name, value in state.items()}
-
-
-def _is_convolution(name: str) -> bool:
-    return name.endswith("convnet_1x1.weight")
-
-
-def _as_ours(name: str, value: Tensor) -> Tensor:
-    """A 1 x 1 convolution is a linear map."""
-    return value.flatten(1) if _is_convolution(name) else value
+    """The weights of `model` as transformers names them."""
+    return {tensor_name(name, model.config): value for name, value in model.state_dict().items()}
 
 
 def _shape(tensor: Tensor) -> str:

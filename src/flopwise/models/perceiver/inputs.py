@@ -82,19 +82,26 @@ class Image(nn.Module):
         super().__init__()
         self.patch = spec.patch
         self.stem = ConvolutionStem(padded=spec.stem == "conv") if spec.stem else None
-        self.project = linear(spec.values, spec.features) if spec.features and not spec.stem else None
+        self.project = patch_embedding(spec.patch, spec.features) if spec.features and not spec.stem else None
         self.positions = positions.build(spec.positions)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures float (B, 3, H, W)."""
         check_shape("image", pictures, (specs.COLOURS, None, None))
-        if self.stem is not None:
-            x = self.stem(pictures).permute(0, 2, 3, 1)
+        specs.check_patches("image", tuple(pictures.shape[2:]), (self.patch, self.patch))
+        if network := self.stem or self.project:
+            x = network(pictures).permute(0, 2, 3, 1)
         else:
-            specs.check_patches("image", tuple(pictures.shape[2:]), (self.patch, self.patch))
             x = blocks(pictures[:, None], (1, self.patch, self.patch))[:, 0]
-        grid, x = x.shape[1:3], x.flatten(1, 2)
-        return _append(x if self.project is None else self.project(x), self.positions(grid, pictures))
+        return _append(x.flatten(1, 2), self.positions(x.shape[1:3], pictures))
+
+
+def patch_embedding(patch: int, features: int) -> nn.Conv2d:
+    """A linear map of each patch of `patch` x `patch` pixels."""
+    layer = nn.Conv2d(specs.COLOURS, features, patch, stride=patch)
+    truncated(layer.weight, (specs.COLOURS * patch**2) ** -0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class FramePair(nn.Module):
