@@ -59,6 +59,9 @@ def retrieval_sets(data) -> None:
 def shrink(tree, root) -> None:
     """Let the scale `workstation` of a tree name the small copies and finish in seconds."""
     folder = tree.path / "config" / "scales" / "workstation"
+    for other in folder.glob("*.yaml"):  # the other studies read data of their own
+        if other.stem not in ("scale", "continual"):
+            other.unlink()
     scale, study = (yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("scale", "continual"))
     scale["data"] |= {"adaptation": ADAPTATION, "evaluation": EVALUATION, "allow_subset": True}
     study |= {

@@ -62,6 +62,7 @@ def test_a_kept_run_stands_beside_the_next(smoke):
     try:
         assert sorted(path.name for path in kept.iterdir()) == [
             "claims.csv", "continual_every_point.csv", "continual_response.csv", "cost.csv", "run.json",
+            "transfer_complementary.csv", "transfer_success.csv",
         ]  # fmt: skip
         cost = pandas.read_csv(kept / "cost.csv").set_index("rule")["CPU seconds"]
         assert cost.iloc[-1] == pytest.approx(

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,8 +161,10 @@ def _tokens(model: str, captions: list[str], kept: Path):
     tokenizer = [clip.configuration(model)["text_cfg"], libraries, code_digest("flopwise.models.clip")]
     path = kept / f"{sha256_json([tokenizer, captions])[:24]}.npy"
     if not path.exists():
-        with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            np.save(stream, clip.tokenize(model, captions).numpy())
+        buffer = BytesIO()  # written by Python, which says why where the disk is full; NumPy does not
+        np.save(buffer, clip.tokenize(model, captions).numpy())
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(buffer.getvalue())
     return torch.from_numpy(np.load(path))
 
 
