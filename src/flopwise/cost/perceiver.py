@@ -206,24 +206,3 @@ CONFIGURATIONS: dict[str, Configuration] = {
 
 def find(name: str) -> Configuration:
     return CONFIGURATIONS[check("perceiver model", name, CONFIGURATIONS)]
-
-
-def audit(published: list[dict]) -> list[dict]:
-    """Hold published figures beside what follows from the configuration.
-
-    published: rows with `model` (a key of CONFIGURATIONS), `params_m` and `gflops` (None where not published)
-    Each row comes back with `params_m_here`, `gflops_here`, `params_hold`, `gflops_hold` (within 1 %; None where
-    nothing is published) and `note`.
-    """
-
-    def holds(given: float | None, here: float) -> bool | None:
-        return None if given is None else abs(here / given - 1) <= 0.01
-
-    rows = []
-    for row in published:
-        model = find(row["model"])
-        here = {"params_m_here": parameters(model) / 1e6, "gflops_here": flops(model) / 1e9}
-        verdicts = {f"{key}_hold": holds(row[name], here[f"{name}_here"])
-                    for key, name in (("params", "params_m"), ("gflops", "gflops"))}  # fmt: skip
-        rows.append({**row, **here, **verdicts, "note": model.note})
-    return rows

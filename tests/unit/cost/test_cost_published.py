@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flopwise.cost import mafs, perceiver, price, subjects
+from flopwise.cost import mafs, perceiver, perceiver_models, price, subjects
 from flopwise.methods.continual import load
 
 pytestmark = pytest.mark.slow
@@ -146,7 +146,7 @@ def test_perceiver_audit_names_the_rows_that_do_not_hold():
         for row in published("perceiver_io_cost.csv")
         if row["model"] in perceiver.CONFIGURATIONS
     ]
-    audited = {row["model"]: row for row in perceiver.audit(given)}
+    audited = {row["model"]: row for row in perceiver_models.audit(given)}
     assert {name for name, row in audited.items() if row["params_hold"] is False} == {"optical-flow", "audioset-mel"}
     wrong_flops = {name for name, row in audited.items() if row["gflops_hold"] is False}
     assert wrong_flops == {

@@ -40,7 +40,7 @@ def by_difference(study: Study) -> Drawn:
         ylabel=r"complementary knowledge $\rho_\mathrm{pos}$ (%)",
     )
     axes.set_ylim(0, None)
-    axes.legend(loc="upper left")
+    figure.legend(loc="outside upper left", ncols=3)  # above: points lie everywhere
     note = (
         f"The smallest value among trained models is {smallest['rho_pos']:.1f} % ({smallest['name']}, "
         f"dotted line); in the paper it is {published.MINIMUM} %."
@@ -71,7 +71,7 @@ def examples(study: Study) -> Drawn:
             color=theme.QUIET,
         )
         parts.append(own.assign(difference=pair["difference"]))
-    panels[0].set_ylabel("only the teacher is right (% of a class)")
+    panels[0].set_ylabel("positive flips (% of a class)")
     return Drawn(figure, pd.concat(parts), "")
 
 

@@ -91,7 +91,7 @@ def several(study: Study) -> Drawn:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("change of the student's accuracy Δ (points)")
-    axes.legend(loc="best")
+    figure.legend(loc="outside upper left", ncols=4)
     return Drawn(
         figure,
         table,
