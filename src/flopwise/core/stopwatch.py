@@ -1,7 +1,10 @@
-"""Where the time of a job went."""
+"""Where the time of a job went, and how much memory it took."""
 
+import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class Stopwatch:
@@ -28,3 +31,14 @@ class Stopwatch:
             self.seconds[before] = self.seconds.get(before, 0.0) + now - self._since
         self._running, self._since = kind, now
         return before
+
+
+def peak_resident() -> int:
+    """Bytes. The system's usual figure, ru_maxrss, survives exec on Linux: it would show the larger process that this one was
+    forked from."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

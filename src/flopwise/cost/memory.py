@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from flopwise.core.choices import check
+from flopwise.core.stopwatch import peak_resident
 from flopwise.cost.allocator import GIB, MIB, CachingAllocator
 from flopwise.cost.flops import fused_attention
 from flopwise.cost.names import PRECISIONS
@@ -191,8 +192,6 @@ def measured_peak(step: Callable[[], None]) -> int:
         step()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_reserved()
-    import resource
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_resident()
     step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    return peak_resident() - before

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from flopwise.core.io import write_json
+from flopwise.core.stopwatch import peak_resident
 from flopwise.provenance.job import Job
 
 VARIABLE = "FLOPWISE_ENGINE"  # how a job knows the Snakemake process that started it
@@ -21,19 +22,8 @@ def own() -> dict[str, float]:
     times, children = os.times(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return {
         "cpu_seconds": times.user + times.system + times.children_user + times.children_system,
-        "peak_memory_mb": max(_peak(), children * (1 if sys.platform == "darwin" else 1024)) / 1e6,
+        "peak_memory_mb": max(peak_resident(), children * (1 if sys.platform == "darwin" else 1024)) / 1e6,
     }
-
-
-def _peak() -> int:
-    """Bytes. The system's usual figure, ru_maxrss, survives exec on Linux: it would show the Snakemake process that a shell
-    was forked from."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
 
 
 def matrix_product_rate(size: int = 512, repetitions: int = 9) -> float | None:
