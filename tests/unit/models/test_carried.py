@@ -84,7 +84,11 @@ def saved(folder, name: str) -> dict:
 
 
 @pytest.mark.parametrize(
-    "name", ["ViT-H-14.dfn5b", "ViT-L-14.laion2b_s32b_b82k", "RN101.yfcc15m", "convnext_base.laion400m_s13b_b51k"]
+    "name",
+    [
+        pytest.param("ViT-H-14.dfn5b", marks=pytest.mark.slow),
+        *("ViT-L-14.laion2b_s32b_b82k", "RN101.yfcc15m", "convnext_base.laion400m_s13b_b51k"),
+    ],
 )
 def test_the_saved_folder_gives_open_clip_the_same_model_and_pictures(tmp_path, name):
     written = saved(tmp_path, name)
