@@ -1,7 +1,6 @@
 """Scoring a CLIP model on every data set: zero-shot classification and retrieval, in one pass over all images. Images
 in memory go through the model together, images on disk set by set, so that no more than a few batches are held."""
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,10 +44,10 @@ class Scores(NamedTuple):
     correct: dict[str, tuple[int, int]]
 
     def of_entries(self, entries: list[str]) -> dict:
-        """Accuracy (percent; NaN where there is nothing to classify) and number of test images of some classes."""
+        """Accuracy (percent; None where there is nothing to classify) and number of test images of some classes."""
         found = [self.correct[item] for item in entries if item in self.correct]
         n = sum(count for _, count in found)
-        return {"value": 100 * sum(hits for hits, _ in found) / n if n else math.nan, "n": n}
+        return {"value": 100 * sum(hits for hits, _ in found) / n if n else None, "n": n}
 
 
 class Evaluator:

@@ -122,6 +122,13 @@ def test_a_killed_run_goes_on_bit_by_bit(world, method, merge):
         assert whole.progress.losses == again.progress.losses
 
 
+def test_a_task_with_nothing_to_classify_can_be_saved(tmp_path):
+    """A retrieval set that is a task of its own, as where each data set is one."""
+    row = evaluate.Scores([], {"flags/0": (1, 2)}).of_entries(["searched/0"])
+    StateFolder(tmp_path, "key").save(1, {"weight": torch.zeros(1)}, {"rows": [row]})
+    assert StateFolder(tmp_path, "key").load()[2] == {"rows": [{"value": None, "n": 0}]}
+
+
 @pytest.mark.parametrize("method", ["ewc", "si"])
 def test_regularised_methods_deploy_the_weights_that_they_trained(world, method):
     """The official code falls back to theta_0 here."""
