@@ -109,7 +109,7 @@ def test_begins_with_an_answer_to_each_question_with_its_number_and_its_figure(c
     texts = [re.sub(r"<[^>]+>", "", line).strip() for line in part.split("<li>")[1:]]
     assert [text.partition(". ")[0] for text in texts[:3]] == ["Do", "Do not", "Wait"]
     assert "GM(ema-merge) - GM(full-ft): +1.50 points [+0.50, +2.50] (claim, figure 1)" in texts[0]
-    assert texts[3].startswith("Not answered here, one seed only: larger models forget less")
+    assert texts[3].startswith("Not answered here, one seed only: “Larger models forget less")
     assert html.index('class="answer"') < html.index('id="claims"')
     wrong = page.Chapter("c", "C", "?", answer=[{**ANSWER, "claim": "continual-9"}])
     with pytest.raises(UserError, match="answer names claim 'continual-9'; "):
@@ -181,10 +181,36 @@ def test_the_console_says_units_and_what_came_out_differently():
     claims = fixtures.claims()
     claims[2] |= {"unit": "points per position", "stands_for": "hypothesis"}
     lines = verdicts.console(claims)
-    assert lines[2].endswith("−0.50 points per position [−1.50, +0.50]")
-    assert lines[4].endswith("one seed only")
-    assert verdicts.console(claims, [{**ANSWER, "claim": claims[2]["id"]}])[0].startswith("  Do not (GM(ema-merge)")
+    assert lines[3].endswith("−0.50 points per position [−1.50, +0.50]")
+    assert claims[4]["title"] not in "".join(lines)
+    assert lines[-1].endswith("1 not testable at this scale")
     assert f"  Our own hypotheses that did not hold; no paper states them: {claims[2]['title']}" in lines
+    chapters = [{"id": "continual", "title": "Keeping up", "answer": [{**ANSWER, "claim": claims[2]["id"]}]}]
+    assert verdicts.console(claims, chapters)[:2] == ["Keeping up", lines_of_answer(claims[2])]
+
+
+def lines_of_answer(claim: dict) -> str:
+    return f"  Do not ({claim['quantity']}: {verdicts.measured(claim)} {verdicts.interval(claim)})"
+
+
+def test_studies_stand_apart_each_with_its_own_checks():
+    """Two studies: one whose check fails, one whose check holds."""
+    check, *_ = claims = fixtures.claims()
+    checks = [
+        check | {"id": "a", "study": "transfer", "stands_for": "check", "verdict": "not reproduced"},
+        check | {"id": "b", "stands_for": "check"},
+    ]
+    titles = {"continual": "Keeping up", "transfer": "Learning"}
+    found = verdicts.by_study([*checks, *claims], titles)
+    assert [(study.title, len(study.checks), len(study.claims)) for study in found] == [
+        ("Keeping up", 1, len(claims)),
+        ("Learning", 1, 0),
+    ]
+    assert verdicts.responds(found) == "Checks of the instrument that hold: 1 of 1 (Keeping up), 0 of 1 (Learning)."
+    assert verdicts.responds(found[:1]) == "All 1 checks of the instrument hold."
+    assert verdicts.instrument(found[1].checks).startswith(
+        f"0 of 1 checks of the instrument hold. Not so: {check['title']} (fails)"
+    )
 
 
 def decided(claim: dict, **options) -> dict:
@@ -223,10 +249,10 @@ def test_what_added_seeds_say_stands_beside_the_verdict_and_is_counted_apart(con
 def test_the_console_says_what_added_seeds_say_and_that_it_may_be_about_other_results():
     claims = fixtures.claims()
     lines = verdicts.console([*claims[:3], decided(claims[3]), claims[4]])
-    assert "    decided with 11 seeds by group-sequential intervals: reproduced" in lines[4]
+    assert any(line.startswith("    decided with 11 seeds by group-sequential intervals: reproduced") for line in lines)
     assert lines[-1].startswith("  Seeds were added to 1 inconclusive claim one at a time: 1 reproduced")
     lines = verdicts.console([*claims[:3], decided(claims[3], stale=True), claims[4]])
-    assert "not about these results" in lines[4]
+    assert any("not about these results" in line for line in lines)
     assert lines[-1].startswith("  1 reproduced, ")
 
 
@@ -309,7 +335,8 @@ def test_checks_stand_apart_from_claims_and_in_the_first_paragraph(content):
     checks = [{**one, "title": "There is something to learn"}, {**two, "title": "Seeds agree"}]
     html = page.render(**{**content, "claims": [*checks, *fixtures.claims()]})
     lead = html[html.index('class="lead"') : html.index("</header>")]
-    assert "1 of 2 checks hold that models of this scale learn and forget. Not so: Seeds agree (fails)." in lead
+    assert "Checks of the instrument that hold: 1 of 2 (Keeping up)." in lead
+    assert "1 of 2 checks of the instrument hold. Not so: Seeds agree (fails)." in html
     assert html.count('class="claim" id="claim-check-') == 2
     tally = html[html.index('class="tally"') :]
     assert "1 reproduced" in tally[: tally.index("</p>")]

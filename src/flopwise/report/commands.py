@@ -20,10 +20,13 @@ def summary(context: typer.Context) -> None:
 
     settings = context.obj()
     workflow = Workflow(settings)
-    sentences = [one for chapter, _ in workflow.chapters for one in chapter.get("answer", ())]
     claims = _judged(workflow)
     print(f"\nreport: {settings.results / 'report' / 'report.html'} (copy: report/report.html)")
-    print(f"claims at scale {settings.config.scale}:", *console(claims, sentences), sep="\n")
+    print(
+        f"claims at scale {settings.config.scale}:",
+        *console(claims, [chapter for chapter, _ in workflow.chapters]),
+        sep="\n",
+    )
     if compared := kept.sentence(claims, kept.latest(settings.config.scale)):
         print(compared)
     total = sum(seconds for seconds, _ in core_seconds(settings).values())

@@ -106,20 +106,18 @@ def render(
                             "count": words.count}  # fmt: skip
     counter = blocks.Counter()
     beside, compared = kept_runs.texts(claims, kept), kept_runs.sentence(claims, kept)
-    checks, claims = verdicts.apart(claims)
+    judged = verdicts.by_study(claims, {chapter.id: chapter.title for chapter in chapters})
+    claims = verdicts.apart(claims)[1]
     written = [_chapter(chapter, claims, counter) for chapter in chapters]
     return environment.get_template("page.html.j2").render(
         scale=scale,
         facts=dict(facts),
         regime_caption=CAPTION,
         style=words.Markup(read_text(sources / "page.css", UserError)),
-        instrument=verdicts.instrument(checks),
-        checks=[_claim(check) | {"holds": verdicts.holds(check)} for check in checks],
+        instrument=verdicts.responds(judged),
         answers=_answers(chapters, written, claims),
-        claims=[_claim(claim) | {"beside": beside.get(claim["id"], "")} for claim in verdicts.ordered(claims)],
+        studies=[_study(study, beside) for study in judged],
         compared=compared,
-        NOT_TESTABLE=NOT_TESTABLE,
-        untested=sum(claim["verdict"] == NOT_TESTABLE for claim in claims),
         tally=_tally(claims),
         chance=verdicts.chance(claims),
         added=verdicts.added(claims),
@@ -179,6 +177,19 @@ def _claim(claim: Mapping) -> dict:
         "decided": verdicts.decided(claim),
         "scales": ", ".join(scales),
         "hash": claim["rule_sha256"][:12],
+    }
+
+
+def _study(study: verdicts.Judged, beside: Mapping[str, str]) -> dict:
+    """Checks and claims of one study as the summary shows them. beside: by claim, its place beside the kept run."""
+    claims = [_claim(claim) | {"beside": beside.get(claim["id"], "")} for claim in study.claims]
+    return {
+        "title": study.title,
+        "instrument": verdicts.instrument(study.checks),
+        "checks": [_claim(check) | {"holds": verdicts.holds(check)} for check in study.checks],
+        "tested": [claim for claim in claims if claim["verdict"] != NOT_TESTABLE],
+        "untested": [claim for claim in claims if claim["verdict"] == NOT_TESTABLE],
+        "tally": _tally(study.claims),
     }
 
 

@@ -32,24 +32,30 @@ def build(
     validation: bool = False,
     **_,
 ) -> None:
-    """Write the PDF; arguments as for `page.build`, of which it shows summary, claims and chapters."""
+    """Write the PDF; arguments as for `page.build`, of which it shows answers, checks, claims and chapters."""
     try:
         import typst
     except ImportError as error:
         raise UserError("the PDF needs typst: pip install -e '.[pdf]'") from error
-    checks, claims = verdicts.apart(claims)
+    studies = verdicts.by_study(claims, {chapter.id: chapter.title for chapter in chapters})
+    claims = verdicts.apart(claims)[1]
     parts = [PREAMBLE, heading(1, "Where should the next FLOP go?"), paragraph(_summary(scale, facts))]
     if validation:
         parts.append(paragraph(verdicts.VALIDATION))
-    if checks:
-        parts += [heading(1, "Does the instrument respond?"), paragraph(verdicts.instrument(checks)), _claims(checks)]
+    for chapter in chapters:
+        parts += _answer(chapter, claims)
+    parts += [heading(1, "Does the instrument respond?")] * any(study.checks for study in studies)
+    for study in studies:
+        if study.checks:
+            parts += [heading(2, study.title), paragraph(verdicts.instrument(study.checks)), _claims(study.checks)]
     parts += [
-        heading(1, "Summary: the claims"),
+        heading(1, "What became of the claims"),
         paragraph(verdicts.chance(claims)),
         paragraph(verdicts.added(claims)),
         *_different(claims),
-        _claims(claims),
     ]
+    for study in studies:
+        parts += [heading(2, study.title), _claims(study.claims)]
     for chapter in chapters:
         parts += _chapter(chapter)
     with atomic_path(out) as temporary:
@@ -88,6 +94,18 @@ def _summary(scale: str, facts: Mapping) -> str:
         f"commit {facts.get('commit') or 'unknown'}: {facts.get('runs')} runs, {facts.get('diverged')} diverged, "
         f"{facts.get('core_seconds', 0):,.0f} core-seconds."
     )
+
+
+def _answer(chapter: Chapter, claims: Sequence[Mapping]) -> Iterator[str]:
+    """What the study found, in sentences, and the picture that carries it."""
+    if sentences := verdicts.answers(chapter.answer, claims):
+        yield heading(2, f"{chapter.title}: what this run found")
+        texts = [f"{one['text']}. {one['about']}".strip() for one in sentences]
+        yield "#enum(" + ", ".join(string(text) for text in texts) + ")"
+        found = (data for path in chapter.notebooks for cell in notebook.read(path).cells for data in _data(cell))
+        for data in found:
+            if data.get(show.FIGURE, {}).get("name") == chapter.picture:
+                yield from _output(data, Path(chapter.figures))
 
 
 def _different(claims: Sequence[Mapping]) -> Iterator[str]:
@@ -129,8 +147,8 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
         for cell in notebook.read(path).cells:
             if cell.cell_type == "markdown":
                 yield from _text(cell.source)
-            for output in cell.get("outputs", []):
-                yield from _output(output.get("data", {}), Path(chapter.figures))
+            for data in _data(cell):
+                yield from _output(data, Path(chapter.figures))
 
 
 def _rows(rows: Sequence[Mapping], widths: str) -> str:
@@ -146,6 +164,11 @@ def _text(source: str) -> Iterator[str]:
         rest = block[title.end() :] if title else block
         if rest.strip():
             yield paragraph(plain(rest))
+
+
+def _data(cell) -> Iterator[Mapping]:
+    """What a notebook's cell put out, by MIME type."""
+    return (output.get("data", {}) for output in cell.get("outputs", []))
 
 
 def _output(data: Mapping, folder: Path) -> Iterator[str]:

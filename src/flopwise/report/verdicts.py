@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from flopwise.core.choices import among
 from flopwise.core.claims import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
@@ -22,9 +23,29 @@ VALIDATION = (
 )
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What became of one study: its checks of the instrument, and its claims, decided ones first."""
+
+    id: str
+    title: str
+    checks: list[Mapping]
+    claims: list[Mapping]
+
+
 def apart(judged: Sequence[Mapping]) -> tuple[list[Mapping], list[Mapping]]:
     """(checks of the instrument, claims)"""
     return tuple([one for one in judged if (one["stands_for"] == "check") == check] for check in (True, False))
+
+
+def by_study(judged: Sequence[Mapping], titles: Mapping[str, str]) -> list[Judged]:
+    """Checks and claims study by study, in the order of `titles` (by the study's name); a study without a title has its name."""
+    names = dict.fromkeys(one.get("study", "") for one in judged)
+    found = []
+    for name in sorted(names, key=lambda name: [*titles].index(name) if name in titles else len(titles)):
+        checks, claims = apart([one for one in judged if one.get("study", "") == name])
+        found.append(Judged(name, titles.get(name, name), checks, ordered(claims)))
+    return found
 
 
 def holds(check: Mapping) -> str:
@@ -36,11 +57,26 @@ def instrument(checks: Sequence[Mapping]) -> str:
     """Whether models of this scale answer at all, in a sentence; empty without checks."""
     lost = [check for check in checks if holds(check) != "holds"]
     if not lost:
-        return f"All {len(checks)} checks hold that models of this scale learn and forget." if checks else ""
+        return f"All {len(checks)} checks of the instrument hold." if checks else ""
     which = "; ".join(f"{check['title']} ({holds(check)})" for check in lost)
     return (
-        f"{len(checks) - len(lost)} of {len(checks)} checks hold that models of this scale learn and forget. Not so: {which}. "
+        f"{len(checks) - len(lost)} of {len(checks)} checks of the instrument hold. Not so: {which}. "
         "No verdict is given on a claim that waits for these."
+    )
+
+
+def responds(studies: Sequence[Judged]) -> str:
+    """The same over several studies, without names of checks."""
+    counts = [
+        (study.title, sum(holds(check) == "holds" for check in study.checks), len(study.checks)) for study in studies
+    ]
+    counts = [count for count in counts if count[2]]
+    if all(good == all_of_them for _, good, all_of_them in counts):
+        return instrument([check for study in studies for check in study.checks])
+    return (
+        "Checks of the instrument that hold: "
+        + ", ".join(f"{good} of {n} ({title})" for title, good, n in counts)
+        + "."
     )
 
 
@@ -61,11 +97,8 @@ def answers(sentences: Sequence[Mapping], claims: Sequence[Mapping]) -> list[dic
             raise UserError(f"a chapter's answer on {entry['claim']} has no wording for {', '.join(sorted(lacking))}")
         claim = known[entry["claim"]]
         outcome = OUTCOMES.get(claim["verdict"])
-        text = (
-            entry[outcome]
-            if outcome
-            else f"Not answered here, {claim['reason'].partition(':')[0]}: {claim['title'].lower()}?"
-        )
+        unanswered = f"Not answered here, {claim['reason'].partition(':')[0]}: “{claim['title']}”"
+        text = entry[outcome] if outcome else unanswered
         about = f"{claim['quantity']}: {measured(claim)} {interval(claim)}".rstrip() if outcome else ""
         found.append({"text": text, "about": about, "claim": claim["id"], "figure": entry["figure"]})
     return found
@@ -84,8 +117,9 @@ def measured(claim: Mapping) -> str:
         return ""
     if claim["kind"] == "count":
         return f"{round(claim['effect'] * claim['n'])} of {claim['n']}"
-    exact = claim["kind"] == "exact"
-    return f"{claim['effect']:g} {claim['unit']}" if exact else f"{words.signed(claim['effect'])} {claim['unit']}"
+    if claim["kind"] == "exact":
+        return "1 row that differs" if claim["effect"] == 1 else f"{claim['effect']:g} {claim['unit']}"
+    return f"{words.signed(claim['effect'])} {claim['unit']}"
 
 
 def units(claim: Mapping) -> str:
@@ -176,23 +210,25 @@ def calibration(rates: Sequence[Mapping]) -> list[dict[str, str]]:
     ]
 
 
-def console(claims: Sequence[Mapping], sentences: Sequence[Mapping] = ()) -> list[str]:
-    """The answers; a line per check and per claim, with the reason where there is one, and one where seeds were added; what
-    came out differently; the counts."""
-    checks, claims = apart(claims)
-    lines = [
-        f"  {one['text']} ({one['about']})" if one["about"] else f"  {one['text']}"
-        for one in answers(sentences, claims)
-    ]
-    lines += [instrument(checks)] * bool(checks) + [
-        f"  {holds(check):<27} {check['title']:<48} {measured(check)} {interval(check)} {check['reason']}".rstrip()
-        for check in checks
-    ]
-    for claim in ordered(claims):
-        line = f"  {claim['verdict']:<27} {claim['title']:<48} {measured(claim)} {interval(claim)} {claim['reason']}".rstrip()
-        lines += [line, f"    {decided(claim)}"] if decided(claim) else [line]
-    for title, group in different(claims):
-        lines.append(f"  {title}: {'; '.join(claim['title'] for claim in group)}")
-    counts = Counter(claim["verdict"] for claim in claims)
-    lines.append("  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
-    return [*lines, f"  {added(claims)}"] if added(claims) else lines
+def console(judged: Sequence[Mapping], chapters: Sequence[Mapping] = ()) -> list[str]:
+    """Study by study its answers, whether its instrument responds, a line per claim that was tested, one more where seeds were
+    added, what came out differently, and the counts. `chapters`: with id, title and answer."""
+    answer = {chapter["id"]: chapter.get("answer", ()) for chapter in chapters}
+    lines = []
+    for study in by_study(judged, {chapter["id"]: chapter["title"] for chapter in chapters}):
+        lines += [study.title] * bool(study.title)
+        for one in answers(answer.get(study.id, ()), study.claims):
+            lines.append(f"  {one['text']} ({one['about']})" if one["about"] else f"  {one['text']}")
+        lines += [f"  {instrument(study.checks)}"] * bool(study.checks)
+        for claim in study.claims:
+            if claim["verdict"] != NOT_TESTABLE:
+                lines.append(
+                    f"  {claim['verdict']:<16} {claim['title']:<48} {measured(claim)} {interval(claim)}".rstrip()
+                )
+                lines += [f"    {decided(claim)}"] * bool(decided(claim))
+        for title, group in different(study.claims):
+            lines.append(f"  {title}: {'; '.join(claim['title'] for claim in group)}")
+        counts = Counter(claim["verdict"] for claim in study.claims)
+        lines.append("  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+        lines += [f"  {added(study.claims)}"] * bool(added(study.claims))
+    return lines
