@@ -1,5 +1,8 @@
 """Commands around the report."""
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,17 +37,24 @@ def summary(context: typer.Context) -> None:
 
 
 @app.command()
-def keep(context: typer.Context) -> None:
+def keep(
+    context: typer.Context,
+    study: Annotated[
+        list[str] | None, typer.Option(help="Only this study, where others did not run; repeatable.")
+    ] = None,
+) -> None:
     """Keep the small tables of a finished run in docs/runs/, where later reports of the scale find them."""
+    from flopwise.core.choices import check
     from flopwise.report import kept
     from flopwise.workflow import Workflow
 
     workflow = Workflow(context.obj())
-    print(kept.keep(workflow, _judged(workflow)))
+    studies = [check("study", name, workflow.studies) for name in study or workflow.studies]
+    print(kept.keep(workflow, _judged(workflow, studies), studies))
 
 
-def _judged(workflow) -> list[dict]:
-    """All checks and claims of a finished run, with what `decide` has found since."""
+def _judged(workflow, studies: Sequence[str] = ()) -> list[dict]:
+    """All checks and claims of finished studies (all of the scale's by default), with what `decide` has found since."""
     from flopwise.report.decisions import judged
 
-    return [claim for study in workflow.studies.values() for claim in judged(study)["claims"]]
+    return [claim for name in studies or workflow.studies for claim in judged(workflow.studies[name])["claims"]]

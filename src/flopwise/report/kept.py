@@ -80,8 +80,8 @@ def sentence(claims: Sequence[Mapping], kept: Kept | None) -> str:
     )
 
 
-def keep(workflow, claims: Sequence[Mapping], now: datetime | None = None) -> Path:
-    """Write the small tables of a finished run to a folder of their own in docs/runs/: claims and checks, aggregates (the
+def keep(workflow, claims: Sequence[Mapping], studies: Sequence[str], now: datetime | None = None) -> Path:
+    """Write the small tables of finished `studies` to a folder of their own in docs/runs/: claims and checks, aggregates (the
     tables that chapters name under `kept`), cost by rule, and run.json with code, machine and time. Returns the folder."""
     settings = workflow.settings
     scale, past = settings.config.scale, folders(settings.config.scale)
@@ -93,7 +93,7 @@ def keep(workflow, claims: Sequence[Mapping], now: datetime | None = None) -> Pa
     write_table(out / "claims.csv", pandas.DataFrame([{key: claim[key] for key in COLUMNS} for claim in claims]))
     write_table(out / "cost.csv", pandas.DataFrame(by_rule(settings)))
     for chapter, notebooks in workflow.chapters:
-        for name in chapter.get("kept", ()):
+        for name in chapter.get("kept", ()) if chapter["id"] in studies else ():
             shutil.copyfile(workflow.folder(notebooks[0]) / f"{name}.csv", out / f"{name}.csv")
     write_json(out / "run.json", _facts(settings, now or datetime.now(UTC)))
     return out
