@@ -1,0 +1,40 @@
+"""SimCLR (Chen et al. 2020): for the 2B views z = n(g(f(v))) with partner p(i),
+
+l_i = -log( exp(<z_i, z_p(i)> / tau) / sum_{k != i} exp(<z_i, z_k> / tau) ),    loss = mean over the 2B views"""
+
+from flopwise.methods.efficiency import Batch, Facts, Objective
+
+HEAD = (128, 64)
+
+
+def nt_xent(z, temperature: float):
+    """z: unit-length (2B, d), the second views of all pictures below the first ones."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    logits = z @ z.T / temperature
+    logits = logits.masked_fill(torch.eye(len(z), dtype=torch.bool), float("-inf"))
+    return cross_entropy(logits, torch.arange(len(z)).roll(len(z) // 2))
+
+
+def learner(trunk, facts: Facts, temperature: float, smallest: float, colour: float):
+    import torch
+    from torch import nn
+    from torch.nn.functional import normalize
+
+    from flopwise.data.augment import view
+    from flopwise.models.trunk import mlp
+
+    class SimClr(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.trunk, self.projector = trunk, mlp(trunk.shape.width, *HEAD)
+
+        def loss(self, batch: Batch):
+            views = torch.cat([view(batch.pictures, batch.generator, smallest, colour) for _ in range(2)])
+            return nt_xent(normalize(self.projector(self.trunk(views).mean(1)), dim=1), temperature)
+
+    return SimClr()
+
+
+OBJECTIVE = Objective(learner, "SimCLR", options={"temperature": 0.2, "smallest": 0.4, "colour": 0.6})

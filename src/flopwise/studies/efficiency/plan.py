@@ -1,0 +1,107 @@
+"""The grid of the efficiency study: cells, the trainings that several budgets share, the jobs that run them. Imports no torch."""
+
+from dataclasses import asdict, dataclass, make_dataclass, replace
+from functools import cached_property
+from itertools import product
+
+from flopwise.config.efficiency import Axes, EfficiencyConfig
+
+STUDY = "efficiency"
+TABLES = ("cells", "final", "front", "fits", "costs", "regime")
+AXES = tuple(Axes.model_fields)
+_Point = make_dataclass("_Point", [("slug", str), *((axis, str) for axis in AXES)], frozen=True)
+
+
+@dataclass(frozen=True)
+class Cell(_Point):
+    """One encoder: a point of the grid (a field per axis) and a seed, of weights, batches, views and labelled scenes."""
+
+    seed: int
+    part: str = "all"
+    experiments: tuple[str, ...] = ()
+
+    @property
+    def training(self) -> str:
+        """Cells that differ in their budget alone branch off one training."""
+        return f"{self.method}-{self.pool}-{self.size}-s{self.seed}"
+
+    @property
+    def job(self) -> str:
+        """`<method>/<size>/<part>`."""
+        return f"{self.method}/{self.size}/{self.part}"
+
+    def axes(self) -> dict[str, str]:
+        return {axis: getattr(self, axis) for axis in AXES}
+
+    def row(self) -> dict:
+        return {**asdict(self), "training": self.training, "experiments": ",".join(self.experiments), "job": self.job}
+
+
+class Grid:
+    """All cells of one scale, shared ones once, and the jobs they fall into."""
+
+    def __init__(self, study: EfficiencyConfig):
+        self.study = study
+
+    @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """Cells by slug, in the order of the preset's experiments."""
+        found: dict[str, Cell] = {}
+        for name, experiment in self.study.experiments.items():
+            for grid in experiment.grids:
+                seeds = range(self.study.first_seed, self.study.first_seed + grid.seeds)
+                for point, seed in product(product(*(getattr(grid, axis) for axis in AXES)), seeds):
+                    axes = dict(zip(AXES, point))
+                    slug = "-".join([*axes.values(), f"s{seed}"])
+                    known = found.get(slug, Cell(slug, **axes, seed=seed))
+                    found[slug] = replace(known, experiments=tuple(dict.fromkeys([*known.experiments, name])))
+        return self._with_parts(found)
+
+    def _with_parts(self, cells: dict[str, Cell]) -> dict[str, Cell]:
+        """Split the trainings of a method and size into jobs of at most `runs_per_job`."""
+        if not (size := self.study.runs_per_job):
+            return cells
+        place: dict[tuple, dict[str, int]] = {}
+        for cell in cells.values():
+            group = place.setdefault((cell.method, cell.size), {})
+            group.setdefault(cell.training, len(group))
+        return {
+            key: replace(cell, part=f"part{place[cell.method, cell.size][cell.training] // size}")
+            for key, cell in cells.items()
+        }
+
+    @cached_property
+    def jobs(self) -> dict[str, list[Cell]]:
+        """Jobs by name, each with its cells; those with most cells first."""
+        jobs: dict[str, list[Cell]] = {}
+        for cell in self.cells.values():
+            jobs.setdefault(cell.job, []).append(cell)
+        return dict(sorted(jobs.items(), key=lambda item: -len(item[1])))
+
+    def trainings(self, job: str) -> list[list[Cell]]:
+        """The cells of a job by the training that they share, small budgets first."""
+        found: dict[str, list[Cell]] = {}
+        for cell in self.jobs[job]:
+            found.setdefault(cell.training, []).append(cell)
+        return [sorted(cells, key=lambda cell: self.study.budgets[cell.budget]) for cells in found.values()]
+
+    def settings_of(self, cells: list[Cell]) -> list:
+        """All that decides what these cells compute, as JSON."""
+        own = self.study.model_dump(
+            mode="json",
+            include={"budget_gflops", "batch_size", "weight_decay", "clip_norm", "warm_up_steps", "cooldown", "momentum",
+                     "transfer"},
+        )  # fmt: skip
+        named = {
+            table: {name: getattr(self.study, table)[name] for name in sorted({getattr(cell, axis) for cell in cells})}
+            for axis, table in (("pool", "pools"), ("size", "sizes"), ("budget", "budgets"))
+        }
+        named = {
+            table: {
+                name: one if isinstance(one, float) else one.model_dump(mode="json") for name, one in values.items()
+            }
+            for table, values in named.items()
+        }
+        used = sorted({cell.method for cell in cells} & set(self.study.methods))
+        methods = {name: self.study.methods[name].model_dump(mode="json") for name in used}
+        return [own, named, methods, [[cell.slug, cell.seed] for cell in cells]]

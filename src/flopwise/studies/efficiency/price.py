@@ -1,0 +1,77 @@
+"""What the grid costs before it runs: `cells.tsv` and the totals of `flopwise plan`."""
+
+from functools import cache
+
+import pandas
+
+from flopwise.config import Settings
+from flopwise.config.efficiency import SCRATCH, EfficiencyConfig
+from flopwise.studies.efficiency.plan import Cell, Grid
+
+CLASSES = {"pool-coco": 10, "pool-align": 0}  # the others label things on grounds
+LABELS = 24
+CONTEXT = 9  # words of a caption, about; a run counts those that are there
+
+
+@cache
+def _cost():
+    from flopwise.cost import pretraining
+
+    return pretraining
+
+
+def step_flops(study: EfficiencyConfig, cell: Cell) -> float:
+    """Of one training step, before the pool's captions are known."""
+    from flopwise.methods.efficiency import load
+
+    size, cost = study.sizes[cell.size], _cost()
+    trunk = cost.Trunk(size.width, size.depth, size.patch, size.stem)
+    chosen = {**load(cell.method).options, **study.methods[cell.method].options}
+    classes = CLASSES.get(study.pools[cell.pool].material, LABELS)
+    return study.batch_size * cost.per_image(cell.method, trunk, study.batch_size, classes, CONTEXT, chosen)
+
+
+def segment_gflops(study: EfficiencyConfig, size: str) -> float:
+    """Of one transfer: fine-tuned and frozen, the validation scenes left out."""
+    one, how = study.sizes[size], study.transfer
+    trunk = _cost().Trunk(one.width, one.depth, one.patch, one.stem)
+    return how.steps * how.batch_size * (trunk.training() + trunk.forward()) / 1e9
+
+
+def cells_table(settings: Settings) -> pandas.DataFrame:
+    """A row per cell: slug, every parameter, steps, images and GFLOPs; `added_gflops`: what it adds to the training that cells
+    share."""
+    study, rows = settings.preset.efficiency, []
+    for cell in Grid(study).cells.values():
+        budget = study.budgets[cell.budget] * study.budget_gflops if cell.method != SCRATCH else 0.0
+        step = step_flops(study, cell) / 1e9 if budget else 0.0
+        steps = max(1, int(budget / step)) if budget else 0
+        rows.append(
+            {**cell.row(), "steps_planned": steps, "images_planned": steps * study.batch_size,
+             "step_gflops": step, "planned_gflops": steps * step,
+             "segment_gflops": segment_gflops(study, cell.size)}
+        )  # fmt: skip
+    table = pandas.DataFrame(rows)
+    # budgets of a training share its constant part: the largest pays for it, the others for their cooldowns
+    largest = table.groupby("training")["planned_gflops"].transform("max")
+    table["added_gflops"] = table["planned_gflops"].where(
+        table["planned_gflops"] == largest, study.cooldown * table["planned_gflops"]
+    )
+    return table
+
+
+def price(settings: Settings) -> dict:
+    """What the study costs before it runs; see `flopwise.studies.study.Study.price`."""
+    study, table = settings.preset.efficiency, cells_table(settings)
+    spent = float(table["added_gflops"].sum())
+    return {
+        "cells": len(table), "models": list(dict.fromkeys(table["size"])), "mafs": spent,
+        "gflops": {"pretraining": spent, "segmentation": float(table["segment_gflops"].sum())},
+        "checkpoint_bytes": 4 * sum(_weights(study, size) for size in table["size"]),
+    }  # fmt: skip
+
+
+def _weights(study: EfficiencyConfig, size: str) -> int:
+    """Parameters of a trunk, about: those of its blocks."""
+    one = study.sizes[size]
+    return 12 * one.depth * one.width**2

@@ -1,0 +1,43 @@
+"""The regime of the study: how long trainings are beside their pools; the paper's values beside this scale's."""
+
+from flopwise.config import Settings
+from flopwise.config.efficiency import SCRATCH
+from flopwise.studies.efficiency.plan import Grid
+from flopwise.studies.efficiency.price import step_flops
+from flopwise.studies.regime import NOT_SOURCED, Quantity
+
+RATIOS = "counted here for ViT-B/16 with the published recipes' heads (docs/cost.md)"
+IMAGES = "sizes of the paper's data sets (third-party summary): 0.118, 1.2, 15, 302 and 1,600 million"
+PAPER_RATIO = {"clip": 1.05, "simclr": 2.0, "byol": 2.67, "dino": 4.14, "mae": 0.556, "mae-tiny": 0.231}
+PLANNED = (
+    *(f"FLOPs per image of {name} over those of supervised" for name in PAPER_RATIO),
+    "budgets, largest over smallest", "pre-training pictures of the default, times those of its pool", "optimiser steps of supervised, f1",
+)  # fmt: skip
+
+
+def planned(settings: Settings) -> list[Quantity]:
+    """What is known before anything runs."""
+    study = settings.preset.efficiency
+    cells = {cell.method: cell for cell in Grid(study).cells.values() if cell.method != SCRATCH}
+    step = {name: step_flops(study, cell) for name, cell in cells.items()}
+    budgets = [study.budgets[cell.budget] for cell in Grid(study).cells.values() if cell.method != SCRATCH]
+    own = step.get("supervised")
+    here = [step[name] / own if own and name in step else None for name in PAPER_RATIO]
+    steps = int(study.budget_gflops * 1e9 // own) if own else None
+    pictures = _pictures(settings)
+    passes = steps * study.batch_size / pictures if steps and pictures else None
+    values = [*here, max(budgets) / min(budgets), passes, steps]
+    paper = [*PAPER_RATIO.values(), 8.0, None, None]
+    sources = [*[RATIOS] * len(PAPER_RATIO), "lengths of MAE on JFT-300M, digitised: 1 to 8", NOT_SOURCED, NOT_SOURCED]
+    return [
+        Quantity(name, value, source, None if mine is None else float(mine))
+        for name, value, source, mine in zip(PLANNED, paper, sources, values)
+    ]
+
+
+def _pictures(settings: Settings) -> int | None:
+    """Of the default pool."""
+    study = settings.preset.efficiency
+    pool = study.pools[study.defaults.pool]
+    stored = settings.preset.data.materials[pool.material]["train"]
+    return {"all": stored, "quarter": stored // 4}.get(pool.part)

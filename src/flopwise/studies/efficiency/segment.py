@@ -1,0 +1,116 @@
+"""What an encoder is worth: semantic segmentation of few labelled scenes, the encoder fine-tuned or frozen.
+
+Head: LayerNormed tokens -> Linear(D, cells^2 C) -> cells x cells classes per token -> bilinear to the picture -> cross-entropy per
+pixel. mIoU from one confusion matrix over all validation scenes: IoU_c = TP / (TP + FP + FN), mean over classes that occur."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, interpolate
+
+from flopwise.config import Settings
+from flopwise.config.efficiency import Transfer
+from flopwise.core.loop import Diverged, adamw, update
+from flopwise.core.seeds import derive, numpy_generator, torch_generator
+from flopwise.data.materials.scenes import CLASSES, GROUNDS, IGNORE
+from flopwise.data.store import open_arrays
+from flopwise.models.trunk import Trunk, scaled
+from flopwise.studies.efficiency.pools import folder
+
+CLIP_NORM, WEIGHT_DECAY, WARM_UP = 3.0, 0.01, 5
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """pictures float32 (N, 3, S, S), masks int64 (N, S, S) of labelled and validation scenes."""
+
+    train: tuple[torch.Tensor, torch.Tensor]
+    validation: tuple[torch.Tensor, torch.Tensor]
+
+    def labelled(self, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scenes of one seed, the same for all encoders."""
+        rows = numpy_generator(seed, "efficiency", "scenes").permutation(len(self.train[0]))[:count]
+        rows = torch.from_numpy(np.sort(rows))
+        return self.train[0][rows], self.train[1][rows]
+
+
+def load(settings: Settings) -> Scenes:
+    stored = open_arrays(folder(settings, "segmentation")).arrays
+
+    def split(name: str):
+        images, masks = (np.array(stored[f"{name}_{kind}"]) for kind in ("images", "masks"))
+        return scaled(torch.from_numpy(images)), torch.from_numpy(masks).long()
+
+    return Scenes(split("train"), split("validation"))
+
+
+class Segmenter(nn.Module):
+    def __init__(self, encoder: Trunk, classes: int, cells: int):
+        super().__init__()
+        self.encoder, self.cells, self.classes = encoder, cells, classes
+        self.head = nn.Linear(encoder.shape.width, cells * cells * classes)
+
+    def forward(self, pictures: torch.Tensor, frozen: bool = False) -> torch.Tensor:
+        """(B, 3, S, S) -> logits (B, C, S, S)."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            tokens = self.encoder(pictures)
+        batch, n, _ = tokens.shape
+        side, cells = round(n**0.5), self.cells
+        logits = self.head(tokens).view(batch, side, side, cells, cells, self.classes)
+        logits = logits.permute(0, 5, 1, 3, 2, 4).reshape(batch, self.classes, cells * side, cells * side)
+        return interpolate(logits, size=pictures.shape[-2:], mode="bilinear")
+
+
+def transfer(encoder: Trunk, scenes: Scenes, how: Transfer, seed: int, frozen: bool) -> dict[str, float]:
+    """Train on the seed's labelled scenes, score the validation scenes; mIoU in percent: `miou`, of `things` and `stuff`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(seed, "efficiency", "head"))
+        model = Segmenter(copy.deepcopy(encoder), len(CLASSES), how.cells)
+    model.train()
+    if frozen:
+        model.encoder.eval().requires_grad_(False)
+    pictures, masks = scenes.labelled(how.scenes, seed)
+    peak = how.frozen_learning_rate if frozen else how.learning_rate
+    optimiser = adamw([p for p in model.parameters() if p.requires_grad], peak, WEIGHT_DECAY)
+    for step in range(how.steps):
+        draw = torch_generator(seed, "efficiency", "segment", step)
+        rows = torch.randint(len(pictures), (how.batch_size,), generator=draw)
+        batch, truth = pictures[rows], masks[rows]
+        if torch.rand((), generator=draw) < 0.5:
+            batch, truth = batch.flip(3), truth.flip(2)
+        rate = peak * min(1, (step + 1) / WARM_UP) * (1 - step / how.steps)
+        update(cross_entropy(model(batch, frozen), truth, ignore_index=IGNORE), optimiser, rate, clip_norm=CLIP_NORM)
+    model.eval()
+    with torch.no_grad():
+        predicted = torch.cat([model(part).argmax(1) for part in scenes.validation[0].split(128)])
+    return means(iou(predicted, scenes.validation[1], len(CLASSES)))
+
+
+def iou(predicted: torch.Tensor, truth: torch.Tensor, classes: int) -> torch.Tensor:
+    """IoU of each class in percent, from one confusion matrix over all pixels that are not ignored; NaN for a class that neither
+    occurs nor is predicted."""
+    known = truth != IGNORE
+    pairs = truth[known] * classes + predicted[known]
+    matrix = torch.bincount(pairs, minlength=classes**2).view(classes, classes).double()
+    union = matrix.sum(0) + matrix.sum(1) - matrix.diag()
+    return torch.where(union > 0, 100 * matrix.diag() / union, torch.nan)
+
+
+def means(values: torch.Tensor) -> dict[str, float]:
+    """Mean over all classes, over things and over stuff (grounds)."""
+    stuff = len(GROUNDS)
+    return {
+        "miou": float(values.nanmean()), "things": float(values[stuff:].nanmean()), "stuff": float(values[:stuff].nanmean()),
+    }  # fmt: skip
+
+
+def scores(encoder: Trunk, scenes: Scenes, how: Transfer, seed: int) -> dict[str, float] | None:
+    """Fine-tuned and frozen; None where either diverged."""
+    try:
+        tuned, fixed = (transfer(encoder, scenes, how, seed, frozen) for frozen in (False, True))
+    except Diverged:
+        return None
+    return {**tuned, "frozen": fixed["miou"]}
