@@ -69,8 +69,8 @@ def _score(wide: pandas.DataFrame, cost: pandas.Series) -> dict:
 
 
 def decisions(fits: pandas.DataFrame) -> pandas.DataFrame:
-    """How often the predicted order of two methods on one pool holds at the largest budget (`law`), beside the order at the budget
-    before it (`naive`), in percent of pairs."""
+    """How often the predicted order of two methods on one pool holds at the largest budget (`law`), beside the order at the
+    budget before it (`naive`), in percent of pairs."""
     rows = []
     for (pool, size), part in fits.groupby(["pool", "size"], sort=False):
         pairs = list(combinations(part.to_dict("records"), 2))

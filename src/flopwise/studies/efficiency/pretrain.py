@@ -8,7 +8,6 @@ import copy
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from flopwise.config.efficiency import EfficiencyConfig
@@ -175,8 +174,3 @@ def collapse(encoder: Trunk, pictures: torch.Tensor, generator: torch.Generator)
         uniformity = (-2 * pdist(first) ** 2).exp().mean().log()
     encoder.train()
     return {"rank": float(rank), "alignment": float(alignment), "uniformity": float(uniformity)}
-
-
-def seen(chosen: np.ndarray, images: int) -> float:
-    """Passes over a pool."""
-    return images / len(chosen)

@@ -53,10 +53,9 @@ def cells_table(settings: Settings) -> pandas.DataFrame:
         )  # fmt: skip
     table = pandas.DataFrame(rows)
     # budgets of a training share its constant part: the largest pays for it, the others for their cooldowns
+    own = table["planned_gflops"]
     largest = table.groupby("training")["planned_gflops"].transform("max")
-    table["added_gflops"] = table["planned_gflops"].where(
-        table["planned_gflops"] == largest, study.cooldown * table["planned_gflops"]
-    )
+    table["added_gflops"] = own.where(own == largest, study.cooldown * own)
     return table
 
 

@@ -11,7 +11,7 @@ IMAGES = "sizes of the paper's data sets (third-party summary): 0.118, 1.2, 15, 
 PAPER_RATIO = {"clip": 1.05, "simclr": 2.0, "byol": 2.67, "dino": 4.14, "mae": 0.556, "mae-tiny": 0.231}
 PLANNED = (
     *(f"FLOPs per image of {name} over those of supervised" for name in PAPER_RATIO),
-    "budgets, largest over smallest", "pre-training pictures of the default, times those of its pool", "optimiser steps of supervised, f1",
+    "budgets, largest over smallest", "passes over the default pool", "optimiser steps of supervised, f1",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """What an encoder is worth: semantic segmentation of few labelled scenes, the encoder fine-tuned or frozen.
 
-Head: LayerNormed tokens -> Linear(D, cells^2 C) -> cells x cells classes per token -> bilinear to the picture -> cross-entropy per
-pixel. mIoU from one confusion matrix over all validation scenes: IoU_c = TP / (TP + FP + FN), mean over classes that occur."""
+Head: LayerNormed tokens -> Linear(D, cells^2 C) -> cells x cells classes per token -> bilinear to the picture -> cross-entropy
+per pixel. mIoU from one confusion matrix over all validation scenes: IoU_c = TP / (TP + FP + FN), mean over classes that occur."""
 
 import copy
 from dataclasses import dataclass

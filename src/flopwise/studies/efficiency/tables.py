@@ -87,7 +87,7 @@ def front(final: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def _costs(cells: pandas.DataFrame, final: pandas.DataFrame) -> pandas.DataFrame:
-    """Per method, size and pool: FLOPs per image and step, images per CPU second, seconds; one row per training's largest budget."""
+    """Per method, size and pool: FLOPs per image, images and GFLOPs per CPU second, seconds."""
     ran = cells[(cells["method"] != SCRATCH) & (cells["status"] == "done")]
     grouped = ran.groupby([*AXES[:3]], sort=False)
     rows = [
