@@ -49,7 +49,10 @@ class Pool(Strict):
 class Transfer(Strict):
     """The task that shows what an encoder is worth: segmentation of few labelled scenes."""
 
-    scenes: int = setting(16, "labelled scenes, others for each seed", "paper: 20,210 images", ge=2)
+    scenes: int = setting(16, "labelled scenes", "paper: 20,210 images", ge=2)
+    draws: int = setting(
+        1, "draws of labelled scenes, the same for all encoders; scores are means over them", "our choice", ge=1
+    )
     steps: int = setting(80, "optimiser steps", "our choice", ge=1)
     batch_size: int = setting(16, "scenes", "our choice", ge=2)
     learning_rate: float = setting(3e-3, "of fine-tuning, the same for all encoders", "docs/efficiency.md", gt=0)

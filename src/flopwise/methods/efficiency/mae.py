@@ -55,17 +55,21 @@ def learner(trunk, facts: Facts, mask: float, depth: int, smallest: float, colou
                 tokens = block(tokens)
             return self.pixels(self.norm(tokens))
 
-        def loss(self, batch: Batch):
-            pictures = view(batch.pictures, batch.generator, smallest, colour)
-            batch_size, n = len(pictures), trunk.shape.tokens()
-            kept = torch.rand((batch_size, n), generator=batch.generator).argsort(1)[:, : visible(n, mask)]
-            masked = torch.ones(batch_size, n, dtype=torch.bool).scatter(1, kept, False)
-            side = round(n**0.5)
-            shown = (~masked).view(batch_size, 1, side, side).float()
+        def encode(self, pictures, kept):
+            """Tokens (B, k, D) of the patches `kept` int64 (B, k), from nothing else of the pictures."""
+            n, side = trunk.shape.tokens(), round(trunk.shape.tokens() ** 0.5)
+            shown = torch.zeros(len(pictures), n).scatter(1, kept, 1.0).view(-1, 1, side, side)
             shown = shown.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
             tokens = self.trunk.embed(pictures * shown)
-            encoded = self.trunk.run(tokens.gather(1, kept[..., None].expand(-1, -1, tokens.shape[2])))
-            return reconstruction(self.decode(encoded, kept, n), patches(pictures, patch), masked)
+            return self.trunk.run(tokens.gather(1, kept[..., None].expand(-1, -1, tokens.shape[2])))
+
+        def loss(self, batch: Batch):
+            pictures = view(batch.pictures, batch.generator, smallest, colour)
+            n = trunk.shape.tokens()
+            kept = torch.rand((len(pictures), n), generator=batch.generator).argsort(1)[:, : visible(n, mask)]
+            masked = torch.ones(len(pictures), n, dtype=torch.bool).scatter(1, kept, False)
+            decoded = self.decode(self.encode(pictures, kept), kept, n)
+            return reconstruction(decoded, patches(pictures, patch), masked)
 
     return Mae()
 

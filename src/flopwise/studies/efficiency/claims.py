@@ -40,10 +40,7 @@ def planned(study: EfficiencyConfig) -> Planned:
     rows = {
         "final": final,
         "front": [dict(zip(("pool", "size", "budget", "seed"), key)) for key, both in groups.items() if len(both) == 2],
-        "costs": [
-            {**{key: row[key] for key in ("method", "pool", "size")}, "run": f"{row['method']}-{row['pool']}-{row['size']}"}
-            for row in trained
-        ],
+        "costs": [{key: row[key] for key in ("method", "pool", "size")} for row in trained],
         "fits": [{key: row[key] for key in ("method", "pool", "size")} for row in trained],
         "regime": [{"quantity": name} for name in regime.PLANNED],
     }  # fmt: skip

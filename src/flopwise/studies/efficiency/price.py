@@ -35,7 +35,7 @@ def segment_gflops(study: EfficiencyConfig, size: str) -> float:
     """Of one transfer: fine-tuned and frozen, the validation scenes left out."""
     one, how = study.sizes[size], study.transfer
     trunk = _cost().Trunk(one.width, one.depth, one.patch, one.stem)
-    return how.steps * how.batch_size * (trunk.training() + trunk.forward()) / 1e9
+    return how.steps * how.batch_size * (how.draws * trunk.training() + trunk.forward()) / 1e9
 
 
 def cells_table(settings: Settings) -> pandas.DataFrame:

@@ -1,7 +1,8 @@
 """What an encoder is worth: semantic segmentation of few labelled scenes, the encoder fine-tuned or frozen.
 
 Head: LayerNormed tokens -> Linear(D, cells^2 C) -> cells x cells classes per token -> bilinear to the picture -> cross-entropy
-per pixel. mIoU from one confusion matrix over all validation scenes: IoU_c = TP / (TP + FP + FN), mean over classes that occur."""
+per pixel. mIoU from one confusion matrix over all validation scenes: IoU_c = TP / (TP + FP + FN), mean over classes that
+occur."""
 
 import copy
 from dataclasses import dataclass
@@ -30,9 +31,9 @@ class Scenes:
     train: tuple[torch.Tensor, torch.Tensor]
     validation: tuple[torch.Tensor, torch.Tensor]
 
-    def labelled(self, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The scenes of one seed, the same for all encoders."""
-        rows = numpy_generator(seed, "efficiency", "scenes").permutation(len(self.train[0]))[:count]
+    def labelled(self, count: int, draw: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scenes of one draw, the same for all encoders."""
+        rows = numpy_generator(draw, "efficiency", "scenes").permutation(len(self.train[0]))[:count]
         rows = torch.from_numpy(np.sort(rows))
         return self.train[0][rows], self.train[1][rows]
 
@@ -64,22 +65,22 @@ class Segmenter(nn.Module):
         return interpolate(logits, size=pictures.shape[-2:], mode="bilinear")
 
 
-def transfer(encoder: Trunk, scenes: Scenes, how: Transfer, seed: int, frozen: bool) -> dict[str, float]:
-    """Train on the seed's labelled scenes, score the validation scenes; mIoU in percent: `miou`, of `things` and `stuff`."""
+def transfer(encoder: Trunk, scenes: Scenes, how: Transfer, seed: int, draw: int, frozen: bool) -> dict[str, float]:
+    """Train on a draw of labelled scenes, score the validation scenes; mIoU in percent: `miou`, of `things` and `stuff`."""
     with torch.random.fork_rng():
         torch.manual_seed(derive(seed, "efficiency", "head"))
         model = Segmenter(copy.deepcopy(encoder), len(CLASSES), how.cells)
     model.train()
     if frozen:
         model.encoder.eval().requires_grad_(False)
-    pictures, masks = scenes.labelled(how.scenes, seed)
+    pictures, masks = scenes.labelled(how.scenes, draw)
     peak = how.frozen_learning_rate if frozen else how.learning_rate
     optimiser = adamw([p for p in model.parameters() if p.requires_grad], peak, WEIGHT_DECAY)
     for step in range(how.steps):
-        draw = torch_generator(seed, "efficiency", "segment", step)
-        rows = torch.randint(len(pictures), (how.batch_size,), generator=draw)
+        order = torch_generator(seed, "efficiency", "segment", draw, step)
+        rows = torch.randint(len(pictures), (how.batch_size,), generator=order)
         batch, truth = pictures[rows], masks[rows]
-        if torch.rand((), generator=draw) < 0.5:
+        if torch.rand((), generator=order) < 0.5:
             batch, truth = batch.flip(3), truth.flip(2)
         rate = peak * min(1, (step + 1) / WARM_UP) * (1 - step / how.steps)
         update(cross_entropy(model(batch, frozen), truth, ignore_index=IGNORE), optimiser, rate, clip_norm=CLIP_NORM)
@@ -108,9 +109,10 @@ def means(values: torch.Tensor) -> dict[str, float]:
 
 
 def scores(encoder: Trunk, scenes: Scenes, how: Transfer, seed: int) -> dict[str, float] | None:
-    """Fine-tuned and frozen; None where either diverged."""
+    """Fine-tuned, mean over the draws of labelled scenes, and frozen, on the first draw; None where any diverged."""
     try:
-        tuned, fixed = (transfer(encoder, scenes, how, seed, frozen) for frozen in (False, True))
+        tuned = [transfer(encoder, scenes, how, seed, draw, False) for draw in range(how.draws)]
+        fixed = transfer(encoder, scenes, how, seed, 0, True)
     except Diverged:
         return None
-    return {**tuned, "frozen": fixed["miou"]}
+    return {**{name: float(np.mean([one[name] for one in tuned])) for name in tuned[0]}, "frozen": fixed["miou"]}

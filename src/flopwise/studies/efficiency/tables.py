@@ -91,7 +91,7 @@ def _costs(cells: pandas.DataFrame, final: pandas.DataFrame) -> pandas.DataFrame
     ran = cells[(cells["method"] != SCRATCH) & (cells["status"] == "done")]
     grouped = ran.groupby([*AXES[:3]], sort=False)
     rows = [
-        {"run": f"{method}-{pool}-{size}", "method": method, "pool": pool, "size": size, "status": "done", "metric": "cost",
+        {"method": method, "pool": pool, "size": size, "status": "done", "metric": "cost",
          "image_mflops": part["image_flops"].iloc[0] / 1e6,
          "gflops": part["gflops"].sum(), "executed_gflops": part["added_gflops"].sum(),
          "train_cpu_seconds": part["train_cpu_seconds"].sum(),

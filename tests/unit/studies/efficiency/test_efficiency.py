@@ -1,0 +1,168 @@
+"""The efficiency study: budgets, schedules, segmentation, fits, grid."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from flopwise.config import load
+from flopwise.core.errors import UserError
+from flopwise.data.materials.build import build_material
+from flopwise.data.materials.scenes import IGNORE
+from flopwise.studies.efficiency import fits, pools, segment
+from flopwise.studies.efficiency.plan import Cell, Grid
+from flopwise.studies.efficiency.pretrain import Pretraining, collapse, schedule, trunk
+from flopwise.studies.efficiency.price import cells_table
+from flopwise.studies.efficiency.tables import front
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """A study with two small budgets and its data."""
+    folder = tmp_path_factory.mktemp("efficiency")
+    found = load(scale="smoke", results=str(folder / "results"), overrides={"efficiency": {"budget_gflops": 16}})
+    for name in ("pool-in1k", "segmentation"):
+        build_material(name, found.preset.data.materials[name], found.results / "data" / name)
+    return found
+
+
+def training(settings, method: str, *budgets: str) -> list[dict]:
+    cells = [Cell(f"{method}-{budget}", method, "in1k", "small", budget, seed=0) for budget in budgets]
+    return Pretraining(settings.preset.efficiency, cells, pools.load(settings, "in1k")).run()
+
+
+def test_a_run_stops_within_a_step_of_its_budget_and_its_rate_ends_at_nothing(settings):
+    study = settings.preset.efficiency
+    for cell in Grid(study).cells.values():
+        if cell.method != "scratch":
+            row = cells_table(settings).set_index("slug").loc[cell.slug]
+            budget = study.budgets[cell.budget] * study.budget_gflops
+            assert 0 <= budget - row["planned_gflops"] < row["step_gflops"]
+    plan = schedule(study, 1e9 * study.budget_gflops / 100, "f1")
+    assert (plan.steps, plan.constant) == (100, 70)
+    assert [plan.rest(step) for step in (0, 69, 70, 85, 100)] == [1, 1, 1, 0.5, 0]
+
+
+@pytest.mark.parametrize("method", ["supervised", "byol"])
+def test_a_budget_that_branches_off_is_the_run_it_would_be_alone(settings, method):
+    """Bit by bit: the constant part is shared, the cooldown a copy."""
+    together = training(settings, method, "f0.5", "f1")
+    for budget, one in zip(("f0.5", "f1"), together):
+        alone = training(settings, method, budget)[0]
+        assert alone["losses"] == one["losses"]
+        assert all(torch.equal(alone["trunk"][name], value) for name, value in one["trunk"].items())
+    assert together[0]["steps"] < together[1]["steps"]
+
+
+def test_all_objectives_of_a_seed_begin_as_the_random_encoder(settings):
+    study = settings.preset.efficiency
+    start = trunk(study, "small", 3).state_dict()
+    for method in study.methods:
+        one = Pretraining(study, [Cell("x", method, "in1k", "small", "f1", seed=3)], pools.load(settings, "in1k"))
+        assert all(torch.equal(value, start[name]) for name, value in one.learner.trunk.state_dict().items())
+    assert any(not torch.equal(value, start[name]) for name, value in trunk(study, "small", 4).state_dict().items())
+
+
+def test_miou_is_of_one_confusion_matrix_and_leaves_out_what_is_ignored():
+    truth = torch.tensor([[[0, 0, 1, IGNORE]], [[1, 1, 1, 1]]])
+    predicted = torch.tensor([[[0, 1, 1, 0]], [[1, 1, 1, 0]]])
+    values = segment.iou(predicted, truth, 3)
+    assert values[:2].tolist() == pytest.approx([100 / 3, 100 * 4 / 6])
+    assert values[2].isnan()
+    per_picture = [segment.iou(p[None], t[None], 3).nanmean() for p, t in zip(predicted, truth)]
+    assert abs(float(np.mean(per_picture)) - float(values.nanmean())) > 1
+
+
+def test_encoders_are_compared_on_the_same_scenes_and_a_frozen_one_does_not_move(settings):
+    scenes, study = segment.load(settings), settings.preset.efficiency
+    assert torch.equal(scenes.labelled(8, 1)[0], scenes.labelled(8, 1)[0])
+    assert not torch.equal(scenes.labelled(8, 1)[0], scenes.labelled(8, 2)[0])
+    encoder = trunk(study, "small", 0)
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    found = segment.scores(encoder, scenes, study.transfer, 0)
+    assert set(found) == {"miou", "things", "stuff", "frozen"}
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
+def test_an_encoder_to_which_all_looks_alike_has_rank_one(settings):
+    study = settings.preset.efficiency
+    encoder = trunk(study, "small", 0)
+    pictures = torch.randn((64, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    draw = lambda: torch.Generator().manual_seed(1)  # noqa: E731
+    assert collapse(encoder, pictures, draw())["rank"] > 3
+    for name, value in encoder.norm.named_parameters():
+        value.data.fill_(1.0 if name == "bias" else 1e-8)
+    assert collapse(encoder, pictures, draw())["uniformity"] == pytest.approx(0, abs=1e-4)
+
+
+def test_the_law_finds_the_curve_that_it_is_and_what_does_not_fall_stays():
+    gflops = np.array([1.0, 2.0, 4.0])
+    curve = lambda x: 100 - (40 + 30 * x**-0.5)  # noqa: E731
+    predicted, exponent = fits.predict(gflops, curve(gflops), 8.0)
+    assert predicted == pytest.approx(curve(8.0), abs=0.05)
+    assert exponent == pytest.approx(0.5, abs=0.06)
+    assert fits.predict(gflops, np.array([30.0, 29.0, 28.0]), 8.0)[0] == pytest.approx(29)
+
+
+def test_fits_leave_the_largest_budget_out_and_decisions_count_pairs():
+    rows = [
+        {"method": m, "pool": "in1k", "size": "small", "budget": f"f{f}", "seed": s, "gflops": f, "metric": "miou",
+         "value": level + gain * np.log2(f) + 0.1 * s}
+        for m, level, gain in (("clip", 20, 3), ("mae", 21, 0.5)) for f in (1.0, 2.0, 4.0, 8.0) for s in (0, 1, 2)
+    ]  # fmt: skip
+    found = fits.table(pd.DataFrame(rows))
+    assert found["budget"].tolist() == ["f8.0"] * 2
+    assert found["points"].tolist() == [3, 3]
+    assert found.set_index("method")["measured"]["clip"] == pytest.approx(29.1)
+    changed = pd.DataFrame(rows)
+    changed.loc[changed["gflops"] == 8, "value"] = 0.0
+    assert fits.table(changed)["predicted"].tolist() == found["predicted"].tolist()
+    held = fits.decisions(found)
+    assert (held["pairs"].item(), held["law"].item(), held["naive"].item()) == (1, 100, 100)
+
+
+def test_the_front_says_who_leads_and_by_how_much():
+    rows = [
+        {
+            "pool": "jft",
+            "size": "small",
+            "budget": "f1",
+            "seed": 0,
+            "method": m,
+            "group": g,
+            "metric": "miou",
+            "value": v,
+        }
+        for m, g, v in (
+            ("clip", "supervised", 30.0),
+            ("supervised", "supervised", 31.0),
+            ("byol", "self-supervised", 28.5),
+        )
+    ]
+    one = front(pd.DataFrame(rows)).iloc[0]
+    assert (one["best"], one["lead"]) == ("supervised", 2.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"experiments": {"objectives": {"method": ["supervised"], "pool": ["align"]}}}, "allowed are in1k"),
+        ({"experiments": {"pools": {"method": ["clip"], "pool": ["flickr"]}}}, "'flickr'"),
+        ({"transfer": {"scenes": 10_000}}, "transfer.scenes is 10000; at most"),
+        ({"sizes": {"small": {"width": 64, "heads": 5}}}, "a multiple of heads"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_line(changes, message):
+    with pytest.raises(UserError, match=message) as failure:
+        load(scale="smoke", overrides={"efficiency": changes})
+    assert "\n" not in str(failure.value)
+
+
+def test_labels_are_not_to_be_had_from_alt_text():
+    from flopwise.config.efficiency import EfficiencyConfig
+
+    study = load(scale="smoke").preset.efficiency.model_dump()
+    for grid in study["experiments"]["web"]["grids"]:
+        grid["method"] = ("supervised",)
+    with pytest.raises(ValueError, match=r"method 'supervised' needs labels, and pool 'align' \(ALIGN\) has none"):
+        EfficiencyConfig(**study)
