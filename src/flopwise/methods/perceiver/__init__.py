@@ -53,7 +53,7 @@ class Work:
         raise NotImplementedError
 
     def once(self, model, arm: str) -> None:
-        """One sample through the network, as its cost counts it."""
+        """One sample through the network, as its cost counts it; needs no data."""
         raise NotImplementedError
 
     def tuned(self, model, arm: str):

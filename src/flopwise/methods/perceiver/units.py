@@ -1,6 +1,8 @@
-"""Sets of units (StarCraft II's stand-in): which enemy would the expert attack? Behaviour cloning from games, then games are played
-(arXiv 2107.14795, section B). Units have no order; queries are the units themselves. Beside it a transformer over units with 3.5 times the
-FLOPs, and a network that looks at each unit alone."""
+"""Sets of units (StarCraft II's stand-in): which enemy would the expert attack? Behaviour cloning from games, then games are
+played (arXiv 2107.14795, section B). Units have no order; queries are the units themselves. Beside it a transformer over units with
+3.5 times the FLOPs, and a network that looks at each unit alone."""
+
+from typing import ClassVar
 
 import numpy as np
 
@@ -8,8 +10,8 @@ from flopwise.core.seeds import numpy_generator
 from flopwise.data.materials import battles
 from flopwise.models.perceiver import Config, create
 from flopwise.models.perceiver.specs import InputQueries, Linear, Units
-from flopwise.studies.perceiver.tasks import Arm
-from flopwise.studies.perceiver.tasks import Work as Base
+from flopwise.methods.perceiver import Arm
+from flopwise.methods.perceiver import Work as Base
 
 WIDTH, FEATURES = 48, len(battles.FEATURES)
 CONFIG = Config(
@@ -27,7 +29,7 @@ GAMES = 200
 
 class Work(Base):
     title, stands_for, material, score, unit = "unit sets", "StarCraft II", "battles", "win_rate", "%"
-    arms = {
+    arms: ClassVar = {
         "perceiver": Arm("Perceiver IO"), "transformer": Arm("transformer over units", "baseline"),
         "alone": Arm("each unit alone", "baseline"), "trivial": Arm("a random enemy", "trivial"),
     }  # fmt: skip
@@ -99,5 +101,6 @@ class Work(Base):
         return found
 
     def once(self, model, arm):
-        units, mask, _ = self._states("test", slice(1))
-        self._logits(model, units, mask)
+        import torch
+
+        self._logits(model, torch.zeros(1, battles.SLOTS, FEATURES), torch.ones(1, battles.SLOTS, dtype=torch.bool))

@@ -1,0 +1,102 @@
+"""Configuration of the Perceiver study: how each task is trained, and which arms run."""
+
+from pydantic import model_validator
+
+from flopwise.config.data import DataConfig
+from flopwise.config.fields import Slug, Strict, StudyPreset, check_known, setting
+from flopwise.config.grids import Runs, flat, models
+
+
+class TaskTraining(Strict):
+    """How all arms of a task are trained."""
+
+    steps: int = setting(..., "optimiser steps", "our choice", ge=1)
+    batch_size: int = setting(..., "samples", "our choice", ge=2)
+    learning_rate: float = setting(..., "peak, the same for all arms", "docs/perceiver.md", gt=0, le=1)
+    tuning_steps: int = setting(0, "steps of the second phase, where the task has one", "our choice", ge=0)
+    tuning_learning_rate: float = setting(2e-3, "its peak", "docs/perceiver.md", gt=0, le=1)
+
+
+class Axes(Strict):
+    """One point of the Perceiver study's grid."""
+
+    task: Slug = setting("images", "what is to be done", "paper", table="tasks")
+    arm: Slug = setting("fourier", "which model does it", "paper")
+
+
+Grid, Choice, Experiment = models(Axes, Runs)
+
+
+class Tables(Strict):
+    """What the names on some axes stand for."""
+
+    tasks: dict[Slug, TaskTraining] = setting({}, "training by task", "our choice")
+
+
+class PerceiverExperiments(Tables):
+    """config/experiments/perceiver.yaml: every experiment in full."""
+
+    experiments: dict[Slug, Experiment] = setting(..., "experiments by name", "our choice", min_length=1)
+
+
+class Resources(Strict):
+    """What a job that trains asks for."""
+
+    threads: int = setting(1, "CPU threads", "our choice", ge=1, le=256)
+    gpus: int = setting(0, "GPUs", "our choice", ge=0, le=1)
+    memory_mb: int = setting(3000, "main memory; a job that failed asks for as much again", "our choice", ge=500)
+    minutes: int = setting(240, "time; a job that failed asks for as much again", "our choice", ge=1)
+
+
+class Scaling(Strict):
+    """Sizes at which cost is counted and measured."""
+
+    inputs: tuple[int, ...] = setting((256, 1024, 4096), "elements M read; the rest at its smallest", "paper: Sec. 3", min_length=3)
+    outputs: tuple[int, ...] = setting((256, 1024, 4096), "outputs O written", "paper: Sec. 3", min_length=3)
+    layers: tuple[int, ...] = setting((2, 4, 8), "latent layers L", "paper: Sec. 3", min_length=3)
+    transformer: int = setting(1024, "most elements that the transformer beside it reads", "our choice", ge=64)
+
+
+class PerceiverPreset(Tables, StudyPreset):
+    """config/scales/<scale>/perceiver.yaml: the Perceiver study at one scale."""
+
+    defaults: Axes = setting(Axes(), "the point that experiments start from", "our choice")
+    weight_decay: float = setting(0.01, "of AdamW", "our choice", ge=0)
+    clip_norm: float = setting(1.0, "of the gradient", "our choice", gt=0)
+    warm_up: float = setting(0.05, "share of the steps in which the rate rises; then a cosine to 0", "our choice", ge=0, lt=1)
+    scaling: Scaling = setting(Scaling(), "cost against size", "our choice")
+    runs_per_job: int = setting(0, "trainings of a task in one job; 0: all", "our choice", ge=0)
+    first_seed: int = setting(0, "seeds count from here; 100 and above are for development", "our choice", ge=0)
+    job: Resources = setting(Resources(), "what a job asks for", "our choice")
+    experiments: dict[Slug, Choice] = setting(
+        ..., "the experiments that run here, in this order, and what of each", "our choice", min_length=1
+    )
+
+
+class PerceiverConfig(PerceiverPreset):
+    """The Perceiver study at one scale, with the grids that it chose."""
+
+    experiments: dict[Slug, Experiment] = setting(..., "experiments by name, every axis listed", "our choice")
+
+    @model_validator(mode="after")
+    def _names_exist(self):
+        from flopwise.methods.perceiver import works
+
+        known = works()
+        check_known("tasks", self.tasks, known)
+        for name, experiment in self.experiments.items():
+            for grid in flat(experiment):
+                check_known(f"experiments.{name}.task", grid["task"], self.tasks)
+                for task in grid["task"]:
+                    check_known(f"experiments.{name}.arm (task {task})", grid["arm"], known[task].arms)
+        return self
+
+    def check(self, data: DataConfig) -> None:
+        """Raise ValueError where the scale's data lack what the study needs."""
+        from flopwise.methods.perceiver import works
+
+        used = {task for experiment in self.experiments.values() for grid in flat(experiment) for task in grid["task"]}
+        check_known("perceiver: material", [works()[task].material for task in sorted(used)], data.materials)
+
+
+PRESET, CONFIG, EXPERIMENTS = PerceiverPreset, PerceiverConfig, PerceiverExperiments
