@@ -27,15 +27,16 @@ runs = study.load(tables)
 # %% [markdown]
 # # What an objective buys
 #
-# An encoder is worth what segmentation of a few labelled scenes gains from it: mIoU on held-out scenes after the whole network was
-# fine-tuned, from one confusion matrix. All objectives share trunk, optimiser, batches and the FLOPs they may spend; every budget
-# has a cooldown of its own, and its price is that of a run to this budget alone. The dotted line is the same trunk as it is drawn.
+# An encoder is worth what segmentation of a few labelled scenes gains from it: mIoU on held-out scenes after the whole network
+# was fine-tuned, from one confusion matrix. All objectives share trunk, optimiser, batches and the FLOPs they may spend; every
+# budget has a cooldown of its own, and its price is that of a run to this budget alone. Dotted: the same trunk as it is drawn.
 
 # %%
 show.figure(
     budgets.curves(runs), figures, "efficiency_curves",
     caption="Segmentation after pre-training against the FLOPs of pre-training, by objective and pool.",
-    alt="Line plots of mIoU over pre-training FLOPs, a line per objective and a panel per pool. The numbers are in efficiency_curves.csv.",
+    alt="Line plots of mIoU over pre-training FLOPs, a line per objective and a panel per pool. The numbers are in "
+    "efficiency_curves.csv.",
 )  # fmt: skip
 
 # %%
@@ -56,7 +57,7 @@ show.table(
 # %% [markdown]
 # # Time and CO2
 #
-# FLOPs leave out what a machine does badly: augmentation, small products, batch norm. The second axis is time alone times a constant,
+# FLOPs leave out what a machine does badly: augmentation, small products, batch norm. The second axis is time times a constant,
 # as in the paper.
 
 # %%
@@ -73,7 +74,8 @@ show.figure(
 show.figure(
     budgets.beside_published(runs), figures, "efficiency_beside_published",
     caption="Objectives minus CLIP on web pictures with alt-text, at equal cost.",
-    alt="Dot plot of differences to CLIP by objective, here and in the paper. The numbers are in efficiency_beside_published.csv.",
+    alt="Dot plot of differences to CLIP by objective, here and in the paper. The numbers are in "
+    "efficiency_beside_published.csv.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -89,19 +91,21 @@ show.figure(
 # %% [markdown]
 # # Do small budgets tell what the largest gives?
 #
-# A saturating power law, error = a + b F^-c, is fitted to the smaller budgets of each objective and pool and asked about the largest
-# one, which it has not seen. Beside it the naive guess: what the budget before gave stays.
+# A saturating power law, error = a + b F^-c, is fitted to the smaller budgets of each objective and pool and asked about the
+# largest one, which it has not seen. Beside it the naive guess: what the budget before gave stays.
 
 # %%
 show.figure(
     budgets.fits(runs), figures, "efficiency_fits",
-    caption="The law's prediction (stroke, with its 95 % interval from drawing seeds anew), what was measured (dot) and the guess that "
-    "the score of the budget before stays (cross).",
-    alt="Predicted intervals and measured mIoU at the largest budget by objective and pool. The numbers are in efficiency_fits.csv.",
+    caption="The law's prediction (stroke, with its 95 % interval from drawing seeds anew), what was measured (dot) and the "
+    "guess that the score of the budget before stays (cross).",
+    alt="Predicted intervals and measured mIoU at the largest budget by objective and pool. The numbers are in "
+    "efficiency_fits.csv.",
 )  # fmt: skip
 
 # %%
 show.table(
     budgets.decisions(runs), figures, "efficiency_decisions",
-    caption="How often the order of two objectives at the largest budget was told by the law, and by the order at the budget before.",
+    caption="How often the order of two objectives at the largest budget was told by the law, and by the order at the budget "
+    "before.",
 )  # fmt: skip

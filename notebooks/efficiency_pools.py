@@ -64,6 +64,6 @@ show.table(
 # %%
 show.table(
     pools.all_cells(runs), figures, "efficiency_every_point",
-    caption="Every point: mIoU in percent, of things and stuff, with the encoder frozen, and the gain over a random encoder; means "
-    "over seeds.",
+    caption="Every point: mIoU in percent, of things and stuff, with the encoder frozen, and the gain over a random encoder; "
+    "means over seeds.",
 )  # fmt: skip

@@ -16,9 +16,11 @@ LAYERS = (  # each may import those before it, never those after it, at the top 
     "generate", "commands", "cli", "__main__",
 )  # fmt: skip
 ALLOWED = {("config", "flopwise.studies"): "the list of studies, which holds names and imports nothing"}
-OWN = re.compile(r"(studies|methods|report)/({0})/|config/({0})\.py".format("|".join(NAMES)))
+OWN = re.compile(r"(studies|methods|report|models)/({0})/|(config|cost)/({0})\w*\.py".format("|".join(NAMES)))
 NAMING = {  # shared files that name a study, each with its reason
     "report/cost.py": "draws that study's published cost table, in its own words for methods",
+    "cost/names.py": "lists the architecture of that study among those that can be priced",
+    "cost/tables.py": "prices the architecture of that study",
     "cost/price.py": "prices the methods of that study's published cost table",
     "methods/deployment.py": "deploys the models of that study's methods",
     "data/catalogue.py": "asks more of the data sets of that study's streams",

@@ -51,7 +51,9 @@ class Resources(Strict):
 class Scaling(Strict):
     """Sizes at which cost is counted and measured."""
 
-    inputs: tuple[int, ...] = setting((256, 1024, 4096), "elements M read; the rest at its smallest", "paper: Sec. 3", min_length=3)
+    inputs: tuple[int, ...] = setting(
+        (256, 1024, 4096), "elements M read; the rest at its smallest", "paper: Sec. 3", min_length=3
+    )
     outputs: tuple[int, ...] = setting((256, 1024, 4096), "outputs O written", "paper: Sec. 3", min_length=3)
     layers: tuple[int, ...] = setting((2, 4, 8), "latent layers L", "paper: Sec. 3", min_length=3)
     transformer: int = setting(1024, "most elements that the transformer beside it reads", "our choice", ge=64)
@@ -63,7 +65,9 @@ class PerceiverPreset(Tables, StudyPreset):
     defaults: Axes = setting(Axes(), "the point that experiments start from", "our choice")
     weight_decay: float = setting(0.01, "of AdamW", "our choice", ge=0)
     clip_norm: float = setting(1.0, "of the gradient", "our choice", gt=0)
-    warm_up: float = setting(0.05, "share of the steps in which the rate rises; then a cosine to 0", "our choice", ge=0, lt=1)
+    warm_up: float = setting(
+        0.05, "share of the steps in which the rate rises; then a cosine to 0", "our choice", ge=0, lt=1
+    )
     scaling: Scaling = setting(Scaling(), "cost against size", "our choice")
     runs_per_job: int = setting(0, "trainings of a task in one job; 0: all", "our choice", ge=0)
     first_seed: int = setting(0, "seeds count from here; 100 and above are for development", "our choice", ge=0)

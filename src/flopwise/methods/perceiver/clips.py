@@ -2,11 +2,12 @@
 (arXiv 2107.14795, section 4.3). Fewer latents compress more; a heavier label is known better and costs pixels."""
 
 from dataclasses import replace
-
 from typing import ClassVar
 
 import numpy as np
 
+from flopwise.methods.perceiver import Arm
+from flopwise.methods.perceiver import Work as Base
 from flopwise.models.perceiver import Config, create
 from flopwise.models.perceiver.specs import (
     Audio,
@@ -19,8 +20,6 @@ from flopwise.models.perceiver.specs import (
     PositionQueries,
     Video,
 )
-from flopwise.methods.perceiver import Arm
-from flopwise.methods.perceiver import Work as Base
 
 FRAMES, SIDE, SAMPLES, PATCH, CLASSES, POINTS = 4, 16, 64, 16, 8, 96
 _SOUND = Fourier(8, (FRAMES * SAMPLES // PATCH,))

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from flopwise.models.perceiver import Config, create
-from flopwise.models.perceiver.specs import Flow, Fourier, FramePair, InputQueries
 from flopwise.methods.perceiver import Arm
 from flopwise.methods.perceiver import Work as Base
+from flopwise.models.perceiver import Config, create
+from flopwise.models.perceiver.specs import Flow, Fourier, FramePair, InputQueries
 
 SIDE = 8
 _INPUTS = FramePair((SIDE, SIDE), Fourier(2, (SIDE, SIDE)), features=32)

@@ -2,15 +2,14 @@
 how the class is read out of the latents (arXiv 2107.14795, table 7 and section A)."""
 
 from dataclasses import replace
-
 from typing import ClassVar
 
 import numpy as np
 
-from flopwise.models.perceiver import Config, create
-from flopwise.models.perceiver.specs import Average, Fourier, Image, Learned, LearnedQueries, Linear
 from flopwise.methods.perceiver import Arm
 from flopwise.methods.perceiver import Work as Base
+from flopwise.models.perceiver import Config, create
+from flopwise.models.perceiver.specs import Average, Fourier, Image, Learned, LearnedQueries, Linear
 
 SIDE, CLASSES = 12, 8
 

@@ -5,15 +5,14 @@ The score is the mean accuracy on the tasks; nats per masked symbol are not comp
 
 from collections import Counter
 from functools import cached_property
-
 from typing import ClassVar
 
 import numpy as np
 
-from flopwise.models.perceiver import Config, create
-from flopwise.models.perceiver.specs import LearnedQueries, Tasks, Text, Tied
 from flopwise.methods.perceiver import Arm
 from flopwise.methods.perceiver import Work as Base
+from flopwise.models.perceiver import Config, create
+from flopwise.models.perceiver.specs import LearnedQueries, Tasks, Text, Tied
 
 WIDTH, LENGTH, HEADS, MARKS, MASK, MERGES = 48, 64, 4, 6, 3, 80
 PIECES = 18  # of a line, about

@@ -2,16 +2,15 @@
 query, or by averaging latents; from both modalities or from sound alone."""
 
 from dataclasses import replace
-
 from typing import ClassVar
 
 import numpy as np
 
-from flopwise.models.perceiver import Config, create
-from flopwise.models.perceiver.specs import Audio, Average, Fourier, LearnedQueries, Linear, Multimodal, Video
 from flopwise.methods.perceiver import Arm
 from flopwise.methods.perceiver import Work as Base
 from flopwise.methods.perceiver.clips import FRAMES, PATCH, SAMPLES, SIDE
+from flopwise.models.perceiver import Config, create
+from flopwise.models.perceiver.specs import Audio, Average, Fourier, LearnedQueries, Linear, Multimodal, Video
 
 TAGS = 8
 _AUDIO = Audio(FRAMES * SAMPLES, PATCH, Fourier(8, (FRAMES * SAMPLES // PATCH,)))

@@ -1,6 +1,6 @@
 """Sets of units (StarCraft II's stand-in): which enemy would the expert attack? Behaviour cloning from games, then games are
-played (arXiv 2107.14795, section B). Units have no order; queries are the units themselves. Beside it a transformer over units with
-3.5 times the FLOPs, and a network that looks at each unit alone."""
+played (arXiv 2107.14795, section B). Units have no order; queries are the units themselves. Beside it a transformer over units
+with 3.5 times the FLOPs, and a network that looks at each unit alone."""
 
 from typing import ClassVar
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from flopwise.core.seeds import numpy_generator
 from flopwise.data.materials import battles
-from flopwise.models.perceiver import Config, create
-from flopwise.models.perceiver.specs import InputQueries, Linear, Units
 from flopwise.methods.perceiver import Arm
 from flopwise.methods.perceiver import Work as Base
+from flopwise.models.perceiver import Config, create
+from flopwise.models.perceiver.specs import InputQueries, Linear, Units
 
 WIDTH, FEATURES = 48, len(battles.FEATURES)
 CONFIG = Config(
@@ -60,7 +60,7 @@ class Work(Base):
 
     def _logits(self, model, units, mask):
         """(B, slots), minus infinity where there is no living enemy."""
-        enemy = mask & (units[..., 1] > 0.5)
+        enemy = mask & (units[..., battles.FEATURES.index("enemy")] > 0.5)
         return model(units, mask)[..., 0].masked_fill(~enemy, -1e9)
 
     def _states(self, split, rows=slice(None)):

@@ -6,11 +6,12 @@ import pandas as pd
 from flopwise.report import theme
 from flopwise.report.efficiency.study import Study, absent, published
 from flopwise.report.efficiency.styles import order, pool_label, style
-from flopwise.report.frames import seeds_note
+from flopwise.report.frames import mean_interval, seeds_note
 from flopwise.report.labels import Label, at_line_ends
 from flopwise.report.show import Drawn
 
 GFLOPS = "pre-training FLOPs (GFLOPs)"
+TIMES = [base * 10**power for power in range(-3, 7) for base in (1, 2, 5)]  # where a time axis may have a tick
 
 
 def _curve(axes, rows: pd.DataFrame, x: str, method: str) -> Label:
@@ -75,8 +76,12 @@ def costs(study: Study) -> Drawn:
     ]
     axes.axhline(study.scratch, color=theme.QUIET, lw=1, ls=":")
     labels.append(Label(means["cpu_seconds"].max(), study.scratch, "random encoder", theme.QUIET))
-    axes.set(xscale="log", xlabel="pre-training time (CPU seconds)", ylabel="mIoU (%)")
+    axes.set(xlabel="pre-training time (CPU seconds)", ylabel="mIoU (%)")
+    ticks = [tick for tick in TIMES if 0.9 * means["cpu_seconds"].min() <= tick <= 1.1 * means["cpu_seconds"].max()]
+    _ticks(axes, ticks)
     top = axes.secondary_xaxis("top", functions=(lambda x: x * grams, lambda x: x / grams))
+    top.set_xticks([tick * grams for tick in ticks], [f"{tick * grams:.2g}" for tick in ticks])
+    top.minorticks_off()
     top.set_xlabel(f"g CO2e at {watts:g} W a core, PUE {PUE:g}, {REGION}")
     figure.draw_without_rendering()
     at_line_ends(axes, labels)
@@ -106,7 +111,8 @@ def front(study: Study) -> Drawn:
     axes.set(xlabel=GFLOPS, ylabel="mIoU (%)")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     held = best["method"].map(lambda name: style(name).label)
-    note = f"Black: the best so far, held by {', '.join(dict.fromkeys(held))}. Dotted: the random encoder. {seeds_note(means['seeds'], False)}"
+    note = f"Black: the best so far, held by {', '.join(dict.fromkeys(held))}. Dotted: the random encoder."
+    note = f"{note} {seeds_note(means['seeds'], False)}"
     return Drawn(figure, means.assign(on_front=means["mean"].eq(means["mean"].cummax())), note)
 
 
@@ -115,7 +121,7 @@ def best(study: Study) -> pd.DataFrame:
     means = study.means("miou", "size")
     means = means[means["method"] != "scratch"]
     rows = []
-    for budget, part in sorted(means.groupby("budget"), key=lambda item: item[1]["gflops"].median()):
+    for part in sorted((part for _, part in means.groupby("budget")), key=lambda part: part["gflops"].median()):
         one = part.loc[part["mean"].idxmax()]
         own = part[part["method"].map(lambda name: style(name).label) != style(one["method"]).label]
         second = own.loc[own["mean"].idxmax()] if len(own) else None
@@ -202,8 +208,6 @@ def beside_published(study: Study) -> Drawn:
     paper = paper[(paper["pool"] == "align") & (paper["axis"] == "kg_co2e")]
     at = paper[paper["method"] == "clip"]["cost"].max()
     rows = []
-    from flopwise.report.frames import mean_interval
-
     for method in [name for name in order(wide.columns) if name not in ("clip", "scratch")]:
         mean, low, high, seeds = mean_interval((wide[method] - wide["clip"]).dropna())
         own = paper[paper["method"] == method].sort_values("cost")
@@ -224,5 +228,5 @@ def beside_published(study: Study) -> Drawn:
     axes.set_yticks(range(len(rows)), [style(name).label for name in rows["method"]])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel("mIoU minus CLIP's, web pictures with alt-text, equal cost (points)")
-    note = f"Grey diamonds: the paper's at {at:g} kg CO2e, read off its figure; none where a curve ends before. {seeds_note(rows['seeds'])}"
-    return Drawn(figure, rows, note)
+    note = f"Grey diamonds: the paper's at {at:g} kg CO2e, read off its figure; none where a curve ends before."
+    return Drawn(figure, rows, f"{note} {seeds_note(rows['seeds'])}")

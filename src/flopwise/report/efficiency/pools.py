@@ -31,8 +31,8 @@ def matrix(study: Study) -> Drawn:
     axes.set(xlabel="", ylabel="")
     axes.set_xticklabels([pool_label(pool) for pool in wide.columns], rotation=0, fontsize=7.5)
     axes.set_yticklabels([style(method).label for method in wide.index], rotation=0)
-    note = f"Budget {own['gflops'].median():,.3g} GFLOPs. An empty cell was not run, or has no labels to train on. {seeds_note(own['seeds'], False)}"
-    return Drawn(figure, own, note)
+    note = f"Budget {own['gflops'].median():,.3g} GFLOPs. An empty cell was not run, or has no labels to train on."
+    return Drawn(figure, own, f"{note} {seeds_note(own['seeds'], False)}")
 
 
 def beside_table(study: Study) -> pd.DataFrame:
@@ -43,17 +43,13 @@ def beside_table(study: Study) -> pd.DataFrame:
     )
     ours = means[means["budget"] == budget].pivot_table(index="method", columns="pool", values="mean")
     theirs = paper[paper["axis"] == "equal steps"].pivot_table(index="method", columns="pool", values="miou")
-    rows = []
+    ours, rows = ours.reindex(index=theirs.index, columns=theirs.columns), []
     for method in order(theirs.index):
         for pool in [one for one in POOLS if one in theirs.columns and one != "in1k"]:
-            here = (
-                ours.loc[method, pool] - ours.loc[method, "in1k"]
-                if method in ours.index and pool in ours and "in1k" in ours
-                else np.nan
-            )
+            here, paper_says = (table.loc[method, pool] - table.loc[method, "in1k"] for table in (ours, theirs))
             rows.append(
                 {"objective": style(method).label, "pool": pool_label(pool).replace("\n", " "),
-                 "minus ImageNet-1K, paper": theirs.loc[method, pool] - theirs.loc[method, "in1k"], "minus its stand-in, here": here}
+                 "minus ImageNet-1K, paper": paper_says, "minus its stand-in, here": here}
             )  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -95,7 +91,8 @@ def speed(study: Study) -> pd.DataFrame:
     rows = rows.reset_index()
     base = rows[rows["method"] == "supervised"].set_index("size")["image_mflops"]
     return pd.DataFrame(
-        {"objective": [style(name).label for name in rows["method"]], "trunk": rows["size"], "MFLOPs per image": rows["image_mflops"],
+        {"objective": [style(name).label for name in rows["method"]], "trunk": rows["size"],
+         "MFLOPs per image": rows["image_mflops"],
          "over supervised": rows["image_mflops"] / rows["size"].map(base), "images per CPU second": rows["images"],
          "GFLOPs per CPU second": rows["gflops"]}
     )  # fmt: skip

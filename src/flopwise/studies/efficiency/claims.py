@@ -42,6 +42,6 @@ def planned(study: EfficiencyConfig) -> Planned:
         "front": [dict(zip(("pool", "size", "budget", "seed"), key)) for key, both in groups.items() if len(both) == 2],
         "costs": [{key: row[key] for key in ("method", "pool", "size")} for row in trained],
         "fits": [{key: row[key] for key in ("method", "pool", "size")} for row in trained],
-        "regime": [{"quantity": name} for name in regime.PLANNED],
+        "regime": [{"quantity": name} for name in regime.PLANNED if regime.runs(study, name)],
     }  # fmt: skip
     return Planned(study.defaults.model_dump(), rows)

@@ -1,7 +1,7 @@
 """The regime of the study: how long trainings are beside their pools; the paper's values beside this scale's."""
 
 from flopwise.config import Settings
-from flopwise.config.efficiency import SCRATCH
+from flopwise.config.efficiency import SCRATCH, EfficiencyConfig
 from flopwise.studies.efficiency.plan import Grid
 from flopwise.studies.efficiency.price import step_flops
 from flopwise.studies.regime import NOT_SOURCED, Quantity
@@ -9,10 +9,17 @@ from flopwise.studies.regime import NOT_SOURCED, Quantity
 RATIOS = "counted here for ViT-B/16 with the published recipes' heads (docs/cost.md)"
 IMAGES = "sizes of the paper's data sets (third-party summary): 0.118, 1.2, 15, 302 and 1,600 million"
 PAPER_RATIO = {"clip": 1.05, "simclr": 2.0, "byol": 2.67, "dino": 4.14, "mae": 0.556, "mae-tiny": 0.231}
+RATIO = "FLOPs per image of {} over those of supervised"
 PLANNED = (
-    *(f"FLOPs per image of {name} over those of supervised" for name in PAPER_RATIO),
+    *(RATIO.format(name) for name in PAPER_RATIO),
     "budgets, largest over smallest", "passes over the default pool", "optimiser steps of supervised, f1",
 )  # fmt: skip
+
+
+def runs(study: EfficiencyConfig, quantity: str) -> bool:
+    """Whether the scale runs what a quantity is of."""
+    methods = {cell.method for cell in Grid(study).cells.values()}
+    return all(name in methods for name in PAPER_RATIO if quantity == RATIO.format(name))
 
 
 def planned(settings: Settings) -> list[Quantity]:

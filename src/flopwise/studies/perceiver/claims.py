@@ -11,6 +11,7 @@ from flopwise.core.judge import Context, Planned
 from flopwise.studies.perceiver.plan import AXES, STUDY, Grid
 
 READ = ("final", "scaling", "exact")
+CURVES = ("perceiver/inputs", "perceiver/outputs", "perceiver/layers", "transformer/inputs")
 IDENTITIES = (
     "FLOPs are affine in inputs", "FLOPs are affine in outputs", "FLOPs are affine in layers",
     "depth costs the same whatever is read and written", "outputs move with their units", "latents do not see an order",
@@ -20,7 +21,9 @@ IDENTITIES = (
 
 def claim_context(settings: Settings, tables: Path) -> Context:
     """The tables in the folder `tables`, and what every scale runs: this one with the user's overrides."""
-    studies = {scale: preset(scale).perceiver for scale in scales()} | {settings.config.scale: settings.preset.perceiver}
+    studies = {scale: preset(scale).perceiver for scale in scales()} | {
+        settings.config.scale: settings.preset.perceiver
+    }
     read = {name: read_table(tables / f"{name}.csv") for name in READ}
     read["scaling"] = read["scaling"][read["scaling"]["last"]]  # exponents over the last step alone
     return Context(
@@ -32,7 +35,7 @@ def claim_context(settings: Settings, tables: Path) -> Context:
 def planned(study: PerceiverConfig) -> Planned:
     rows = {
         "final": [{**cell.axes(), "seed": cell.seed} for cell in Grid(study).cells.values()],
-        "scaling": [{"name": name} for name in ("perceiver/inputs", "perceiver/outputs", "perceiver/layers", "transformer/inputs")],
+        "scaling": [{"name": name} for name in CURVES],
         "exact": [{"identity": name} for name in IDENTITIES],
     }  # fmt: skip
     return Planned(study.defaults.model_dump(), rows)

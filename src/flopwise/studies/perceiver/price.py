@@ -24,8 +24,8 @@ def arm_cost(task: str, arm: str) -> tuple[float, int]:
 
 
 def cells_table(settings: Settings) -> pandas.DataFrame:
-    """A row per cell: slug, every parameter, steps, forward GFLOPs of a sample, GFLOPs of its training (the second phase as if its
-    samples cost the same)."""
+    """A row per cell: slug, every parameter, steps, forward GFLOPs of a sample, GFLOPs of its training (the second phase as if
+    its samples cost the same)."""
     study, rows = settings.preset.perceiver, []
     for cell in Grid(study).cells.values():
         how, (forward, parameters) = study.tasks[cell.task], arm_cost(cell.task, cell.arm)

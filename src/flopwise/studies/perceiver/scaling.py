@@ -1,5 +1,5 @@
-"""What size costs: FLOPs, activations kept for the backward pass, and time of a training step against inputs M, outputs O and depth
-L, a transformer on the same inputs beside it; and identities of the architecture that hold exactly.
+"""What size costs: FLOPs, activations kept for the backward pass, and time of a training step against inputs M, outputs O and
+depth L, a transformer on the same inputs beside it; and identities of the architecture that hold exactly.
 
 FLOPs and activations are counted, so they are the same everywhere; time is this machine's."""
 
@@ -22,7 +22,9 @@ LATENTS, WIDTH, CHANNELS, BATCH, REPEATS = 32, 64, 32, 2, 5
 
 def perceiver(inputs: int, outputs: int, layers: int) -> Config:
     """N = 32 latents of 64, inputs and outputs of 32 channels."""
-    return Config(Units(inputs, CHANNELS), LearnedQueries(outputs, CHANNELS), Linear(1), LATENTS, WIDTH, layers, heads=4)
+    return Config(
+        Units(inputs, CHANNELS), LearnedQueries(outputs, CHANNELS), Linear(1), LATENTS, WIDTH, layers, heads=4
+    )
 
 
 class Transformer(torch.nn.Module):
@@ -107,7 +109,7 @@ def _units() -> list[dict]:
     x = torch.randn((3, 12, 8), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         moved = float((model(x)[:, order] - model(x[:, order])).abs().max())
-        latents = float((model.encode(x) - model.encode(x[:, order])).abs().max())
+        latents = float((model.encode(model.inputs(x)) - model.encode(model.inputs(x[:, order]))).abs().max())
     return [
         {"identity": "outputs move with their units", "deviation": moved},
         {"identity": "latents do not see an order", "deviation": latents},

@@ -16,6 +16,10 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
         found.append((work.title, work.stands_for, f"{', '.join(arms)}; {steps}"))
     return [
         *found,
-        ("optimiser", "LAMB, AdamW in some domains", f"AdamW, weight decay {study.weight_decay:g}, one rate for all arms of a task"),
+        (
+            "optimiser",
+            "LAMB, AdamW in some domains",
+            f"AdamW, weight decay {study.weight_decay:g}, one rate for all arms of a task",
+        ),
         ("seeds", "1", str(len({cell.seed for cell in cells}))),
-    ]
+    ]  # fmt: skip

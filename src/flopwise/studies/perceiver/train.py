@@ -1,5 +1,5 @@
-"""The same training for every arm of a task: AdamW with betas (0.9, 0.98), warm-up, a cosine to 0; a second phase where the task has
-one."""
+"""The same training for every arm of a task: AdamW with betas (0.9, 0.98), warm-up, a cosine to 0; a second phase where the task
+has one."""
 
 import math
 import time
@@ -30,7 +30,14 @@ def rate(step: int, steps: int, peak: float, warm_up: float) -> float:
 def run(study: PerceiverConfig, work: Work, cell: Cell) -> dict:
     """Train and score one cell: status, scores, forward MFLOPs of a sample, parameters, losses, seconds."""
     arm, how = work.arms[cell.arm], study.tasks[cell.task]
-    record = {"status": "done", "mflops": 0.0, "parameters": 0, "losses": [], "train_seconds": 0.0, "evaluate_seconds": 0.0}
+    record = {
+        "status": "done",
+        "mflops": 0.0,
+        "parameters": 0,
+        "losses": [],
+        "train_seconds": 0.0,
+        "evaluate_seconds": 0.0,
+    }
     model, start = None, time.process_time()
     if arm.trained:
         with torch.random.fork_rng(devices=[]):
@@ -73,8 +80,8 @@ def _phase(study: PerceiverConfig, work: Work, model, cell: Cell, steps: int, pe
 
 
 def train_job(settings: Settings, job: str, data: Path, out: Path, state: Path, sources: str) -> dict:
-    """Run the cells of `job` on the material in the folder `data`. Writes `out` (JSON): a record by cell. A cell that ended before
-    an interruption is not run again."""
+    """Run the cells of `job` on the material in the folder `data`. Writes `out` (JSON): a record by cell. A cell that ended
+    before an interruption is not run again."""
     study, grid = settings.preset.perceiver, Grid(settings.preset.perceiver)
     cells, records = grid.jobs[job], {}
     stored = open_arrays(data)

@@ -44,7 +44,7 @@ def test_pairs_are_drawn_as_the_official_code_draws_them():
     assert all(teacher != student for teacher, student in drawn)
 
 
-@pytest.mark.parametrize("scale", ["evening", "paper"])
+@pytest.mark.parametrize("scale", ["laptop", "paper"])
 def test_kept_logits_cost_less_than_asked_ones_and_the_student_costs_the_same(scale, monkeypatch):
     monkeypatch.setattr(price, "forward_gflops", lambda model, classes: 1.0)
     monkeypatch.setattr(price, "parameters", lambda model, classes: 1e6)
@@ -92,9 +92,9 @@ def test_the_regime_is_the_papers_at_the_papers_scale():
         "teachers of a student",
     ):
         assert quantities[name].factor == pytest.approx(1), name
-    evening = {one.quantity: one for one in regime.planned(load(scale="evening"))}
-    assert evening["passes over the transfer set"].kept
-    assert evening["share of the training data transferred on, %"].kept
+    laptop = {one.quantity: one for one in regime.planned(load(scale="laptop"))}
+    assert laptop["passes over the transfer set"].kept
+    assert laptop["share of the training data transferred on, %"].kept
 
 
 @pytest.mark.parametrize(
