@@ -48,7 +48,7 @@ show.table(
 # %%
 show.figure(
     pools.collapse(runs), figures, "efficiency_collapse",
-    caption="Effective rank of the mean-pooled embedding of held-out views beside the gain over a random encoder.",
+    caption="Effective rank of the mean-pooled embedding of pictures of the pool beside the gain over a random encoder.",
     alt="Scatter plot of gain over effective rank, coloured by objective. The numbers are in efficiency_collapse.csv.",
 )  # fmt: skip
 

@@ -51,7 +51,7 @@ def command_line() -> list[Case]:
         case("no threads", "--threads 0 plan"),
         case("a scale that does not exist", "--scale huge plan"),
         case("a rule that does not exist", "--scale smoke run continual_trian"),
-        case("a rule of another study", "--scale smoke run perceiver_train"),
+        case("a rule of a study that does not run here", "--scale paper run perceiver_train"),
         case("a job that does not exist", "--scale smoke run continual_train vit-xs-8/f1/uniform/adam/all"),
         case("a job of a rule that has no names", "--scale smoke run report page"),
         case("a job without its name", "--scale smoke run continual_train"),
@@ -72,8 +72,8 @@ def configuration() -> list[Case]:
     def case(given: str, content: str | bytes, **more) -> Case:
         return Case("configuration", given, ("--config", "{here}/own.yaml", "plan"), data("own.yaml", content), **more)
 
-    def override(given: str, line: str) -> Case:
-        return case(given, f"scale: smoke\noverrides: {line}\n")
+    def override(given: str, line: str, scale: str = "smoke") -> Case:
+        return case(given, f"scale: {scale}\noverrides: {line}\n")
 
     return [
         Case("configuration", "a file that does not exist", ("--config", "{here}/none.yaml", "plan")),
@@ -98,7 +98,7 @@ def configuration() -> list[Case]:
         case("a number for a folder", "scale: smoke\ndata_root: 3\n"),
         case("overrides that are no keys", "scale: smoke\noverrides: [cost]\n"),
         override("an override that does not exist", "{costs: {}}"),
-        override("an override of a study that does not run here", "{perceiver: {seeds: 3}}"),
+        override("an override of a study that does not run here", "{perceiver: {seeds: 3}}", "paper"),
         override("a study's override that is no keys", "{continual: 3}"),
         override("a key that a study does not have", "{continual: {batchsize: 3}}"),
         override("a budget of nothing", "{continual: {budget_gflops: 0}}"),

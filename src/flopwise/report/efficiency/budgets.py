@@ -91,7 +91,7 @@ def costs(study: Study) -> Drawn:
 def front(study: Study) -> Drawn:
     """All methods and pools in one plot, with the best of each cost."""
     means = study.means("miou", "size")
-    means = means[means["method"] != "scratch"].sort_values("gflops")
+    means = means[means["method"] != "scratch"].sort_values(["gflops", "mean"], ascending=[True, False])
     if not len(means):
         return absent("pre-training")
     figure, axes = theme.figure(3.4)
