@@ -47,6 +47,12 @@ show.table(
 
 # %%
 show.table(
+    methods.beside_tables(runs), figures, "transfer_tables_1_3",
+    caption="The paper's tables 1 and 3 (8 students and 4 teachers on full ImageNet), by family of the student, beside this run.",
+)  # fmt: skip
+
+# %%
+show.table(
     methods.tests(runs), figures, "transfer_tests",
     caption="Method against method over the pairs that both have: difference of Δ in points, interval from draws of whole "
     "students and teachers, Wilcoxon's signed-rank test.",

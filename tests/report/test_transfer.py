@@ -183,3 +183,10 @@ def test_every_method_has_a_look_and_headline_methods_come_first():
     assert styles.order(["self-dist", "kl-dp", "kl", "flip-t"]) == ["kl", "kl-dp", "flip-t", "self-dist"]
     assert styles.style("kl-dp").label == "KL+DP"
     assert styles.style("brand-new").label == "brand-new"
+
+
+def test_the_papers_tables_stand_beside_the_run_by_family(study):
+    table = methods.beside_tables(study).set_index(["students", "method"])
+    assert table.loc[("transformers", "KL"), "mean Δ, paper"] == pytest.approx((0.13 + 0.33 + 0.10) / 3)
+    assert table.loc[("CNNs", "KL+DP"), "sd over teachers, paper"] == pytest.approx((0.17 + 0.14 + 0.08) / 3)
+    assert table["mean Δ"].notna().all()

@@ -186,6 +186,25 @@ def overall(study: Study) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+def beside_tables(study: Study) -> pd.DataFrame:
+    """The paper's tables 1 and 3, by family of the student: mean Delta over students and teachers, and how much it varies over a
+    student's teachers; ours at home beside theirs on full ImageNet."""
+    rows = study.at_home(study.students)
+    rows = rows[rows["among"] == "trained"].assign(family=lambda frame: frame["student"].map(study.family))
+    table = []
+    for family, look in FAMILIES.items():
+        theirs = [by_method for one, by_method in published.FULL.values() if one == family]
+        for name in ("kl", "kl-dp", "kl-dp-u"):
+            own = rows[(rows["family"] == family) & (rows["method"] == name)]
+            own = own.groupby("metric")["value"].mean()
+            paper = np.mean([by_method[name] for by_method in theirs], axis=0)
+            table.append(
+                {"students": look.label, "method": style(name).label, "mean Δ, paper": paper[0], "mean Δ": own.get("mean_delta"),
+                 "sd over teachers, paper": paper[1], "sd over teachers": own.get("sd_delta")}
+            )  # fmt: skip
+    return pd.DataFrame(table)
+
+
 def tests(study: Study) -> pd.DataFrame:
     """Method against method."""
     rows = study.at_home(study.tests)
