@@ -65,6 +65,37 @@ def _convmixer(timm, classes: int):
     return ConvMixer(48, 2, kernel_size=3, patch_size=4, num_classes=classes)
 
 
+def _perceiver(timm, classes: int, width: int, latents: int, layers: int):
+    """Perceiver IO with one query, behind the methods of timm's classes that are used here."""
+    from torch import nn
+
+    from flopwise.models.perceiver import Config
+    from flopwise.models.perceiver.model import Perceiver
+    from flopwise.models.perceiver.specs import Fourier, Image, LearnedQueries
+
+    inputs = Image((SIZE, SIZE), Fourier(4, (SIZE // 4, SIZE // 4)), patch=4, features=width)
+    config = Config(inputs, LearnedQueries(1, width), None, latents, width, layers, heads=4, query_residual=True)
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.perceiver, self.head = Perceiver(config), nn.Linear(width, classes)
+
+        def get_classifier(self):
+            return self.head
+
+        def forward_features(self, images):
+            return self.perceiver(images)[:, 0]
+
+        def forward_head(self, features, pre_logits: bool = False):
+            return features if pre_logits else self.head(features)
+
+        def forward(self, images):
+            return self.forward_head(self.forward_features(images))
+
+    return Network()
+
+
 NETWORKS: dict[str, Miniature] = {
     "resnet-w16": Miniature("cnn", "batch", partial(_resnet, channels=(16, 24, 32, 48))),
     "resnet-w24": Miniature("cnn", "batch", partial(_resnet, channels=(24, 36, 48, 72))),
@@ -82,6 +113,7 @@ NETWORKS: dict[str, Miniature] = {
     "mixer-d80": Miniature("mlp", "layer", partial(_mixer, block="MixerBlock", width=80, depth=2, mlp_ratio=(1.0, 2.0))),
     "mixer-p4": Miniature("mlp", "layer", partial(_mixer, block="MixerBlock", width=32, depth=2, patch=4, mlp_ratio=(0.5, 2.0))),
     "resmlp-d64": Miniature("mlp", "affine", partial(_mixer, block="ResBlock", width=64, depth=2, mlp_ratio=2)),
+    "perceiver-d48": Miniature("transformer", "layer", partial(_perceiver, width=48, latents=16, layers=2)),
     "gmlp-d48": Miniature("mlp", "layer", partial(_mixer, block="SpatialGatingBlock", width=48, depth=2, mlp_ratio=3)),
 }  # fmt: skip
 

@@ -239,3 +239,16 @@ def test_models_are_asked_about_what_their_cells_keep_and_nothing_else():
     assert grid.kept_of("resnet-wide") == [("large", "plain"), ("small", "plain"), ("small", "seeded")]
     assert grid.kept_of("mixer-a-twin") == [("small", "plain")]
     assert grid.kept_of("vit-a") == [], "it only takes part in the flips"
+
+
+def test_a_perceiver_is_a_network_like_the_others():
+    """Its features are what its classifier sees, its weights follow from the seed, and it can teach and be taught."""
+    images = torch.rand((2, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    first, again, other = (miniature.create("perceiver-d48", CLASSES, seed).eval() for seed in (1, 1, 2))
+    features, logits = miniature.outputs(first, images)
+    assert torch.allclose(first.get_classifier()(features), logits)
+    assert torch.equal(miniature.outputs(again, images)[1], logits)
+    assert not torch.equal(miniature.outputs(other, images)[1], logits)
+    weights, done = transfer("kl-dp", [model("perceiver-d48")], student=model("perceiver-d48", 1))
+    assert done.result.status == "done"
+    assert weights
