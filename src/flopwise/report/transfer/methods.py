@@ -119,7 +119,7 @@ def rates(study: Study) -> Drawn:
     axes.plot(place, means["strict"], "o-", color="#00785a", label="strict: complementary pictures that became right")
     axes.set_xticks(place, [f"top {top.removeprefix('top')} %" for top in means["top"]])
     axes.set(xlabel="classes that hold this share of the teacher's flips", ylabel="transfer rate (%)", ylim=(0, 104))
-    axes.legend(loc="lower left")
+    axes.legend(loc="center left")
     return Drawn(figure, means.assign(published=known), "")
 
 
