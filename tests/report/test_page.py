@@ -208,6 +208,9 @@ def test_studies_stand_apart_each_with_its_own_checks():
     ]
     assert verdicts.responds(found) == "Checks of the instrument that hold: 1 of 1 (Keeping up), 0 of 1 (Learning)."
     assert verdicts.responds(found[:1]) == "All 1 checks of the instrument hold."
+    absent = {**checks[0], "verdict": "not testable at this scale", "reason": "not run at this scale"}
+    assert verdicts.instrument([checks[1], absent]) == "All 1 checks of the instrument that were run hold."
+    assert verdicts.responds(verdicts.by_study([absent], titles)) == ""
     assert verdicts.instrument(found[1].checks).startswith(
         f"0 of 1 checks of the instrument hold. Not so: {check['title']} (fails)"
     )

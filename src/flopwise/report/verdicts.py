@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flopwise.core.choices import among
 from flopwise.core.claims import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
 from flopwise.core.errors import UserError
+from flopwise.core.judge import REASONS
 from flopwise.report import words
 
 ORDER = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, NOT_TESTABLE)  # decided ones first
@@ -49,28 +50,33 @@ def by_study(judged: Sequence[Mapping], titles: Mapping[str, str]) -> list[Judge
 
 
 def holds(check: Mapping) -> str:
-    """What became of a check, in a word."""
+    """What became of a check, in a word or two."""
+    if check["verdict"] == NOT_TESTABLE and check["reason"].startswith(REASONS["scale"]):
+        return "not run"
     return {"reproduced": "holds", "not reproduced": "fails"}.get(check["verdict"], "open")
 
 
 def instrument(checks: Sequence[Mapping]) -> str:
     """Whether models of this scale answer at all, in a sentence; empty without checks."""
-    lost = [check for check in checks if holds(check) != "holds"]
+    ran = [check for check in checks if holds(check) != "not run"]
+    lost = [check for check in ran if holds(check) != "holds"]
     if not lost:
-        return f"All {len(checks)} checks of the instrument hold." if checks else ""
+        return (
+            f"All {len(ran)} checks of the instrument{' that were run' * (len(ran) < len(checks))} hold." if ran else ""
+        )
     which = "; ".join(f"{check['title']} ({holds(check)})" for check in lost)
     return (
-        f"{len(checks) - len(lost)} of {len(checks)} checks of the instrument hold. Not so: {which}. "
+        f"{len(ran) - len(lost)} of {len(ran)} checks of the instrument hold. Not so: {which}. "
         "No verdict is given on a claim that waits for these."
     )
 
 
 def responds(studies: Sequence[Judged]) -> str:
     """The same over several studies, without names of checks."""
+    told = [(study.title, Counter(map(holds, study.checks))) for study in studies]
     counts = [
-        (study.title, sum(holds(check) == "holds" for check in study.checks), len(study.checks)) for study in studies
+        (title, own["holds"], own.total() - own["not run"]) for title, own in told if own.total() > own["not run"]
     ]
-    counts = [count for count in counts if count[2]]
     if all(good == all_of_them for _, good, all_of_them in counts):
         return instrument([check for study in studies for check in study.checks])
     return (
