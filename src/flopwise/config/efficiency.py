@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from flopwise.config.data import DataConfig
-from flopwise.config.fields import Slug, Strict, StudyPreset, check_known, setting
+from flopwise.config.fields import JobResources, Slug, Strict, StudyPreset, check_known, setting
 from flopwise.config.grids import Runs, flat, models
 
 SCRATCH = "scratch"  # the method that pre-trains nothing, the reference of all
@@ -88,15 +88,6 @@ class EfficiencyExperiments(Tables):
     experiments: dict[Slug, Experiment] = setting(..., "experiments by name", "our choice", min_length=1)
 
 
-class Resources(Strict):
-    """What a job that trains or transfers asks for."""
-
-    threads: int = setting(1, "CPU threads", "our choice", ge=1, le=256)
-    gpus: int = setting(0, "GPUs", "our choice", ge=0, le=1)
-    memory_mb: int = setting(3000, "main memory; a job that failed asks for as much again", "our choice", ge=500)
-    minutes: int = setting(240, "time; a job that failed asks for as much again", "our choice", ge=1)
-
-
 class EfficiencyPreset(Tables, StudyPreset):
     """config/scales/<scale>/efficiency.yaml: the efficiency study at one scale."""
 
@@ -115,7 +106,7 @@ class EfficiencyPreset(Tables, StudyPreset):
     transfer: Transfer = setting(Transfer(), "segmentation", "paper: ADE20K")
     runs_per_job: int = setting(0, "trainings of one method and size in one job; 0: all", "our choice", ge=0)
     first_seed: int = setting(0, "seeds count from here; 100 and above are for development", "our choice", ge=0)
-    job: Resources = setting(Resources(), "what a job asks for", "our choice")
+    job: JobResources = setting(JobResources(memory_mb=3000), "what a job asks for", "our choice")
     experiments: dict[Slug, Choice] = setting(
         ..., "the experiments that run here, in this order, and what of each", "our choice", min_length=1
     )

@@ -30,6 +30,15 @@ class StudyPreset(Strict):
     )
 
 
+class JobResources(Strict):
+    """What a job that trains or evaluates asks a machine for."""
+
+    threads: int = setting(1, "CPU threads", "our choice", ge=1, le=256)
+    gpus: int = setting(0, "GPUs", "our choice", ge=0, le=1)
+    memory_mb: int = setting(4000, "main memory; a job that failed asks for as much again", "our choice", ge=500)
+    minutes: int = setting(240, "time; a job that failed asks for as much again", "our choice", ge=1)
+
+
 def source_of(field: FieldInfo) -> str:
     return (field.json_schema_extra or {}).get("source", "")
 

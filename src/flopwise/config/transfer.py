@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from flopwise.config.data import DataConfig
-from flopwise.config.fields import Slug, Strict, StudyPreset, check_known, setting
+from flopwise.config.fields import JobResources, Slug, Strict, StudyPreset, check_known, setting
 from flopwise.config.grids import Runs, flat, models
 
 NOBODY = "none"  # teacher of methods that have none
@@ -102,15 +102,6 @@ class TransferExperiments(Tables):
     experiments: dict[Slug, Experiment] = setting(..., "experiments by name", "our choice", min_length=1)
 
 
-class Resources(Strict):
-    """What a job that trains or predicts asks for."""
-
-    threads: int = setting(1, "CPU threads", "our choice", ge=1, le=256)
-    gpus: int = setting(0, "GPUs", "our choice", ge=0, le=1)
-    memory_mb: int = setting(4000, "main memory; a job that failed asks for as much again", "our choice", ge=500)
-    minutes: int = setting(240, "time; a job that failed asks for as much again", "our choice", ge=1)
-
-
 class FlipsConfig(Strict):
     """How complementary knowledge is measured."""
 
@@ -162,7 +153,7 @@ class TransferPreset(Tables, StudyPreset):
     split: Literal["test", "validation"] = setting(
         "test", "`validation`: score a fifth of each class's training data instead of the test data", "our choice"
     )
-    job: Resources = setting(Resources(), "what a job asks for", "our choice")
+    job: JobResources = setting(JobResources(), "what a job asks for", "our choice")
     experiments: dict[Slug, Choice] = setting(
         ..., "the experiments that run here, in this order, and what of each", "our choice", min_length=1
     )

@@ -26,6 +26,11 @@ class Drawn(NamedTuple):
     note: str
 
 
+def absent(what: str) -> Drawn:
+    """What is drawn where a scale does not run what a figure shows."""
+    return Drawn(None, pd.DataFrame(columns=["nothing"]), f"This scale runs no {what}.")
+
+
 def figure(drawn: Figure | Drawn, folder: Path | str, name: str, data=None, *, caption: str, alt: str) -> None:
     """Save a figure with the table that it draws (`data`, or that of a `Drawn`, whose note ends the caption), and show
     it. `alt` says what can be seen, for readers who cannot see it. Where there is nothing to draw, the note is all

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from flopwise.report import theme
-from flopwise.report.efficiency.study import Study, absent, published
+from flopwise.report.efficiency.study import Study, published
 from flopwise.report.efficiency.styles import order, pool_label, style
 from flopwise.report.frames import mean_interval, seeds_note
 from flopwise.report.labels import Label, at_line_ends
-from flopwise.report.show import Drawn
+from flopwise.report.show import Drawn, absent
 
 GFLOPS = "pre-training FLOPs (GFLOPs)"
 TIMES = [base * 10**power for power in range(-3, 7) for base in (1, 2, 5)]  # where a time axis may have a tick
@@ -151,8 +151,9 @@ def sizes(study: Study) -> Drawn:
             own = means[(means["method"] == method) & (means["size"] == size)].sort_values("gflops")
             axes.errorbar(own["gflops"], own["mean"], yerr=(own["mean"] - own["lower"], own["upper"] - own["mean"]),
                           color=style(method).colour, ls=line, marker=style(method).marker, capsize=2, label=size)  # fmt: skip
-        axes.set(title=style(method).label, xscale="log")
-        axes.legend()
+        axes.set(title=style(method).label)
+        _ticks(axes, means.groupby("budget")["gflops"].median().round(1))
+    panels[0, 0].legend()
     for axes in panels.flat[len(methods) :]:
         axes.set_visible(False)
     for axes in panels[:, 0]:

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from flopwise.report import theme
-from flopwise.report.efficiency.study import Study, absent, published
+from flopwise.report.efficiency.study import Study, published
 from flopwise.report.efficiency.styles import POOLS, order, pool_label, style
 from flopwise.report.frames import seeds_note
-from flopwise.report.show import Drawn
+from flopwise.report.show import Drawn, absent
 
 
 def matrix(study: Study) -> Drawn:
@@ -18,7 +18,7 @@ def matrix(study: Study) -> Drawn:
     means = means[means["method"] != "scratch"]
     if means["pool"].nunique() < 2:
         return absent("second pool")
-    budget = means.groupby("budget")["pool"].nunique().sort_values(kind="stable").index[-1]
+    budget = _common(means)
     own = means[means["budget"] == budget]
     wide = own.pivot_table(index="method", columns="pool", values="mean")
     wide = wide.loc[order(wide.index), [pool for pool in POOLS if pool in wide.columns]]
@@ -35,12 +35,15 @@ def matrix(study: Study) -> Drawn:
     return Drawn(figure, own, f"{note} {seeds_note(own['seeds'], False)}")
 
 
+def _common(means: pd.DataFrame) -> str:
+    """The budget that most pools have."""
+    return means.groupby("budget")["pool"].nunique().sort_values(kind="stable").index[-1]
+
+
 def beside_table(study: Study) -> pd.DataFrame:
     """Differences between pools, here at equal FLOPs and in the paper at equal steps."""
     means, paper = study.means("miou"), published()
-    budget = (
-        means[means["method"] != "scratch"].groupby("budget")["pool"].nunique().sort_values(kind="stable").index[-1]
-    )
+    budget = _common(means[means["method"] != "scratch"])
     ours = means[means["budget"] == budget].pivot_table(index="method", columns="pool", values="mean")
     theirs = paper[paper["axis"] == "equal steps"].pivot_table(index="method", columns="pool", values="miou")
     ours, rows = ours.reindex(index=theirs.index, columns=theirs.columns), []

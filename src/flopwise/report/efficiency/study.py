@@ -8,7 +8,6 @@ import pandas as pd
 from flopwise.config.files import ROOT
 from flopwise.core.io import read_table
 from flopwise.report.frames import summarise
-from flopwise.report.show import Drawn
 
 NAMES = ("cells", "final", "front", "fits", "costs")
 PUBLISHED = ROOT / "config" / "published" / "efficiency.csv"
@@ -57,8 +56,3 @@ def load(tables: Path | str) -> Study:
 def published() -> pd.DataFrame:
     """Values of the paper: pool, axis (hours, kg_co2e, equal steps), method, cost, miou, source."""
     return read_table(PUBLISHED)
-
-
-def absent(what: str) -> Drawn:
-    """What is drawn where a scale does not run what a figure shows."""
-    return Drawn(None, pd.DataFrame(columns=["nothing"]), f"This scale runs no {what}.")

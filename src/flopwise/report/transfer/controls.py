@@ -5,9 +5,9 @@ import pandas as pd
 
 from flopwise.core.statistics import critical
 from flopwise.report import theme
-from flopwise.report.show import Drawn
+from flopwise.report.show import Drawn, absent
 from flopwise.report.transfer import published
-from flopwise.report.transfer.study import Study, absent
+from flopwise.report.transfer.study import Study
 from flopwise.report.transfer.styles import order, style
 
 TEACHERS = {"none": "no teacher", "twin": "twin", "permuted": "classes exchanged", "untrained": "untrained teacher"}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from flopwise.report import theme
-from flopwise.report.show import Drawn
+from flopwise.report.show import Drawn, absent
 from flopwise.report.transfer import published
-from flopwise.report.transfer.study import Study, absent
+from flopwise.report.transfer.study import Study
 from flopwise.report.transfer.styles import FAMILIES, order, style
 
 HEADLINE = ("kl", "xekl", "xekl-mcl", "kl-dp", "kl-dp-u", "cd", "crd")

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import pandas as pd
 
 from flopwise.core.io import read_table
-from flopwise.report.show import Drawn
 
 AXES = ("student", "teacher", "method", "amount", "view", "reading")
 NAMES = ("cells", "zoo", "flips", "class_flips", "tops", "final", "top_rates", "students", "groups", "tests", "costs")
@@ -59,8 +58,3 @@ def load(tables: Path | str) -> Study:
         == found["cells"]["experiments"].str.split(",").str[0].iloc[0]
     ]
     return Study(**found, home={axis: first[axis].iloc[0] for axis in ("amount", "view", "reading")})
-
-
-def absent(what: str, columns=("nothing",)) -> Drawn:
-    """What is drawn where a scale does not run what a figure shows."""
-    return Drawn(None, pd.DataFrame(columns=list(columns)), f"This scale runs no {what}.")

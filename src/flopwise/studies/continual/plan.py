@@ -11,6 +11,7 @@ from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
 from flopwise.data.streams import ORDERINGS
 from flopwise.methods.continual import merges_in_training, shared_training
+from flopwise.studies.grids import by_job, in_parts
 
 STUDY = "continual"
 TABLES = (
@@ -90,7 +91,7 @@ class Grid:
                 values = [getattr(grid, axis) or (getattr(defaults, axis),) for axis in AXES]
                 for point, seed in product(product(*values), range(grid.seeds)):
                     self._add(found, dict(zip(AXES, point)), seed, name, grid.evaluate)
-        return self._with_parts(found)
+        return in_parts(found, self.study.runs_per_job, lambda cell: cell.training)
 
     def _add(self, found: dict[str, Cell], axes: dict[str, str], seed: int, experiment: str, evaluate: str) -> None:
         key = slug(axes, self.study.defaults, seed)
@@ -107,26 +108,10 @@ class Grid:
         experiments = tuple(dict.fromkeys([*known.experiments, experiment]))  # once, even if two of its grids meet here
         found[key] = replace(known, evaluate=evaluate, experiments=experiments)
 
-    def _with_parts(self, cells: dict[str, Cell]) -> dict[str, Cell]:
-        """Split the trainings of each point into jobs of at most `runs_per_job`."""
-        size = self.study.runs_per_job
-        if size == 0:
-            return cells
-        trainings: dict[str, dict] = {}
-        result = {}
-        for key, cell in cells.items():
-            known = trainings.setdefault(cell.job, {})
-            index = known.setdefault(cell.training, len(known))
-            result[key] = replace(cell, part=f"part{index // size}")
-        return result
-
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
         """Train jobs by name, each with its cells; those with most trainings first, so that no long one starts last."""
-        jobs: dict[str, list[Cell]] = {}
-        for cell in self.cells.values():
-            jobs.setdefault(cell.job, []).append(cell)
-        return jobs
+        return by_job(self.cells)
 
     def trainings(self, job: str) -> list[list[Cell]]:
         """The cells of a job, grouped by the training they share."""

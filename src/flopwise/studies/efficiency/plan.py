@@ -5,6 +5,7 @@ from functools import cached_property
 from itertools import product
 
 from flopwise.config.efficiency import Axes, EfficiencyConfig
+from flopwise.studies.grids import by_job, in_parts, longest_first
 
 STUDY = "efficiency"
 TABLES = ("cells", "final", "front", "fits", "costs", "regime")
@@ -55,28 +56,12 @@ class Grid:
                     slug = "-".join([*axes.values(), f"s{seed}"])
                     known = found.get(slug, Cell(slug, **axes, seed=seed))
                     found[slug] = replace(known, experiments=tuple(dict.fromkeys([*known.experiments, name])))
-        return self._with_parts(found)
-
-    def _with_parts(self, cells: dict[str, Cell]) -> dict[str, Cell]:
-        """Split the trainings of a method and size into jobs of at most `runs_per_job`."""
-        if not (size := self.study.runs_per_job):
-            return cells
-        place: dict[tuple, dict[str, int]] = {}
-        for cell in cells.values():
-            group = place.setdefault((cell.method, cell.size), {})
-            group.setdefault(cell.training, len(group))
-        return {
-            key: replace(cell, part=f"part{place[cell.method, cell.size][cell.training] // size}")
-            for key, cell in cells.items()
-        }
+        return in_parts(found, self.study.runs_per_job, lambda cell: cell.training)
 
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
         """Jobs by name, each with its cells; those with most cells first."""
-        jobs: dict[str, list[Cell]] = {}
-        for cell in self.cells.values():
-            jobs.setdefault(cell.job, []).append(cell)
-        return dict(sorted(jobs.items(), key=lambda item: -len(item[1])))
+        return longest_first(by_job(self.cells))
 
     def trainings(self, job: str) -> list[list[Cell]]:
         """The cells of a job by the training that they share, small budgets first."""

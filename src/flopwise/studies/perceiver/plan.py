@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from flopwise.config.perceiver import PerceiverConfig
+from flopwise.studies.grids import by_job, in_parts, longest_first
 
 STUDY = "perceiver"
 TABLES = ("cells", "final", "scaling", "exact")
@@ -51,26 +52,12 @@ class Grid:
                             slug = f"{task}-{arm}-s{seed}"
                             known = found.get(slug, Cell(slug, task, arm, seed))
                             found[slug] = replace(known, experiments=tuple(dict.fromkeys([*known.experiments, name])))
-        return self._with_parts(found)
-
-    def _with_parts(self, cells: dict[str, Cell]) -> dict[str, Cell]:
-        """Split a task's cells into jobs of at most `runs_per_job`."""
-        if not (size := self.study.runs_per_job):
-            return cells
-        count: dict[str, int] = {}
-        result = {}
-        for key, cell in cells.items():
-            index = count[cell.task] = count.get(cell.task, -1) + 1
-            result[key] = replace(cell, part=f"part{index // size}")
-        return result
+        return in_parts(found, self.study.runs_per_job)
 
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
         """Jobs by name, each with its cells; those with most cells first."""
-        jobs: dict[str, list[Cell]] = {}
-        for cell in self.cells.values():
-            jobs.setdefault(cell.job, []).append(cell)
-        return dict(sorted(jobs.items(), key=lambda item: -len(item[1])))
+        return longest_first(by_job(self.cells))
 
     def settings_of(self, cells: list[Cell]) -> list:
         """All that decides what these cells compute, as JSON."""

@@ -7,6 +7,7 @@ from itertools import product
 from flopwise.config.transfer import NOBODY, Axes, TransferConfig
 from flopwise.core.choices import among
 from flopwise.core.errors import UserError
+from flopwise.studies.grids import by_job, in_parts, longest_first
 
 STUDY = "transfer"
 TABLES = (
@@ -58,7 +59,7 @@ class Grid:
             for grid in experiment.grids:
                 for point, seed in product(product(*(getattr(grid, axis) for axis in AXES)), range(grid.seeds)):
                     self._add(found, dict(zip(AXES, point)), seed, name)
-        return self._with_parts(found)
+        return in_parts(found, self.study.runs_per_job)
 
     def _add(self, found: dict[str, Cell], axes: dict[str, str], seed: int, experiment: str) -> None:
         key = slug(axes, self.study.defaults, seed)
@@ -67,21 +68,10 @@ class Grid:
             raise UserError(f"two points of the grid would both be called {key!r}: {known.axes()} and {axes}")
         found[key] = replace(known, experiments=tuple(dict.fromkeys([*known.experiments, experiment])))
 
-    def _with_parts(self, cells: dict[str, Cell]) -> dict[str, Cell]:
-        """Split a student's transfers into jobs of at most `runs_per_job`."""
-        size, count, result = self.study.runs_per_job, {}, {}
-        for key, cell in cells.items():
-            index = count[cell.student] = count.get(cell.student, -1) + 1
-            result[key] = replace(cell, part=f"part{index // size}") if size else cell
-        return result
-
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
         """Transfer jobs by name, each with its cells; those with most cells first."""
-        jobs: dict[str, list[Cell]] = {}
-        for cell in self.cells.values():
-            jobs.setdefault(cell.job, []).append(cell)
-        return dict(sorted(jobs.items(), key=lambda item: -len(item[1])))
+        return longest_first(by_job(self.cells))
 
     def job(self, name: str) -> list[Cell]:
         if name not in self.jobs:
