@@ -6,6 +6,7 @@ first w steps. Averaged weights follow with momentum m, which rises to 1 in the 
 
 import copy
 import math
+import time
 from dataclasses import dataclass
 
 import torch
@@ -13,12 +14,11 @@ import torch
 from flopwise.config.efficiency import EfficiencyConfig
 from flopwise.core.loop import Diverged, adamw, progress_bar, update
 from flopwise.core.seeds import derive, numpy_generator, torch_generator
-from flopwise.core.stopwatch import Stopwatch
-from flopwise.cost import pretraining
 from flopwise.methods.efficiency import Batch, Objective, load
 from flopwise.models.trunk import Shape, Trunk, scaled
 from flopwise.studies.efficiency.plan import Cell
 from flopwise.studies.efficiency.pools import PoolData
+from flopwise.studies.efficiency.price import image_flops, options
 
 PROBE = 512  # pictures on which collapse is measured
 
@@ -41,17 +41,6 @@ def schedule(study: EfficiencyConfig, step_flops: float, budget: str) -> Schedul
     return Schedule(steps, steps - max(1, round(study.cooldown * steps)))
 
 
-def image_flops(study: EfficiencyConfig, cell: Cell, classes: int, context: int) -> float:
-    """FLOPs per image of a cell's training."""
-    size = study.sizes[cell.size]
-    trunk = pretraining.Trunk(size.width, size.depth, size.patch, size.stem)
-    return pretraining.per_image(cell.method, trunk, study.batch_size, classes, context, options(study, cell.method))
-
-
-def options(study: EfficiencyConfig, method: str) -> dict:
-    return {**load(method).options, **study.methods[method].options}
-
-
 def trunk(study: EfficiencyConfig, size: str, seed: int) -> Trunk:
     """A trunk as it is drawn with a seed: what `scratch` is, and where all objectives of that seed begin."""
     one = study.sizes[size]
@@ -72,13 +61,9 @@ class Pretraining:
         with torch.random.fork_rng():
             torch.manual_seed(derive(self.cell.seed, "efficiency", "heads", self.cell.method))
             self.learner = self.objective.learner(start, facts, **options(study, self.cell.method))
-        self.optimiser = self._optimiser(self.learner)
-        self.stopwatch = Stopwatch(torch_clock)
-
-    def _optimiser(self, learner):
-        trained = [p for p in learner.parameters() if p.requires_grad]
-        rate = self.study.methods[self.cell.method].learning_rate
-        return adamw(trained, rate, self.study.weight_decay, (0.9, 0.95))
+        trained = [p for p in self.learner.parameters() if p.requires_grad]
+        rate = study.methods[self.cell.method].learning_rate
+        self.optimiser = adamw(trained, rate, study.weight_decay, (0.9, 0.95))
 
     def run(self) -> list[dict]:
         """Train; per cell its record, with `trunk`, the state of the encoder, unless it diverged."""
@@ -86,35 +71,20 @@ class Pretraining:
         for cell in self.cells:
             plan = schedule(self.study, self.image_flops * self.study.batch_size, cell.budget)
             record = {"cell": cell.slug, "steps": plan.steps, "image_flops": self.image_flops, "status": "done"}
-            with self.stopwatch.measure("train"):
-                try:
-                    while step < plan.constant:
-                        losses.append(self._step(self.learner, self.optimiser, step, plan))
-                        step += 1
-                    learner, optimiser, own = self._branch()
-                    for at in progress_bar(step, plan.steps, cell.slug):
-                        own.append(self._step(learner, optimiser, at, plan))
-                    record |= {
-                        "trunk": learner.trunk.state_dict(),
-                        "losses": losses + own,
-                        **self._collapse(learner.trunk),
-                    }
-                except Diverged:
-                    record |= {"status": "diverged", "diverged_at": step, "losses": losses}
-            found.append(record | {"seconds": self._taken()})
+            began = time.process_time()
+            try:
+                while step < plan.constant:
+                    losses.append(self._step(self.learner, self.optimiser, step, plan))
+                    step += 1
+                # the cooldown is a copy's own; copied as one, the optimiser's parameters are the copied learner's
+                learner, optimiser = copy.deepcopy((self.learner, self.optimiser))
+                own = [self._step(learner, optimiser, at, plan) for at in progress_bar(step, plan.steps, cell.slug)]
+                measured = self._collapse(learner.trunk)
+                record |= {"trunk": learner.trunk.state_dict(), "losses": losses + own, **measured}
+            except Diverged:
+                record |= {"status": "diverged", "diverged_at": step, "losses": losses}
+            found.append(record | {"seconds": time.process_time() - began})
         return found
-
-    def _branch(self):
-        """Copies of learner and optimiser for a cooldown."""
-        learner = copy.deepcopy(self.learner)
-        optimiser = self._optimiser(learner)
-        own = [p for group in self.optimiser.param_groups for p in group["params"]]
-        new = [p for group in optimiser.param_groups for p in group["params"]]
-        for old, fresh in zip(own, new):
-            optimiser.state[fresh] = {key: value.clone() for key, value in self.optimiser.state.get(old, {}).items()}
-            if not optimiser.state[fresh]:
-                del optimiser.state[fresh]
-        return learner, optimiser, []
 
     def _step(self, learner, optimiser, step: int, plan: Schedule) -> float:
         rest = plan.rest(step)
@@ -140,19 +110,8 @@ class Pretraining:
         )  # fmt: skip
 
     def _collapse(self, encoder: Trunk) -> dict:
-        rows = self.pool.chosen[: 2 * PROBE]
-        pictures = scaled(torch.from_numpy(self.pool.images[rows[:PROBE]]))
+        pictures = scaled(torch.from_numpy(self.pool.images[self.pool.chosen[:PROBE]]))
         return collapse(encoder, pictures, torch_generator(self.cell.seed, "efficiency", "probe"))
-
-    def _taken(self) -> float:
-        """Seconds since the last cell."""
-        return self.stopwatch.seconds.pop("train", 0.0)
-
-
-def torch_clock() -> float:
-    import time
-
-    return time.process_time()
 
 
 def collapse(encoder: Trunk, pictures: torch.Tensor, generator: torch.Generator) -> dict:

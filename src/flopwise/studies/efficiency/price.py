@@ -1,11 +1,11 @@
 """What the grid costs before it runs: `cells.tsv` and the totals of `flopwise plan`."""
 
-from functools import cache
-
 import pandas
 
 from flopwise.config import Settings
 from flopwise.config.efficiency import SCRATCH, EfficiencyConfig
+from flopwise.cost import pretraining
+from flopwise.methods.efficiency import load
 from flopwise.studies.efficiency.plan import Cell, Grid
 
 CLASSES = {"pool-coco": 10, "pool-align": 0}  # the others label things on grounds
@@ -13,28 +13,26 @@ LABELS = 24
 CONTEXT = 9  # words of a caption, about; a run counts those that are there
 
 
-@cache
-def _cost():
-    from flopwise.cost import pretraining
+def options(study: EfficiencyConfig, method: str) -> dict:
+    """An objective's own, with the scale's over them."""
+    return {**load(method).options, **study.methods[method].options}
 
-    return pretraining
+
+def image_flops(study: EfficiencyConfig, cell: Cell, classes: int, context: int) -> float:
+    """FLOPs per image of a cell's training. context: words of a caption."""
+    chosen = options(study, cell.method)
+    return pretraining.per_image(cell.method, _trunk(study, cell.size), study.batch_size, classes, context, chosen)
 
 
 def step_flops(study: EfficiencyConfig, cell: Cell) -> float:
     """Of one training step, before the pool's captions are known."""
-    from flopwise.methods.efficiency import load
-
-    size, cost = study.sizes[cell.size], _cost()
-    trunk = cost.Trunk(size.width, size.depth, size.patch, size.stem)
-    chosen = {**load(cell.method).options, **study.methods[cell.method].options}
     classes = CLASSES.get(study.pools[cell.pool].material, LABELS)
-    return study.batch_size * cost.per_image(cell.method, trunk, study.batch_size, classes, CONTEXT, chosen)
+    return study.batch_size * image_flops(study, cell, classes, CONTEXT)
 
 
 def segment_gflops(study: EfficiencyConfig, size: str) -> float:
     """Of one transfer: fine-tuned and frozen, the validation scenes left out."""
-    one, how = study.sizes[size], study.transfer
-    trunk = _cost().Trunk(one.width, one.depth, one.patch, one.stem)
+    how, trunk = study.transfer, _trunk(study, size)
     return how.steps * how.batch_size * (how.draws * trunk.training() + trunk.forward()) / 1e9
 
 
@@ -68,6 +66,11 @@ def price(settings: Settings) -> dict:
         "gflops": {"pretraining": spent, "segmentation": float(table["segment_gflops"].sum())},
         "checkpoint_bytes": 4 * sum(_weights(study, size) for size in table["size"]),
     }  # fmt: skip
+
+
+def _trunk(study: EfficiencyConfig, size: str) -> pretraining.Trunk:
+    one = study.sizes[size]
+    return pretraining.Trunk(one.width, one.depth, one.patch, one.stem)
 
 
 def _weights(study: EfficiencyConfig, size: str) -> int:

@@ -7,7 +7,6 @@ from flopwise.studies.efficiency.price import step_flops
 from flopwise.studies.regime import NOT_SOURCED, Quantity
 
 RATIOS = "counted here for ViT-B/16 with the published recipes' heads (docs/cost.md)"
-IMAGES = "sizes of the paper's data sets (third-party summary): 0.118, 1.2, 15, 302 and 1,600 million"
 PAPER_RATIO = {"clip": 1.05, "simclr": 2.0, "byol": 2.67, "dino": 4.14, "mae": 0.556, "mae-tiny": 0.231}
 RATIO = "FLOPs per image of {} over those of supervised"
 PLANNED = (

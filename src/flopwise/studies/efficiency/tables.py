@@ -27,7 +27,7 @@ def collect(settings: Settings, folder: Path, out: Path) -> None:
     cells = _cells(read_table(folder / "cells.tsv", sep="\t"), runs)
     final = _final(grid, runs, scores, cells)
     tables = {
-        "cells": cells, "final": final, "front": front(final), "fits": fits.table(final), "costs": _costs(cells, final),
+        "cells": cells, "final": final, "front": front(final), "fits": fits.table(final), "costs": _costs(cells),
         "regime": pandas.DataFrame(one.row() for one in regime.planned(settings)),
     }  # fmt: skip
     for name in TABLES:
@@ -86,7 +86,7 @@ def front(final: pandas.DataFrame) -> pandas.DataFrame:
                                            "supervised_leads"])  # fmt: skip
 
 
-def _costs(cells: pandas.DataFrame, final: pandas.DataFrame) -> pandas.DataFrame:
+def _costs(cells: pandas.DataFrame) -> pandas.DataFrame:
     """Per method, size and pool: FLOPs per image, images and GFLOPs per CPU second, seconds."""
     ran = cells[(cells["method"] != SCRATCH) & (cells["status"] == "done")]
     grouped = ran.groupby([*AXES[:3]], sort=False)
