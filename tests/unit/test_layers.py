@@ -1,14 +1,17 @@
 """Imports go one way, no file imports itself in a circle, no shared file knows a study by name, and what a Snakefile needs
 while it is parsed stays light."""
 
+import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from flopwise.provenance.sources import PACKAGE, imported
+from flopwise.core.root import ROOT
+from flopwise.provenance.sources import PACKAGE, _file, imported
 from flopwise.studies import NAMES
 
 LAYERS = (  # each may import those before it, never those after it, at the top of a file or inside a function
@@ -98,6 +101,45 @@ def test_no_circle():
 def test_a_circle_would_be_found():
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["b", "c", "b"]
     assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+
+def bound(module: str) -> set[str] | None:
+    """Every name that the module's file binds anywhere; None where there is no such file."""
+    if (path := _file(module)) is None:
+        return None
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name)
+    return names
+
+
+def missing(text: str, names=cache(bound)) -> list[str]:
+    """What the text imports of this package that is not there."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "flopwise":
+            there = names(node.module)
+            for alias in node.names:
+                if there is None or alias.name not in there and _file(f"{node.module}.{alias.name}") is None:
+                    found.append(f"{node.module}.{alias.name}")
+    return found
+
+
+def test_every_import_of_our_own_is_there():
+    """Also those inside functions, which fail only when a user calls them."""
+    files = [path for folder in ("src", "tests/unit", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    found = {str(path.relative_to(ROOT)): lost for path in files if (lost := missing(path.read_text(encoding="utf-8")))}
+    assert found == {}
+
+
+def test_a_lost_import_would_be_found():
+    text = "def f():\n    from flopwise.core.io import read_json, gone\n    from flopwise.core import io\n    from flopwise.no import x"
+    assert missing(text) == ["flopwise.core.io.gone", "flopwise.no.x"]
 
 
 def test_studies_do_not_import_each_other():

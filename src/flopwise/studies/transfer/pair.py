@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flopwise.config.transfer import Amount, Axes, Resources, TransferPreset, View
+from flopwise.config.transfer import Amount, Axes, JobResources, TransferPreset, View
 from flopwise.core.choices import among
 from flopwise.core.device import Placement
 from flopwise.core.errors import RunFailure, UserError
@@ -178,7 +178,7 @@ def transfer(pair: Pair, teacher, student, how: How, placement: Placement) -> di
     names = {"student": "student", "teacher": "teacher"}
     config = TransferPreset(
         max_core_seconds=1, defaults=Axes(**names, method=how.method), models=("student", "teacher"), experiments={"pair": {}},
-        batch_size=how.batch_size, learning_rate=rate, slow_learning_rate=rate, job=Resources(),
+        batch_size=how.batch_size, learning_rate=rate, slow_learning_rate=rate, job=JobResources(),
     )  # fmt: skip
     indices = pair.data.share(how.share)
     images = tensor(pair.data.train, indices)
