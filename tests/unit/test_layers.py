@@ -103,6 +103,7 @@ def test_a_circle_would_be_found():
     assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
 
 
+@cache
 def bound(module: str) -> set[str] | None:
     """Every name that the module's file binds anywhere; None where there is no such file."""
     if (path := _file(module)) is None:
@@ -118,14 +119,14 @@ def bound(module: str) -> set[str] | None:
     return names
 
 
-def missing(text: str, names=cache(bound)) -> list[str]:
+def missing(text: str) -> list[str]:
     """What the text imports of this package that is not there."""
     found = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "flopwise":
-            there = names(node.module)
+            there = bound(node.module)
             for alias in node.names:
-                if there is None or alias.name not in there and _file(f"{node.module}.{alias.name}") is None:
+                if there is None or (alias.name not in there and not _file(f"{node.module}.{alias.name}")):
                     found.append(f"{node.module}.{alias.name}")
     return found
 
@@ -138,7 +139,7 @@ def test_every_import_of_our_own_is_there():
 
 
 def test_a_lost_import_would_be_found():
-    text = "def f():\n    from flopwise.core.io import read_json, gone\n    from flopwise.core import io\n    from flopwise.no import x"
+    text = "def f():\n from flopwise.core.io import read_json, gone\n from flopwise.core import io\n from flopwise.no import x"
     assert missing(text) == ["flopwise.core.io.gone", "flopwise.no.x"]
 
 
