@@ -12,7 +12,7 @@
 
 # %%
 from flopwise.report import show
-from flopwise.report.efficiency import budgets, study
+from flopwise.report.efficiency import budgets, released, study
 
 reads = {"tables": "efficiency.tables"}  # parameter: what it is given; the inputs of the rule follow from it
 
@@ -53,6 +53,24 @@ show.table(
     "efficiency_best",
     caption="The best objective, pool and trunk at each budget that was run.",
 )
+
+# %% [markdown]
+# # Encoders that others pre-trained
+#
+# At the larger scales released encoders take the place of our own: they are fine-tuned on a real set, and their recipes, pictures
+# seen times FLOPs of one, place them on the cost axis. Nobody held their recipes alike: what differs besides objective and data
+# differs here, too.
+
+# %%
+show.figure(
+    released.points(runs), figures, "efficiency_released",
+    caption="Segmentation of a real set after fine-tuning released encoders, against what their pre-training cost.",
+    alt="Scatter plot of mIoU over pre-training FLOPs, a named point per released encoder. The numbers are in "
+    "efficiency_released.csv.",
+)  # fmt: skip
+
+# %%
+show.table(released.table(runs), figures, "efficiency_released_encoders", caption="Every released encoder.")
 
 # %% [markdown]
 # # Time and CO2

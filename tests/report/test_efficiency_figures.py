@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from flopwise.cost.carbon import EFFICIENCY_STUDY, estimate
-from flopwise.report.efficiency import budgets, pools
+from flopwise.report.efficiency import budgets, pools, released
 from flopwise.report.efficiency.study import Study, published
 from flopwise.studies.efficiency import fits
 from flopwise.studies.efficiency.tables import front
@@ -52,12 +52,19 @@ def study() -> Study:
          "gflops_per_second": 30.0, "image_milliseconds": 0.5 * (1 + k)}
         for k, m in enumerate(LEVEL) for p in ("in1k", "align") for s in ("small", "large")
     )  # fmt: skip
-    return Study(pd.DataFrame(cells), final, front(final), fits.table(final), costs, "small")
+    others = pd.DataFrame(
+        {"cell": f"{name}-s{seed}", "method": method, "pool": pool, "size": "b16", "budget": name, "seed": seed, "status": "done",
+         "gflops": cost, "images_planned": 1e9, "metric": metric, "value": level + seed - 30 * (metric == "gain")}
+        for name, method, pool, cost, level in (("mae-in1k", "mae", "imagenet-1k", 1e11, 45.0),
+                                                ("clip-openai", "clip", "wit-400m", 1.6e12, 50.0))
+        for seed in range(3) for metric in ("miou", "gain", "frozen")
+    )  # fmt: skip
+    return Study(pd.DataFrame(cells), final, front(final), fits.table(final), costs, "small", others)
 
 
 DRAWN = [
     *(budgets.curves, budgets.front, budgets.costs, budgets.sizes, budgets.fits, budgets.beside_published),
-    *(pools.matrix, pools.collapse),
+    *(pools.matrix, pools.collapse, released.points),
 ]
 
 
@@ -75,6 +82,14 @@ def test_the_best_at_each_budget_and_what_stands_beside_it(study):
     assert table["objective"].tolist() == ["CLIP"] * 3
     assert table["over a random encoder"].iloc[-1] == pytest.approx(11.1)
     assert table["next objective"].iloc[-1].startswith("supervised, 30.1")
+
+
+def test_released_encoders_are_listed_by_what_they_reach_and_do_not_mix_with_our_own(study):
+    table = released.table(study).set_index("encoder")
+    assert list(table.index) == ["clip-openai", "mae-in1k"]
+    assert (table.loc["mae-in1k", "EFLOPs"], table.loc["mae-in1k", "pictures, millions"]) == (100, 1000)
+    assert (table.loc["mae-in1k", "mIoU, %"], table.loc["mae-in1k", "over a random encoder"]) == (46, 16)
+    assert not set(budgets.front(study).data["budget"]) & set(table.index)
 
 
 def test_the_front_is_held_by_the_best_so_far_alone(study):

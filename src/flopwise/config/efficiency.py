@@ -22,6 +22,9 @@ class TrunkSize(Strict):
     stem: Literal["convolutions", "patches"] = setting(
         "convolutions", "three convolutions with batch norm, or one layer per patch", "paper: patches"
     )
+    network: str | None = setting(
+        None, "vision transformer of timm in place of our own; for encoders that are not pre-trained here", "our choice"
+    )
 
     @model_validator(mode="after")
     def _fits(self):
@@ -40,7 +43,7 @@ class Method(Strict):
 class Pool(Strict):
     """One pool: a material, or a part of it."""
 
-    material: Slug = setting(..., "one of data.materials", "our choice")
+    material: Slug | None = setting(..., "one of data.materials; null: only others pre-trained on it", "our choice")
     part: Literal["all", "quarter", "not-junk"] = setting("all", "of its images", "our choice")
     stands_for: str = setting(..., "the paper's data set", "paper")
     published: str = setting("", "its column in the published table", "paper")
@@ -58,6 +61,51 @@ class Transfer(Strict):
     learning_rate: float = setting(3e-3, "of fine-tuning, the same for all encoders", "docs/efficiency.md", gt=0)
     frozen_learning_rate: float = setting(1e-2, "where only the head learns", "docs/efficiency.md", gt=0)
     cells: int = setting(2, "the head says cells x cells classes for each token", "paper: not sourced", ge=1)
+
+
+class Checkpoint(Strict):
+    """An encoder that others pre-trained; it is placed on the cost axis by their recipe."""
+
+    pretrained: str = setting(..., "`<model>.<tag>` of timm, below `weights_root`", "timm")
+    method: Slug = setting(..., "its objective", "timm's table of tags")
+    pool: Slug = setting(..., "its data", "timm's table of tags", table="pools")
+    size: Slug = setting("b16", "its trunk", "timm", table="sizes")
+    images: float = setting(..., "pictures that pre-training went through: epochs x images", "see `source`", gt=0)
+    recipe: dict[str, int | tuple[int, int, int]] = setting(
+        {}, "what a picture's FLOPs depend on, over the defaults of cost.closed_forms.pretraining", "see `source`"
+    )
+    source: str = setting(..., "where `images` and `recipe` were read", "named")
+
+
+class Scenes(Strict):
+    """Segmentation of a real set in place of the embedded scenes, by the recipe that public code trains MAE's encoder with."""
+
+    dataset: Slug = setting("ade20k", "of the catalogue, below `data_root`", "paper")
+    head: Literal["linear", "upernet"] = setting(
+        "linear", "one layer on the last tokens, or UPerNet (arXiv 1807.10221)", "paper: not sourced"
+    )
+    side: int = setting(512, "pixels of a crop and of a window", "mmsegmentation", ge=32, multiple_of=16)
+    stride: int = setting(256, "pixels from window to window when scoring", "mmsegmentation", ge=16)
+    steps: int = setting(160_000, "optimiser steps", "mmsegmentation", ge=1)
+    batch_size: int = setting(16, "crops", "mmsegmentation", ge=1)
+    learning_rate: float = setting(1e-4, "peak of AdamW, of the head", "mmsegmentation", gt=0)
+    layer_decay: float = setting(
+        0.65, "factor on the rate from a block to the one before it", "mmsegmentation", gt=0, le=1
+    )
+    weight_decay: float = setting(0.05, "of matrices", "mmsegmentation", ge=0)
+    warm_up_steps: int = setting(1500, "linear from 0; then linear to 0", "mmsegmentation", ge=0)
+    drop_path: float = setting(
+        0.1, "largest share of dropped branches, growing linearly with depth", "mmsegmentation", ge=0, lt=1
+    )
+    trials: tuple[float, ...] = setting(
+        (0.5, 1.0, 2.0), "multiples of the rate, the same for all encoders; one: no trial", "our choice", min_length=1
+    )
+    trial_steps: int = setting(4000, "steps of a trial", "our choice", ge=1)
+    held_out: int = setting(
+        20, "every n-th labelled picture, in the order of names, is what trials are scored on", "our choice", ge=2
+    )
+    checkpoint_every_steps: int = setting(1000, "state for an exact resume", "our choice", ge=1)
+    precision: Literal["fp32", "bf16"] = setting("bf16", "of matrix products", "our choice")
 
 
 class Axes(Strict):
@@ -80,6 +128,7 @@ class Tables(Strict):
     pools: dict[Slug, Pool] = setting({}, "by name", "paper")
     sizes: dict[Slug, TrunkSize] = setting({}, "by name", "paper")
     budgets: dict[Slug, float] = setting({}, "multiples of `budget_gflops`", "paper")
+    checkpoints: dict[Slug, Checkpoint] = setting({}, "encoders that others pre-trained", "timm")
 
 
 class EfficiencyExperiments(Tables):
@@ -92,9 +141,10 @@ class EfficiencyPreset(Tables, StudyPreset):
     """config/scales/<scale>/efficiency.yaml: the efficiency study at one scale."""
 
     defaults: Axes = setting(Axes(), "the point that every experiment varies", "our choice")
-    budget_gflops: float = setting(
-        ..., "GFLOPs of pre-training at budget f1, all that a step executes", "our choice", gt=0
-    )
+    budget_gflops: float | None = setting(
+        None, "GFLOPs of pre-training at budget f1, all that a step executes; needed where something is pre-trained",
+        "our choice", gt=0,
+    )  # fmt: skip
     batch_size: int = setting(64, "images", "paper: not sourced", ge=2)
     weight_decay: float = setting(0.05, "of AdamW", "MAE's recipe", ge=0)
     clip_norm: float = setting(3.0, "of the gradient", "DINO's recipe", gt=0)
@@ -103,7 +153,10 @@ class EfficiencyPreset(Tables, StudyPreset):
     momentum: float = setting(
         0.97, "of averaged weights; it rises to 1 in the cooldown", "docs/efficiency.md", ge=0, lt=1
     )
-    transfer: Transfer = setting(Transfer(), "segmentation", "paper: ADE20K")
+    transfer: Transfer = setting(Transfer(), "segmentation of embedded scenes", "paper: ADE20K")
+    scenes: Scenes | None = setting(None, "segmentation of a real set instead", "paper: ADE20K")
+    released: tuple[Slug, ...] = setting((), "checkpoints that are transferred here", "our choice")
+    released_seeds: int = setting(3, "of their transfers", "our choice", ge=1, le=100)
     runs_per_job: int = setting(0, "trainings of one method and size in one job; 0: all", "our choice", ge=0)
     first_seed: int = setting(0, "seeds count from here; 100 and above are for development", "our choice", ge=0)
     job: JobResources = setting(JobResources(memory_mb=3000), "what a job asks for", "our choice")
@@ -129,6 +182,14 @@ class EfficiencyConfig(EfficiencyPreset):
                 for axis, table in TABLE_OF.items():
                     check_known(f"experiments.{name}.{axis}", grid[axis], getattr(self, table))
                 self._check_pairs(f"experiments.{name}", grid)
+        check_known("released", self.released, self.checkpoints)
+        for name in self.released:
+            one = self.checkpoints[name]
+            check_known(f"checkpoints.{name}.method", [one.method], names())
+            for axis in ("pool", "size"):
+                check_known(f"checkpoints.{name}.{axis}", [getattr(one, axis)], getattr(self, TABLE_OF[axis]))
+            if not self.sizes[one.size].network:
+                raise ValueError(f"checkpoints.{name}.size is {one.size!r}, which has no network of timm")
         return self
 
     def _check_pairs(self, where: str, grid: dict) -> None:
@@ -136,8 +197,15 @@ class EfficiencyConfig(EfficiencyPreset):
         from flopwise.methods.efficiency import load
 
         for method in (one for one in grid["method"] if one != SCRATCH):
+            if self.budget_gflops is None:
+                raise ValueError(f"{where}: method {method!r} is pre-trained here; it needs budget_gflops")
             check_known(f"{where}.method: methods", [method], self.methods)
+            for size in grid["size"]:
+                if self.sizes[size].network:
+                    raise ValueError(f"{where}: size {size!r} is a network of timm, which is not pre-trained here")
             for pool in grid["pool"]:
+                if self.pools[pool].material is None:
+                    raise ValueError(f"{where}: pool {pool!r} has no material; only others pre-trained on it")
                 facts = POOLS.get(self.pools[pool].material)
                 if load(method).needs == "labels" and facts and not facts.labelled:
                     raise ValueError(
@@ -146,12 +214,29 @@ class EfficiencyConfig(EfficiencyPreset):
 
     def check(self, data: DataConfig) -> None:
         """Raise ValueError where the scale's data lack what the study needs."""
-        used = {pool for experiment in self.experiments.values() for grid in flat(experiment) for pool in grid["pool"]}
-        materials = [*(self.pools[pool].material for pool in sorted(used)), "segmentation"]
+        grids = [grid for experiment in self.experiments.values() for grid in flat(experiment)]
+        used = {pool for grid in grids if set(grid["method"]) != {SCRATCH} for pool in grid["pool"]}
+        materials = [self.pools[pool].material for pool in sorted(used)]
+        if self.scenes is None:
+            materials.append("segmentation")
+        self._check_scenes(grids)
         check_known("efficiency: material", materials, data.materials)
-        scenes = data.materials["segmentation"]["train"]
-        if self.transfer.scenes > scenes:
+        if self.scenes is None and self.transfer.scenes > (scenes := data.materials["segmentation"]["train"]):
             raise ValueError(f"efficiency.transfer.scenes is {self.transfer.scenes}; at most {scenes} are there")
+
+    def _check_scenes(self, grids: list[dict]) -> None:
+        """Networks of timm read pictures of a real set, our own trunks the embedded ones."""
+        from flopwise.data.catalogue import catalogue
+
+        if self.scenes is None:
+            if self.released:
+                raise ValueError("efficiency.released needs `scenes`: released encoders do not read embedded pictures")
+            return
+        readable = [name for name, row in catalogue().items() if row.reader == "ade20k"]
+        check_known("efficiency.scenes.dataset", [self.scenes.dataset], readable)
+        for size in dict.fromkeys(size for grid in grids for size in grid["size"]):
+            if not self.sizes[size].network:
+                raise ValueError(f"efficiency: size {size!r} has no network of timm, which `scenes` needs")
 
 
 PRESET, CONFIG, EXPERIMENTS = EfficiencyPreset, EfficiencyConfig, EfficiencyExperiments

@@ -138,7 +138,7 @@ def best(study: Study) -> pd.DataFrame:
 def sizes(study: Study) -> Drawn:
     """Small against large trunk, a panel per objective."""
     means = study.means("miou", "size")
-    means = means[(means["method"] != "scratch") & (means["pool"] == means["pool"].iloc[0])]
+    means = means[(means["method"] != "scratch") & means["pool"].isin(means["pool"].iloc[:1])]
     both = means.groupby("method")["size"].nunique()
     methods = [name for name in order(means["method"]) if both[name] > 1]
     if not methods:

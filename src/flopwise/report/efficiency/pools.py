@@ -36,7 +36,9 @@ def matrix(study: Study) -> Drawn:
 
 
 def _common(means: pd.DataFrame) -> str:
-    """The budget that most pools have."""
+    """The budget that most pools have; none where nothing was pre-trained."""
+    if not len(means):
+        return ""
     return means.groupby("budget")["pool"].nunique().sort_values(kind="stable").index[-1]
 
 

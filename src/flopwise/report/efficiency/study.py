@@ -14,7 +14,8 @@ PUBLISHED = ROOT / "config" / "published" / "efficiency.csv"
 
 
 class Study(NamedTuple):
-    """The study's tables. size: the trunk that most figures are about."""
+    """The study's tables; what is of encoders that others pre-trained stands in `released` alone. size: the trunk that most
+    figures are about."""
 
     cells: pd.DataFrame
     final: pd.DataFrame
@@ -22,15 +23,13 @@ class Study(NamedTuple):
     fits: pd.DataFrame
     costs: pd.DataFrame
     size: str
+    released: pd.DataFrame
 
     def means(self, metric: str, *by: str) -> pd.DataFrame:
         """Mean, interval and seeds of a metric by pool, method and budget at the study's size, with the mean budget in GFLOPs;
         `by`: further columns."""
-        rows = self.final[self.final["metric"] == metric]
-        rows = rows if "size" in by else rows[rows["size"] == self.size]
-        keys = ["pool", "method", "budget", *by]
-        cost = rows.groupby(keys, sort=False)["gflops"].mean().reset_index()
-        return summarise(rows, keys).merge(cost, on=keys)
+        rows = self.final if "size" in by else self.final[self.final["size"] == self.size]
+        return means_of(rows, metric, *by)
 
     @property
     def scratch(self) -> float:
@@ -47,10 +46,21 @@ class Study(NamedTuple):
         return list(counts[counts >= least].index)
 
 
+def means_of(rows: pd.DataFrame, metric: str, *by: str) -> pd.DataFrame:
+    """Mean, interval, seeds and mean cost of the rows of a metric."""
+    rows, keys = rows[rows["metric"] == metric], ["pool", "method", "budget", *by]
+    cost = rows.groupby(keys, sort=False)["gflops"].mean().reset_index()
+    return summarise(rows, keys).merge(cost, on=keys)
+
+
 def load(tables: Path | str) -> Study:
     """Read the study's tables."""
     found = {name: read_table(Path(tables) / f"{name}.csv") for name in NAMES}
-    return Study(**found, size=found["cells"]["size"].iloc[0])
+    cells, final = found["cells"], found["final"]
+    others = cells.loc[cells["released"].astype(bool), "cell"]
+    released = final[final["cell"].isin(others)].merge(cells[["cell", "images_planned"]], on="cell")
+    found |= {"cells": cells[~cells["cell"].isin(others)], "final": final[~final["cell"].isin(others)]}
+    return Study(**found, size=found["cells"]["size"].iloc[0], released=released)
 
 
 def published() -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """The training material of one model: all adaptation sets and a pre-training pool, ready to draw batches from."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -16,6 +14,7 @@ from flopwise.core.device import Placement, place
 from flopwise.core.errors import RunFailure
 from flopwise.core.io import atomic_path, sha256_json
 from flopwise.core.seeds import derive, numpy_generator, torch_generator
+from flopwise.data.ahead import Prefetcher, decoding_threads
 from flopwise.data.files import ImageFiles, in_order
 from flopwise.data.mixtures import composition, sample_order
 from flopwise.data.store import Split, StoredSet, open_set
@@ -28,7 +27,6 @@ from flopwise.provenance.sources import code_digest
 from flopwise.studies.continual.network import check_copies, name_of, resize_of
 
 POOL = "pool"
-AHEAD = 2  # batches of real images that are made while the model computes
 MOST_REPLACED, ENOUGH = 0.1, 100  # share of the pool's images that may be replaced, once so many are drawn
 
 
@@ -190,7 +188,7 @@ class TaskBatches:
         self.example = "before the interruption"
         self.placement = placement or Placement()
         self.threads = decoding_threads(self.placement) if corpus.on_disk else 0
-        self.made = Prefetcher(self._make, steps, AHEAD if self.threads else 0)
+        self.made = Prefetcher(self._make, steps, self.threads)
 
     def __getitem__(self, step: int):
         """(float images, tokens) of a step on the device, in the order update, buffer, pre-training. Raises `RunFailure`
@@ -217,29 +215,3 @@ class TaskBatches:
             raise RunFailure(f"{said}, more than {MOST_REPLACED:.0%}; the last: {self.example}")
         if last:
             print(f"{said}; replaced by other images; the last: {self.example}", flush=True)
-
-
-def decoding_threads(placement: Placement) -> int:
-    """How many threads read images while the model computes: where a GPU computes all that the job may use, on a CPU one
-    less, and with one thread in all none: images are then read between the steps."""
-    import torch
-
-    return torch.get_num_threads() - (placement.device == "cpu")
-
-
-class Prefetcher:
-    """`make(step)` for steps up to `last` - 1, asked for in order: the next `depth` are made by a thread meanwhile;
-    with `depth` 0 by the caller when they are asked for. What `make` raises is raised at its own step."""
-
-    def __init__(self, make: Callable, last: int, depth: int):
-        self.make, self.last, self.depth = make, last, depth
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="batches") if depth else None
-        self.waiting: dict[int, Future] = {}
-
-    def __getitem__(self, step: int):
-        if not self.depth:
-            return self.make(step)
-        for number in range(step, min(step + self.depth + 1, self.last)):
-            if number not in self.waiting:
-                self.waiting[number] = self.thread.submit(self.make, number)
-        return self.waiting.pop(step).result()

@@ -11,11 +11,12 @@ from flopwise.core import metrics
 from flopwise.core.device import Placement
 from flopwise.core.errors import UserError
 from flopwise.core.seeds import numpy_generator
+from flopwise.data.ahead import Prefetcher, decoding_threads
 from flopwise.data.files import ImageFiles
 from flopwise.data.store import Split, StoredSet
 from flopwise.data.streams import entry
 from flopwise.models import clip, lean
-from flopwise.studies.continual.corpus import AHEAD, Prefetcher, decoding_threads, open_data, placement_of
+from flopwise.studies.continual.corpus import open_data, placement_of
 from flopwise.studies.continual.network import name_of, resize_of
 
 
@@ -120,7 +121,7 @@ class Evaluator:
 
         starts = [(test, start) for test in self.sets for start in range(0, len(test.chosen), self.batch_size)]
         threads = decoding_threads(self.placement)
-        batches = Prefetcher(lambda i: self._read(*starts[i], max(1, threads)), len(starts), AHEAD if threads else 0)
+        batches = Prefetcher(lambda i: self._read(*starts[i], max(1, threads)), len(starts), threads)
         number = 0
         for test in self.sets:
             count = -(-len(test.chosen) // self.batch_size)

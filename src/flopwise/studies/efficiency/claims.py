@@ -33,7 +33,7 @@ def planned(study: EfficiencyConfig) -> Planned:
         {**cell.axes(), "seed": cell.seed, "group": "reference" if cell.method == SCRATCH else load(cell.method).group}
         for cell in cells
     ]
-    trained = [row for row in final if row["group"] != "reference"]
+    trained = [cell.axes() | {"seed": cell.seed, "group": load(cell.method).group} for cell in Grid(study).trained]
     groups: dict[tuple, set] = {}
     for row in trained:
         groups.setdefault((row["pool"], row["size"], row["budget"], row["seed"]), set()).add(row["group"])

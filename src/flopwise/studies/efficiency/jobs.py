@@ -7,7 +7,7 @@ from flopwise.config import Settings
 from flopwise.config.efficiency import SCRATCH
 from flopwise.core.checkpoint import StateFolder, joined, parted
 from flopwise.core.io import read_json, sha256_json, write_json, write_tensors
-from flopwise.studies.efficiency import pools
+from flopwise.studies.efficiency import pools, released
 from flopwise.studies.efficiency.plan import Cell, Grid
 
 WEIGHTS, RECORD = "trunk.safetensors", "runs.json"
@@ -22,6 +22,9 @@ def pretrain_job(settings: Settings, job: str, out: Path, state: Path, sources: 
     data, records = cache(lambda name: pools.load(settings, name)), {}
     for cells in grid.trainings(job):
         first = cells[0]
+        if first.released:
+            records[first.slug] = _released(settings, first)
+            continue
         if first.method == SCRATCH:
             _scratch(study, cells, out, records)
             continue
@@ -52,15 +55,43 @@ def _scratch(study, cells: list[Cell], out: Path, records: dict) -> None:
     from flopwise.studies.efficiency.pretrain import trunk
 
     for cell in cells:
-        write_tensors(out / cell.slug / WEIGHTS, trunk(study, cell.size, cell.seed).state_dict())
+        if not study.sizes[cell.size].network:  # a network of timm is drawn again where it is transferred
+            write_tensors(out / cell.slug / WEIGHTS, trunk(study, cell.size, cell.seed).state_dict())
         records[cell.slug] = {
             "cell": cell.slug, "steps": 0, "image_flops": 0.0, "status": "done", "losses": [], "seconds": 0.0, "images": 0,
             "pool_images": 0,
         }  # fmt: skip
 
 
-def segment_job(settings: Settings, job: str, encoders: Path, out: Path) -> dict:
+def _released(settings: Settings, cell: Cell) -> dict:
+    """The record of a checkpoint, whose weights are there and fit: what its recipe cost, and the file's hash."""
+    from flopwise.core.io import sha256_file
+    from flopwise.models import vit_tokens
+    from flopwise.studies.efficiency.price import released_flops
+
+    study = settings.preset.efficiency
+    one, path = study.checkpoints[cell.budget], released.weights_of(settings, cell.budget)
+    vit_tokens.released(one.pretrained, path)
+    return {
+        "cell": cell.slug, "steps": 0, "image_flops": released_flops(study, cell.budget), "status": "done", "losses": [],
+        "seconds": 0.0, "images": one.images, "pool_images": 0, "weights": sha256_file(path),
+    }  # fmt: skip
+
+
+def segment_job(settings: Settings, job: str, encoders: Path, out: Path, state: Path, sources: str) -> dict:
     """Transfer every encoder of `job`, from the folder `encoders`. Writes `out` (JSON): scores by cell."""
+    study, grid = settings.preset.efficiency, Grid(settings.preset.efficiency)
+    runs = read_json(encoders / RECORD)
+    done = [cell for cell in grid.jobs[job] if runs[cell.slug]["status"] == "done"]
+    scored, seconds = (_on_scenes if study.scenes else _on_embedded)(settings, done, encoders, state, sources)
+    write_json(out, {cell.slug: scored.get(cell.slug) for cell in grid.jobs[job]})
+    for cell in done:
+        released.clear(state / cell.slug)
+    return {"evaluate_seconds": seconds}
+
+
+def _on_embedded(settings: Settings, cells: list[Cell], encoders: Path, *_) -> tuple[dict, float]:
+    """Scores by cell on the embedded scenes, and CPU seconds."""
     import time
 
     from safetensors.torch import load_file
@@ -68,15 +99,34 @@ def segment_job(settings: Settings, job: str, encoders: Path, out: Path) -> dict
     from flopwise.studies.efficiency import segment
     from flopwise.studies.efficiency.pretrain import trunk
 
-    study, grid = settings.preset.efficiency, Grid(settings.preset.efficiency)
-    scenes, start, found = segment.load(settings), time.process_time(), {}
-    runs = read_json(encoders / RECORD)
-    for cell in grid.jobs[job]:
-        if runs[cell.slug]["status"] != "done":
-            found[cell.slug] = None
-            continue
+    study, scenes, start, found = settings.preset.efficiency, segment.load(settings), time.process_time(), {}
+    for cell in cells:
         encoder = trunk(study, cell.size, cell.seed)
         encoder.load_state_dict(load_file(encoders / cell.slug / WEIGHTS))
         found[cell.slug] = segment.scores(encoder, scenes, study.transfer, cell.seed)
-    write_json(out, found)
-    return {"evaluate_seconds": time.process_time() - start}
+    return found, time.process_time() - start
+
+
+def _on_scenes(settings: Settings, cells: list[Cell], encoders: Path, state: Path, sources: str) -> tuple[dict, float]:
+    """Scores by cell on the real set, and seconds of the device's clock. What ended before an interruption is not run again."""
+    from flopwise.core.device import place
+    from flopwise.studies.efficiency import finetune
+
+    study, scenes = settings.preset.efficiency, finetune.load(settings)
+    placement = place(settings.config.device, study.scenes.precision)
+    runs, start, found = read_json(encoders / RECORD), placement.clock(), {}
+    for cell in cells:
+        how = study.scenes.model_dump(mode="json")
+        key = sha256_json(
+            [sources, scenes.digest, how, Grid(study).settings_of([cell]), runs[cell.slug].get("weights")]
+        )
+        ended = StateFolder(state / cell.slug / "scores", key)
+        if (kept := ended.load()) is None:
+            make = released.maker(settings, cell, study.scenes.drop_path)
+            scores = finetune.Finetuning(
+                make, scenes, study.scenes, cell.seed, placement, state / cell.slug, key
+            ).scores()
+            kept = (study.scenes.steps, {}, {"scores": scores})
+            ended.save(*kept)
+        found[cell.slug] = kept[2]["scores"]
+    return found, placement.clock() - start

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, make_dataclass, replace
 from functools import cached_property
 from itertools import product
 
-from flopwise.config.efficiency import Axes, EfficiencyConfig
+from flopwise.config.efficiency import SCRATCH, Axes, EfficiencyConfig
 from flopwise.studies.grids import by_job, in_parts, longest_first
 
 STUDY = "efficiency"
@@ -20,11 +20,12 @@ class Cell(_Point):
     seed: int
     part: str = "all"
     experiments: tuple[str, ...] = ()
+    released: bool = False  # others pre-trained it; its budget is the name of the checkpoint
 
     @property
     def training(self) -> str:
         """Cells that differ in their budget alone branch off one training."""
-        return f"{self.method}-{self.pool}-{self.size}-s{self.seed}"
+        return self.slug if self.released else f"{self.method}-{self.pool}-{self.size}-s{self.seed}"
 
     @property
     def job(self) -> str:
@@ -56,7 +57,17 @@ class Grid:
                     slug = "-".join([*axes.values(), f"s{seed}"])
                     known = found.get(slug, Cell(slug, **axes, seed=seed))
                     found[slug] = replace(known, experiments=tuple(dict.fromkeys([*known.experiments, name])))
+        for name in self.study.released:
+            one = self.study.checkpoints[name]
+            for seed in range(self.study.first_seed, self.study.first_seed + self.study.released_seeds):
+                slug, axes = f"{name}-s{seed}", (one.method, one.pool, one.size, name)
+                found[slug] = Cell(slug, *axes, seed=seed, experiments=("released",), released=True)
         return in_parts(found, self.study.runs_per_job, lambda cell: cell.training)
+
+    @cached_property
+    def trained(self) -> list[Cell]:
+        """The cells whose encoders are pre-trained here."""
+        return [cell for cell in self.cells.values() if cell.method != SCRATCH and not cell.released]
 
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
@@ -68,7 +79,7 @@ class Grid:
         found: dict[str, list[Cell]] = {}
         for cell in self.jobs[job]:
             found.setdefault(cell.training, []).append(cell)
-        return [sorted(cells, key=lambda cell: self.study.budgets[cell.budget]) for cells in found.values()]
+        return [sorted(cells, key=lambda cell: self.study.budgets.get(cell.budget, 0)) for cells in found.values()]
 
     def settings_of(self, cells: list[Cell]) -> list:
         """All that decides what these cells compute, as JSON."""
@@ -78,7 +89,10 @@ class Grid:
                      "transfer"},
         )  # fmt: skip
         named = {
-            table: {name: getattr(self.study, table)[name] for name in sorted({getattr(cell, axis) for cell in cells})}
+            table: {
+                name: getattr(self.study, table)[name]
+                for name in sorted({getattr(cell, axis) for cell in cells if axis != "budget" or not cell.released})
+            }
             for axis, table in (("pool", "pools"), ("size", "sizes"), ("budget", "budgets"))
         }
         named = {
@@ -89,4 +103,5 @@ class Grid:
         }
         used = sorted({cell.method for cell in cells} & set(self.study.methods))
         methods = {name: self.study.methods[name].model_dump(mode="json") for name in used}
-        return [own, named, methods, [[cell.slug, cell.seed] for cell in cells]]
+        released = [self.study.checkpoints[cell.budget].model_dump(mode="json") for cell in cells if cell.released]
+        return [own, named, methods, [[cell.slug, cell.seed] for cell in cells], *released]

@@ -4,7 +4,7 @@ import pandas
 
 from flopwise.config import Settings
 from flopwise.config.efficiency import SCRATCH, EfficiencyConfig
-from flopwise.cost import pretraining
+from flopwise.cost import closed_forms, pretraining
 from flopwise.methods.efficiency import load
 from flopwise.studies.efficiency.plan import Cell, Grid
 
@@ -30,8 +30,20 @@ def step_flops(study: EfficiencyConfig, cell: Cell) -> float:
     return study.batch_size * image_flops(study, cell, classes, CONTEXT)
 
 
+def released_flops(study: EfficiencyConfig, name: str) -> float:
+    """FLOPs per image of a checkpoint's pre-training, by its recipe."""
+    one = study.checkpoints[name]
+    size = study.sizes[one.size]
+    return closed_forms.pretraining(one.method, closed_forms.Vit(size.width, size.depth, size.patch), **one.recipe)
+
+
 def segment_gflops(study: EfficiencyConfig, size: str) -> float:
-    """Of one transfer: fine-tuned and frozen, the validation scenes left out."""
+    """Of one transfer: fine-tuned, its trials and frozen; scoring left out, and of a real set all but the encoder."""
+    if how := study.scenes:
+        one, patches = study.sizes[size], (how.side // study.sizes[size].patch) ** 2
+        vit = closed_forms.Vit(one.width, one.depth, one.patch)
+        trials = len(how.trials) * how.trial_steps if len(how.trials) > 1 else 0
+        return ((how.steps + trials) * how.batch_size * vit.training(patches)) / 1e9
     how, trunk = study.transfer, _trunk(study, size)
     return how.steps * how.batch_size * (how.draws * trunk.training() + trunk.forward()) / 1e9
 
@@ -41,20 +53,27 @@ def cells_table(settings: Settings) -> pandas.DataFrame:
     share."""
     study, rows = settings.preset.efficiency, []
     for cell in Grid(study).cells.values():
-        budget = study.budgets[cell.budget] * study.budget_gflops if cell.method != SCRATCH else 0.0
-        step = step_flops(study, cell) / 1e9 if budget else 0.0
-        steps = max(1, int(budget / step)) if budget else 0
-        rows.append(
-            {**cell.row(), "steps_planned": steps, "images_planned": steps * study.batch_size,
-             "step_gflops": step, "planned_gflops": steps * step,
-             "segment_gflops": segment_gflops(study, cell.size)}
-        )  # fmt: skip
+        rows.append({**cell.row(), **_planned(study, cell), "segment_gflops": segment_gflops(study, cell.size)})
     table = pandas.DataFrame(rows)
     # budgets of a training share its constant part: the largest pays for it, the others for their cooldowns
     own = table["planned_gflops"]
     largest = table.groupby("training")["planned_gflops"].transform("max")
-    table["added_gflops"] = own.where(own == largest, study.cooldown * own)
+    table["added_gflops"] = own.where(own == largest, study.cooldown * own).where(~table["released"], 0.0)
     return table
+
+
+def _planned(study: EfficiencyConfig, cell: Cell) -> dict:
+    """Steps, images and GFLOPs of a cell's pre-training; of a checkpoint those of its recipe, which nobody pays here."""
+    if cell.released:
+        images = study.checkpoints[cell.budget].images
+        spent = images * released_flops(study, cell.budget) / 1e9
+        return {"steps_planned": 0, "images_planned": images, "step_gflops": 0.0, "planned_gflops": spent}
+    budget = study.budgets[cell.budget] * study.budget_gflops if cell.method != SCRATCH else 0.0
+    step = step_flops(study, cell) / 1e9 if budget else 0.0
+    steps = max(1, int(budget / step)) if budget else 0
+    return {
+        "steps_planned": steps, "images_planned": steps * study.batch_size, "step_gflops": step, "planned_gflops": steps * step,
+    }  # fmt: skip
 
 
 def price(settings: Settings) -> dict:

@@ -1,7 +1,7 @@
 """The regime of the study: how long trainings are beside their pools; the paper's values beside this scale's."""
 
 from flopwise.config import Settings
-from flopwise.config.efficiency import SCRATCH, EfficiencyConfig
+from flopwise.config.efficiency import EfficiencyConfig
 from flopwise.cost.closed_forms import VIT_B16, pretraining
 from flopwise.studies.efficiency.plan import Grid
 from flopwise.studies.efficiency.price import step_flops
@@ -20,22 +20,22 @@ PLANNED = (
 
 def runs(study: EfficiencyConfig, quantity: str) -> bool:
     """Whether the scale runs what a quantity is of."""
-    methods = {cell.method for cell in Grid(study).cells.values()}
+    methods = {cell.method for cell in Grid(study).trained}
     return all(name in methods for name in PAPER_RATIO if quantity == RATIO.format(name))
 
 
 def planned(settings: Settings) -> list[Quantity]:
     """What is known before anything runs."""
     study = settings.preset.efficiency
-    cells = {cell.method: cell for cell in Grid(study).cells.values() if cell.method != SCRATCH}
+    cells = {cell.method: cell for cell in Grid(study).trained}
     step = {name: step_flops(study, cell) for name, cell in cells.items()}
-    budgets = [study.budgets[cell.budget] for cell in Grid(study).cells.values() if cell.method != SCRATCH]
+    budgets = [study.budgets[cell.budget] for cell in Grid(study).trained]
     own = step.get("supervised")
     here = [step[name] / own if own and name in step else None for name in PAPER_RATIO]
     steps = int(study.budget_gflops * 1e9 // own) if own else None
     pictures = _pictures(settings)
     passes = steps * study.batch_size / pictures if steps and pictures else None
-    values = [*here, max(budgets) / min(budgets), passes, steps]
+    values = [*here, max(budgets) / min(budgets) if budgets else None, passes, steps]
     paper = [*PAPER_RATIO.values(), 8.0, None, None]
     sources = [*[RATIOS] * len(PAPER_RATIO), "lengths of MAE on JFT-300M, digitised: 1 to 8", NOT_SOURCED, NOT_SOURCED]
     return [
@@ -48,5 +48,5 @@ def _pictures(settings: Settings) -> int | None:
     """Of the default pool."""
     study = settings.preset.efficiency
     pool = study.pools[study.defaults.pool]
-    stored = settings.preset.data.materials[pool.material]["train"]
-    return {"all": stored, "quarter": stored // 4}.get(pool.part)
+    stored = settings.preset.data.materials.get(pool.material, {}).get("train")
+    return stored and {"all": stored, "quarter": stored // 4}.get(pool.part)

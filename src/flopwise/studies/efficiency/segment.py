@@ -5,6 +5,7 @@ per pixel. mIoU from one confusion matrix over all validation scenes: IoU_c = TP
 occur."""
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,25 +88,27 @@ def transfer(encoder: Trunk, scenes: Scenes, how: Transfer, seed: int, draw: int
     model.eval()
     with torch.no_grad():
         predicted = torch.cat([model(part).argmax(1) for part in scenes.validation[0].split(128)])
-    return means(iou(predicted, scenes.validation[1], len(CLASSES)))
+    return means(iou(confusion(predicted, scenes.validation[1], len(CLASSES))), range(len(GROUNDS)))
 
 
-def iou(predicted: torch.Tensor, truth: torch.Tensor, classes: int) -> torch.Tensor:
-    """IoU of each class in percent, from one confusion matrix over all pixels that are not ignored; NaN for a class that neither
-    occurs nor is predicted."""
+def confusion(predicted: torch.Tensor, truth: torch.Tensor, classes: int) -> torch.Tensor:
+    """int64 (C, C): pixels of each true class (rows) by what was said (columns), those that are ignored left out."""
     known = truth != IGNORE
-    pairs = truth[known] * classes + predicted[known]
-    matrix = torch.bincount(pairs, minlength=classes**2).view(classes, classes).double()
+    return torch.bincount(truth[known].long() * classes + predicted[known], minlength=classes**2).view(classes, classes)
+
+
+def iou(matrix: torch.Tensor) -> torch.Tensor:
+    """IoU of each class in percent from one confusion matrix; NaN for a class that neither occurs nor is predicted."""
+    matrix = matrix.double()
     union = matrix.sum(0) + matrix.sum(1) - matrix.diag()
     return torch.where(union > 0, 100 * matrix.diag() / union, torch.nan)
 
 
-def means(values: torch.Tensor) -> dict[str, float]:
-    """Mean over all classes, over things and over stuff (grounds)."""
-    stuff = len(GROUNDS)
-    return {
-        "miou": float(values.nanmean()), "things": float(values[stuff:].nanmean()), "stuff": float(values[:stuff].nanmean()),
-    }  # fmt: skip
+def means(values: torch.Tensor, stuff: Collection[int]) -> dict[str, float]:
+    """Mean over all classes, over things and over the classes that are stuff."""
+    things = [index for index in range(len(values)) if index not in stuff]
+    parts = {"miou": values, "things": values[things], "stuff": values[list(stuff)]}
+    return {name: float(part.nanmean()) for name, part in parts.items()}
 
 
 def scores(encoder: Trunk, scenes: Scenes, how: Transfer, seed: int) -> dict[str, float] | None:

@@ -39,20 +39,25 @@ class Study(study.Study):
 
     def _pretrain(self, name: str) -> dict:
         cells = self.grid.jobs[name]
-        pools = sorted({cell.pool for cell in cells if cell.method != SCRATCH})
+        pools = sorted({cell.pool for cell in cells if cell.method != SCRATCH and not cell.released})
         methods = [module_name(method) for method in sorted({cell.method for cell in cells} - {SCRATCH})]
+        released = (
+            (f"{PACKAGE}.released", f"{PACKAGE}.price", "flopwise.models.vit_tokens") if self.config.scenes else ()
+        )
         return {
             "inputs": tuple(dict.fromkeys(self._data(self.config.pools[pool].material) for pool in pools)),
-            "outputs": (self._encoders(name),), "modules": (f"{PACKAGE}.jobs", f"{PACKAGE}.pretrain", *methods),
+            "outputs": (self._encoders(name),), "modules": (f"{PACKAGE}.jobs", f"{PACKAGE}.pretrain", *methods, *released),
             "settings": self.grid.settings_of(cells), **_about(cells),
         }  # fmt: skip
 
     def _segment(self, name: str) -> dict:
-        cells = self.grid.jobs[name]
+        cells, how = self.grid.jobs[name], self.config.scenes or self.config.transfer
+        data = () if self.config.scenes else (self._data("segmentation"),)  # a user's copy is no job's output
+        learners = (f"{PACKAGE}.finetune", f"{PACKAGE}.released") if self.config.scenes else (f"{PACKAGE}.segment",)
         return {
-            "inputs": (self._data("segmentation"), self._encoders(name)), "outputs": (self._scores(name),),
-            "modules": (f"{PACKAGE}.jobs", f"{PACKAGE}.segment", f"{PACKAGE}.pretrain"),
-            "settings": self.config.transfer.model_dump(mode="json"), **_about(cells),
+            "inputs": (*data, self._encoders(name)), "outputs": (self._scores(name),),
+            "modules": (f"{PACKAGE}.jobs", *learners, f"{PACKAGE}.pretrain"),
+            "settings": how.model_dump(mode="json"), **_about(cells),
         }  # fmt: skip
 
     def _collect(self) -> dict:
@@ -78,7 +83,7 @@ class Study(study.Study):
     def _run_segment(self, job: Job) -> dict:
         from flopwise.studies.efficiency.jobs import segment_job
 
-        return segment_job(self.settings, job.name, job.inputs[1], job.outputs[0])
+        return segment_job(self.settings, job.name, job.inputs[-1], job.outputs[0], job.state, job.code_digest)
 
     def _run_collect(self, job: Job) -> None:
         from flopwise.studies.efficiency.tables import collect
@@ -119,6 +124,11 @@ class Study(study.Study):
         from flopwise.studies.efficiency.regime import planned
 
         return planned(self.settings)
+
+    def missing(self) -> list[str]:
+        from flopwise.studies.efficiency.released import missing
+
+        return missing(self.settings)
 
     @property
     def named_in_figures(self) -> tuple[str, ...]:

@@ -13,6 +13,10 @@ from flopwise.studies.efficiency import fits, regime
 from flopwise.studies.efficiency.jobs import RECORD
 from flopwise.studies.efficiency.plan import AXES, TABLES, Grid
 
+COSTS = (
+    "method", "pool", "size", "status", "metric", "image_mflops", "gflops", "executed_gflops", "train_cpu_seconds",
+    "images_per_second", "image_milliseconds", "gflops_per_second",
+)  # fmt: skip
 MEASURED = ("rank", "alignment", "uniformity")
 
 
@@ -87,8 +91,8 @@ def front(final: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def _costs(cells: pandas.DataFrame) -> pandas.DataFrame:
-    """Per method, size and pool: FLOPs per image, images and GFLOPs per CPU second, seconds."""
-    ran = cells[(cells["method"] != SCRATCH) & (cells["status"] == "done")]
+    """Of what was pre-trained here, per method, size and pool: FLOPs per image, images and GFLOPs per CPU second, seconds."""
+    ran = cells[(cells["method"] != SCRATCH) & (cells["status"] == "done") & ~cells["released"]]
     grouped = ran.groupby([*AXES[:3]], sort=False)
     rows = [
         {"method": method, "pool": pool, "size": size, "status": "done", "metric": "cost",
@@ -100,7 +104,7 @@ def _costs(cells: pandas.DataFrame) -> pandas.DataFrame:
          "gflops_per_second": part["added_gflops"].sum() / part["train_cpu_seconds"].sum()}
         for (method, pool, size), part in grouped
     ]  # fmt: skip
-    return pandas.DataFrame(rows)
+    return pandas.DataFrame(rows, columns=list(COSTS))
 
 
 def _images(part: pandas.DataFrame) -> float:

@@ -18,7 +18,7 @@ from flopwise.data.store import BuiltSet, Split, write_set
 from flopwise.data.strings import Strings
 from flopwise.models import clip
 from flopwise.models.loss import contrastive_loss
-from flopwise.studies.continual.corpus import FileCorpus, Prefetcher, TaskBatches, decoding_threads, load_corpus
+from flopwise.studies.continual.corpus import FileCorpus, TaskBatches, decoding_threads, load_corpus
 from flopwise.studies.continual.evaluate import Evaluator
 
 MODEL = "vit-xs-8"
@@ -111,36 +111,6 @@ def test_one_thread_reads_between_the_steps_and_starts_no_other(settings):
     for step in range(3):
         batches[step]
         assert threading.active_count() == before
-
-
-@pytest.mark.parametrize("depth", [0, 1, 3])
-def test_batches_ahead_keep_their_order_and_are_no_more_than_asked_for(depth):
-    made, used = [], 0
-
-    def make(step: int) -> int:
-        made.append(step)
-        assert len(made) <= used + depth + 1
-        return 10 * step
-
-    ahead = Prefetcher(make, 20, depth)
-    for step in range(20):
-        assert ahead[step] == 10 * step
-        used = step + 1
-    assert made == list(range(20))
-
-
-@pytest.mark.parametrize("depth", [0, 2])
-def test_what_goes_wrong_ahead_is_raised_at_its_own_step(depth):
-    def make(step: int) -> int:
-        if step == 2:
-            raise RunFailure(f"step {step}")
-        return step
-
-    ahead = Prefetcher(make, 5, depth)
-    assert [ahead[0], ahead[1]] == [0, 1]
-    with pytest.raises(RunFailure, match="step 2"):
-        ahead[2]
-    assert ahead[3] == 3
 
 
 def broken_pool(settings, count: int, broken: int):

@@ -66,10 +66,10 @@ def test_all_objectives_of_a_seed_begin_as_the_random_encoder(settings):
 def test_miou_is_of_one_confusion_matrix_and_leaves_out_what_is_ignored():
     truth = torch.tensor([[[0, 0, 1, IGNORE]], [[1, 1, 1, 1]]])
     predicted = torch.tensor([[[0, 1, 1, 0]], [[1, 1, 1, 0]]])
-    values = segment.iou(predicted, truth, 3)
+    values = segment.iou(segment.confusion(predicted, truth, 3))
     assert values[:2].tolist() == pytest.approx([100 / 3, 100 * 4 / 6])
     assert values[2].isnan()
-    per_picture = [segment.iou(p[None], t[None], 3).nanmean() for p, t in zip(predicted, truth)]
+    per_picture = [segment.iou(segment.confusion(p[None], t[None], 3)).nanmean() for p, t in zip(predicted, truth)]
     assert abs(float(np.mean(per_picture)) - float(values.nanmean())) > 1
 
 
