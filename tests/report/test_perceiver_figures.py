@@ -37,7 +37,14 @@ def study() -> figures.Study:
         for model, along, power in curves for n in (64, 128, 256)
     ]  # fmt: skip
     exact = pd.DataFrame({"identity": ["one", "two"], "deviation": [0.0, 1e-7]})
-    return figures.Study(pd.DataFrame(cells), pd.DataFrame(rows), tables.exponents(pd.DataFrame(sizes)), exact)
+    released = pd.DataFrame(
+        [{"evaluation": "kitti", "checkpoint": "optical-flow", "dataset": "kitti_flow_2015", "metric": metric, "value": 5.0,
+          "published": published, "samples": 10, "listed": 200, "source": "a table"}
+         for metric, published in (("epe", 4.98), ("fl_all", None))]
+    )  # fmt: skip
+    return figures.Study(
+        pd.DataFrame(cells), pd.DataFrame(rows), tables.exponents(pd.DataFrame(sizes)), exact, released
+    )
 
 
 @pytest.mark.parametrize("draw", [figures.arms, figures.scaling])
@@ -60,3 +67,10 @@ def test_what_stands_above_is_listed_with_its_unit(study):
     assert len(table) == sum(one.kind != "trivial" for work in works().values() for one in work.arms.values())
     assert set(table["unit"]) == {"%", "pixels", "dB"}
     assert table["above"].min() > 9
+
+
+def test_released_models_stand_beside_what_was_published(study):
+    table = figures.released(study).set_index("metric")
+    assert table.loc["end-point error, pixels", "difference"] == pytest.approx(0.02)
+    assert pd.isna(table.loc["Fl-all, %", "difference"])
+    assert set(table["samples"]) == {"10 of 200"}

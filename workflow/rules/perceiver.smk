@@ -25,6 +25,31 @@ rule perceiver_train:
         "{params.flopwise} --threads {threads} run perceiver_train {params.job} > {log:q} 2>&1"
 
 
+rule perceiver_released:
+    """Score a released checkpoint on the set that the paper scored it on."""
+    input:
+        flow.reads("perceiver_released"),
+    output:
+        scores="<results>/perceiver/released/{evaluation}.json",
+        lineage="<results>/lineage/perceiver_released/{evaluation}.json",
+    log:
+        "<results>/logs/perceiver_released/{evaluation}.log",
+    wildcard_constraints:
+        **flow.allowed("perceiver_released"),
+    conda:
+        "../envs/flopwise.yaml"
+    threads: flow.threads("perceiver_released")
+    resources:
+        **flow.resources("perceiver_released"),
+    params:
+        flopwise=flow.command,
+        settings=flow.settings_of("perceiver_released"),
+        code=flow.code_of("perceiver_released"),
+        job="{evaluation}",
+    shell:
+        "{params.flopwise} --threads {threads} run perceiver_released {params.job} > {log:q} 2>&1"
+
+
 rule perceiver_scaling:
     """Count and measure what inputs, outputs and depth cost, a transformer beside it."""
     input:

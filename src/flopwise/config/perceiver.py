@@ -50,6 +50,16 @@ class Scaling(Strict):
     transformer: int = setting(1024, "most elements that the transformer beside it reads", "our choice", ge=64)
 
 
+class Released(Strict):
+    """Released checkpoints, scored on the sets that the paper scored them on."""
+
+    evaluations: tuple[Slug, ...] = setting((), "names of config/perceiver_evaluations.py", "paper")
+    batch_size: int = setting(8, "pictures or tiles at a time", "our choice", ge=1)
+    limit: int | None = setting(
+        None, "at most so many samples, evenly spread over the list; null: all", "our choice", ge=1
+    )
+
+
 class PerceiverPreset(Tables, StudyPreset):
     """config/scales/<scale>/perceiver.yaml: the Perceiver study at one scale."""
 
@@ -63,8 +73,9 @@ class PerceiverPreset(Tables, StudyPreset):
     runs_per_job: int = setting(0, "trainings of a task in one job; 0: all", "our choice", ge=0)
     first_seed: int = setting(0, "seeds count from here; 100 and above are for development", "our choice", ge=0)
     job: JobResources = setting(JobResources(memory_mb=3000), "what a job asks for", "our choice")
+    released: Released = setting(Released(), "checkpoints of the authors", "paper")
     experiments: dict[Slug, Choice] = setting(
-        ..., "the experiments that run here, in this order, and what of each", "our choice", min_length=1
+        {}, "the experiments that run here, in this order, and what of each", "our choice"
     )
 
 
@@ -75,7 +86,12 @@ class PerceiverConfig(PerceiverPreset):
 
     @model_validator(mode="after")
     def _names_exist(self):
+        from flopwise.config.perceiver_evaluations import EVALUATIONS
         from flopwise.methods.perceiver import works
+
+        check_known("released.evaluations", self.released.evaluations, EVALUATIONS)
+        if not self.experiments and not self.released.evaluations:
+            raise ValueError("neither `experiments` nor `released.evaluations` names anything to run")
 
         known = works()
         check_known("tasks", self.tasks, known)

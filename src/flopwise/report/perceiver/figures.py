@@ -10,7 +10,7 @@ from flopwise.core.io import read_table
 from flopwise.methods.perceiver import works
 from flopwise.report import theme
 from flopwise.report.frames import seeds_note, summarise
-from flopwise.report.show import Drawn
+from flopwise.report.show import Drawn, absent
 
 KINDS = {  # colour, marker
     "perceiver": ("#0065a3", "o"), "baseline": ("#c14a00", "s"), "classical": ("#8f6a00", "D"), "trivial": ("#5f6368", "x"),
@@ -25,6 +25,11 @@ METRICS = {
     "accuracy": "accuracy (%)", "closeness": "minus end-point error (pixels)", "win_rate": "games won (%)",
     "psnr": "PSNR of video (dB)", "map": "mean average precision (%)", "mean_accuracy": "mean accuracy (%)",
 }  # fmt: skip
+RELEASED = {
+    "epe": "end-point error, pixels", "epe_even": "the same, tiles evenly spaced", "fl_all": "Fl-all, %",
+    "top1": "top-1, %", "top5": "top-5, %", "video_psnr": "PSNR of video, dB", "audio_psnr": "PSNR of sound, dB",
+    "audio_psnr_peak2": "PSNR of sound, peak 2, dB",
+}  # fmt: skip
 ALONG = {"inputs": "inputs M", "outputs": "outputs O", "layers": "latent layers L"}
 COSTS = {"gflops": "GFLOPs", "activations_mb": "activations (MB)", "cpu_seconds": "CPU seconds"}
 
@@ -34,6 +39,7 @@ class Study(NamedTuple):
     final: pd.DataFrame
     scaling: pd.DataFrame
     exact: pd.DataFrame
+    released: pd.DataFrame
 
 
 def load(tables: Path | str) -> Study:
@@ -53,6 +59,8 @@ def arms(study: Study) -> Drawn:
     """A panel per task: the score of each arm, best on top; what knows nothing as a line."""
     means = _scores(study)
     tasks = [task for task in works() if task in set(means["task"])]
+    if not tasks:
+        return absent("training")
     heights = [len(means[means["task"] == task]) for task in tasks]
     rows = -(-len(tasks) // 2)
     figure, panels = theme.figure(
@@ -151,4 +159,14 @@ def learning(study: Study) -> pd.DataFrame:
          "unit": [works()[task].unit for task in means["task"]],
          "95 % interval": [f"[{a:.2f}, {b:.2f}]" if np.isfinite(a) else "–" for a, b in zip(means["lower"], means["upper"])],
          "seeds": means["seeds"]}
+    )  # fmt: skip
+
+
+def released(study: Study) -> pd.DataFrame:
+    """The released checkpoints beside what was published of them."""
+    rows = study.released
+    return pd.DataFrame(
+        {"evaluation": rows["evaluation"], "checkpoint": rows["checkpoint"], "metric": rows["metric"].map(RELEASED),
+         "published": rows["published"], "here": rows["value"], "difference": rows["value"] - rows["published"],
+         "samples": [f"{a:,} of {b:,}" for a, b in zip(rows["samples"], rows["listed"])]}
     )  # fmt: skip

@@ -7,7 +7,7 @@ from flopwise.config.perceiver import PerceiverConfig
 from flopwise.studies.grids import by_job, in_parts, longest_first
 
 STUDY = "perceiver"
-TABLES = ("cells", "final", "scaling", "exact")
+TABLES = ("cells", "final", "scaling", "exact", "released")
 AXES = ("task", "arm")
 
 

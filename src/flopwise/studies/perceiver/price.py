@@ -5,10 +5,16 @@ from functools import cache
 import pandas
 
 from flopwise.config import Settings
+from flopwise.config.perceiver_evaluations import find as find_evaluation
 from flopwise.methods.perceiver import find
 from flopwise.studies.perceiver.plan import Grid
 
 BACKWARD = 2  # a backward pass costs twice the forward one
+
+COLUMNS = (
+    "slug", "task", "arm", "seed", "part", "experiments", "training", "job", "kind", "steps_planned", "forward_gflops",
+    "parameters", "planned_gflops",
+)  # fmt: skip
 
 
 @cache
@@ -35,7 +41,18 @@ def cells_table(settings: Settings) -> pandas.DataFrame:
             {**cell.row(), "kind": kind, "steps_planned": how.steps + how.tuning_steps, "forward_gflops": forward,
              "parameters": parameters, "planned_gflops": samples * (1 + BACKWARD) * forward}
         )  # fmt: skip
-    return pandas.DataFrame(rows)
+    return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+
+def scoring_gflops(name: str) -> float:
+    """GFLOPs of an evaluation over the whole set; of sets whose size the catalogue does not know, of one sample."""
+    from flopwise.cost import perceiver, perceiver_models
+    from flopwise.data.catalogue import dataset
+
+    one = find_evaluation(name)
+    passes = {"flow": 12, "images": 1, "clips": 1}[one.kind]  # six tiles, placed in two ways
+    model = "multimodal-all" if one.kind == "clips" else one.checkpoint
+    return passes * (dataset(one.dataset).n_test or 1) * perceiver.flops(perceiver_models.find(model)) / 1e9
 
 
 def price(settings: Settings) -> dict:
@@ -43,7 +60,9 @@ def price(settings: Settings) -> dict:
     table = cells_table(settings)
     spent = float(table["planned_gflops"].sum())
     names = [f"{task}/{arm}" for task, arm in zip(table["task"], table["arm"])]
+    scored = settings.preset.perceiver.released.evaluations
     return {
-        "cells": len(table), "models": list(dict.fromkeys(names)), "mafs": spent, "gflops": {"training": spent},
+        "cells": len(table) + len(scored), "models": list(dict.fromkeys([*names, *scored])), "mafs": spent,
+        "gflops": {"training": spent, "scoring": sum(map(scoring_gflops, scored))},
         "checkpoint_bytes": 0,
     }  # fmt: skip

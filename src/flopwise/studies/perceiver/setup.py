@@ -1,6 +1,7 @@
 """The set-up of the study as the report shows it: the paper beside this run."""
 
 from flopwise.config import Settings
+from flopwise.config.perceiver_evaluations import EVALUATIONS
 from flopwise.methods.perceiver import find
 from flopwise.studies.perceiver.plan import Grid
 
@@ -14,12 +15,12 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
         arms = [work.arms[arm].label for arm in dict.fromkeys(cell.arm for cell in cells if cell.task == task)]
         steps = f"{how.steps}{f' + {how.tuning_steps}' * bool(how.tuning_steps)} steps of {how.batch_size}"
         found.append((work.title, work.stands_for, f"{', '.join(arms)}; {steps}"))
+    for name in study.released.evaluations:
+        one = EVALUATIONS[name]
+        found.append((f"released model, {name}", one.source, f"{one.checkpoint} on {one.dataset}"))
+    if not cells:
+        return found
+    how = f"AdamW, weight decay {study.weight_decay:g}, one rate for all arms of a task"
     return [
-        *found,
-        (
-            "optimiser",
-            "LAMB, AdamW in some domains",
-            f"AdamW, weight decay {study.weight_decay:g}, one rate for all arms of a task",
-        ),
-        ("seeds", "1", str(len({cell.seed for cell in cells}))),
+        *found, ("optimiser", "LAMB, AdamW in some domains", how), ("seeds", "1", str(len({cell.seed for cell in cells}))),
     ]  # fmt: skip

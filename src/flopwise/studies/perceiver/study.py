@@ -1,10 +1,12 @@
 """The Perceiver study's jobs: what each verb reads, writes and does. Imports no torch and no pandas."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
 from flopwise.config import Settings
+from flopwise.config.perceiver_evaluations import find as find_evaluation
 from flopwise.methods.perceiver import find, module_name
 from flopwise.provenance.job import Job
 from flopwise.studies import study
@@ -17,8 +19,8 @@ class Study(study.Study):
     """See `flopwise.studies.study.Study`."""
 
     name = STUDY
-    verbs = ("plan", "train", "scaling", "collect", "claims")
-    wildcards: ClassVar = {"train": ("task", "part")}
+    verbs = ("plan", "train", "released", "scaling", "collect", "claims")
+    wildcards: ClassVar = {"train": ("task", "part"), "released": ("evaluation",)}
     tables = TABLES
 
     def __init__(self, settings: Settings):
@@ -26,7 +28,8 @@ class Study(study.Study):
         self.grid = Grid(self.config)
 
     def names(self, verb: str) -> list[str]:
-        return list(self.grid.jobs) if verb == "train" else [""]
+        own = {"train": list(self.grid.jobs), "released": list(self.config.released.evaluations)}
+        return own.get(verb, [""])
 
     # what jobs read, write and do ------------------------------------------------------------------------------------
 
@@ -44,6 +47,13 @@ class Study(study.Study):
             "seeds": tuple(sorted({cell.seed for cell in cells})),
         }  # fmt: skip
 
+    def _released(self, name: str) -> dict:
+        how = self.config.released.model_dump(mode="json", exclude={"evaluations"})
+        return {
+            "outputs": (self._scored(name),), "modules": (f"{PACKAGE}.released",),
+            "settings": [how, asdict(find_evaluation(name))],
+        }  # fmt: skip
+
     def _scaling(self) -> dict:
         return {
             "outputs": (self.folder / "scaling.json",), "modules": (f"{PACKAGE}.scaling",),
@@ -53,7 +63,8 @@ class Study(study.Study):
     def _collect(self) -> dict:
         cells = self.grid.cells.values()
         return {
-            "inputs": (self.folder / "cells.tsv", self.folder / "scaling.json", *map(self._runs, self.grid.jobs)),
+            "inputs": (self.folder / "cells.tsv", self.folder / "scaling.json", *map(self._runs, self.grid.jobs),
+                       *map(self._scored, self.config.released.evaluations)),
             "outputs": tuple(map(self.table, TABLES)), "modules": (f"{PACKAGE}.tables", *self._tasks), "settings": self.whole,
             "cells": tuple(cell.slug for cell in cells), "seeds": tuple(sorted({cell.seed for cell in cells})),
         }  # fmt: skip
@@ -70,6 +81,11 @@ class Study(study.Study):
         from flopwise.studies.perceiver.train import train_job
 
         return train_job(self.settings, job.name, job.inputs[0], job.outputs[0], job.state, job.code_digest)
+
+    def _run_released(self, job: Job) -> dict:
+        from flopwise.studies.perceiver.released import released_job
+
+        return released_job(self.settings, job.name, job.outputs[0])
 
     def _run_scaling(self, job: Job) -> dict:
         from flopwise.studies.perceiver.scaling import scaling_job
@@ -93,13 +109,18 @@ class Study(study.Study):
     def _runs(self, job: str) -> Path:
         return self.folder / "train" / f"{job}.json"
 
+    def _scored(self, evaluation: str) -> Path:
+        return self.folder / "released" / f"{evaluation}.json"
+
     # what others ask -------------------------------------------------------------------------------------------------
 
     def resources(self, verb: str) -> dict:
-        return self.config.job.model_dump() if verb in ("train", "scaling") else super().resources(verb)
+        return self.config.job.model_dump() if verb in ("train", "released", "scaling") else super().resources(verb)
 
     def allowed(self) -> dict[str, Iterable[str]]:
-        return {"task": {cell.task for cell in self.grid.cells.values()}}
+        return {
+            "task": {cell.task for cell in self.grid.cells.values()}, "evaluation": set(self.config.released.evaluations),
+        }  # fmt: skip
 
     def price(self) -> dict:
         from flopwise.studies.perceiver.price import price
@@ -110,6 +131,11 @@ class Study(study.Study):
         from flopwise.studies.perceiver.setup import rows
 
         return rows(self.settings)
+
+    def missing(self) -> list[str]:
+        from flopwise.studies.perceiver.released import missing
+
+        return missing(self.settings) if self.config.released.evaluations else []
 
     @property
     def named_in_figures(self) -> tuple[str, ...]:

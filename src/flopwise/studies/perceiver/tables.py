@@ -10,16 +10,29 @@ from flopwise.core.io import read_json, read_table, write_table
 from flopwise.methods.perceiver import find
 from flopwise.studies.perceiver.plan import TABLES, Grid
 
+RAN = (
+    "slug",
+    "status",
+    "diverged_at",
+    "mflops",
+    "first_loss",
+    "last_loss",
+    "train_cpu_seconds",
+    "evaluate_cpu_seconds",
+)
+RELEASED = ("evaluation", "checkpoint", "dataset", "metric", "value", "published", "samples", "listed", "source")
+
 
 def collect(settings: Settings, folder: Path, out: Path) -> None:
     """Read every job's files under `folder`, write the tables to `out`."""
-    grid = Grid(settings.preset.perceiver)
+    grid, evaluations = Grid(settings.preset.perceiver), settings.preset.perceiver.released.evaluations
     runs = {slug: run for job in grid.jobs for slug, run in read_json(folder / "train" / f"{job}.json").items()}
     scaling = read_json(folder / "scaling.json")
     cells = _cells(read_table(folder / "cells.tsv", sep="\t"), runs)
     exact = pandas.DataFrame([*scaling["exact"], *_dearer(cells)])
     tables = {
         "cells": cells, "final": _final(grid, runs), "scaling": exponents(pandas.DataFrame(scaling["rows"])), "exact": exact,
+        "released": _released({name: read_json(folder / "released" / f"{name}.json") for name in evaluations}),
     }  # fmt: skip
     for name in TABLES:
         write_table(out / f"{name}.csv", tables[name])
@@ -34,6 +47,7 @@ def _cells(planned: pandas.DataFrame, runs: dict[str, dict]) -> pandas.DataFrame
          "train_cpu_seconds": run["train_seconds"], "evaluate_cpu_seconds": run["evaluate_seconds"]}
         for slug, run in runs.items()
     )  # fmt: skip
+    ran = ran if runs else pandas.DataFrame(columns=list(RAN))
     return planned.merge(ran, on="slug", validate="one_to_one").rename(columns={"slug": "cell"})
 
 
@@ -59,7 +73,17 @@ def _final(grid: Grid, runs: dict) -> pandas.DataFrame:
         if reference := trivial.get(cell.task):
             found["above_trivial"] = found["score"] - reference[work.score]
         rows += [{**base, "metric": name, "value": value} for name, value in found.items()]
-    return pandas.DataFrame(rows)
+    return pandas.DataFrame(rows, columns=["cell", "task", "arm", "kind", "seed", "status", "metric", "value"])
+
+
+def _released(scored: dict[str, dict]) -> pandas.DataFrame:
+    """A row per released checkpoint, set and metric, with the published value where there is one."""
+    rows = [
+        {"evaluation": name, "checkpoint": one["checkpoint"], "dataset": one["dataset"], "metric": metric, "value": value,
+         "published": one["published"].get(metric), "samples": one["samples"], "listed": one["listed"], "source": one["source"]}
+        for name, one in scored.items() for metric, value in one["metrics"].items()
+    ]  # fmt: skip
+    return pandas.DataFrame(rows, columns=list(RELEASED))
 
 
 def exponents(rows: pandas.DataFrame) -> pandas.DataFrame:

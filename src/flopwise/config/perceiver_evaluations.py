@@ -1,0 +1,39 @@
+"""The released checkpoints on the sets that the paper scored them on: what is measured, and what was published. No torch."""
+
+from dataclasses import dataclass
+
+from flopwise.core.choices import check
+
+KINDS = ("flow", "images", "clips")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """checkpoint: model of config/checkpoints.csv; dataset: of the catalogue; part: which rendering of it; kind: of KINDS;
+    published: metric -> value, from `source`."""
+
+    checkpoint: str
+    dataset: str
+    kind: str
+    published: dict[str, float]
+    source: str
+    part: str = ""
+
+
+_FLOW, _IMAGES = "arXiv 2107.14795, tables 3 and 16", "arXiv 2107.14795, tables 7 and 8"
+EVALUATIONS = {
+    "sintel-clean": Evaluation("optical-flow", "sintel", "flow", {"epe": 1.81}, _FLOW, "clean"),
+    "sintel-final": Evaluation("optical-flow", "sintel", "flow", {"epe": 2.42}, _FLOW, "final"),
+    "kitti": Evaluation("optical-flow", "kitti_flow_2015", "flow", {"epe": 4.98}, _FLOW),
+    "imagenet-fourier": Evaluation("imagenet-fourier", "imagenet_1k", "images", {"top1": 79.0}, _IMAGES),
+    "imagenet-learned": Evaluation("imagenet-learned", "imagenet_1k", "images", {"top1": 72.7}, _IMAGES),
+    "imagenet-conv": Evaluation("imagenet-conv", "imagenet_1k", "images", {"top1": 82.1}, _IMAGES),
+    "kinetics": Evaluation(
+        "multimodal", "kinetics_700", "clips", {"video_psnr": 24.37, "audio_psnr": 26.97, "top1": 10.2},
+        "arXiv 2107.14795, tables 4 and 17",
+    ),
+}  # fmt: skip
+
+
+def find(name: str) -> Evaluation:
+    return EVALUATIONS[check("evaluation", name, EVALUATIONS)]
