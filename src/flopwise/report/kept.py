@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from flopwise.config import ROOT
+from flopwise.core.errors import UserError
 from flopwise.core.io import read_json, read_table, write_json, write_table
 from flopwise.provenance.ledger import by_rule, core_seconds, ledger
 from flopwise.provenance.lineage import records
@@ -82,19 +83,23 @@ def sentence(claims: Sequence[Mapping], kept: Kept | None) -> str:
 
 def keep(workflow, claims: Sequence[Mapping], studies: Sequence[str], now: datetime | None = None) -> Path:
     """Write the small tables of finished `studies` to a folder of their own in docs/runs/: claims and checks, aggregates (the
-    tables that chapters name under `kept`), cost by rule, and run.json with code, machine and time. Returns the folder."""
+    tables that chapters name under `kept`), cost by rule, and run.json with code, machine and time. Returns the folder. Raises
+    `UserError`, before anything is written, where a table is not there."""
     settings = workflow.settings
     scale, past = settings.config.scale, folders(settings.config.scale)
     number = int(past[-1].name.rpartition("-")[2]) + 1 if past else 1
     out = FOLDER / f"{scale}-{number}"
+    aggregates = [workflow.folder(notebooks[0]) / f"{name}.csv" for chapter, notebooks in workflow.chapters
+                  for name in (chapter.get("kept", ()) if chapter["id"] in studies else ())]  # fmt: skip
+    if lost := next((path for path in aggregates if not path.is_file()), None):
+        raise UserError(f"{lost} is not there; the figures of its study are made by `snakemake --config scale={scale}`")
     out.mkdir(parents=True)
     import pandas
 
     write_table(out / "claims.csv", pandas.DataFrame([{key: claim[key] for key in COLUMNS} for claim in claims]))
     write_table(out / "cost.csv", pandas.DataFrame(by_rule(settings)))
-    for chapter, notebooks in workflow.chapters:
-        for name in chapter.get("kept", ()) if chapter["id"] in studies else ():
-            shutil.copyfile(workflow.folder(notebooks[0]) / f"{name}.csv", out / f"{name}.csv")
+    for path in aggregates:
+        shutil.copyfile(path, out / path.name)
     write_json(out / "run.json", _facts(settings, now or datetime.now(UTC)))
     return out
 

@@ -9,6 +9,7 @@ from flopwise.report.continual.study import Study, absent, note
 from flopwise.report.show import Drawn
 
 CORNERS = {"pool": (0.0, 0.0), "update": (1.0, 0.0), "buffer": (0.5, 3**0.5 / 2)}  # share 1 of a batch
+MANY = 6  # mixtures of a method that fit a small triangle
 NAMES = {"pool": "pre-training pool P", "update": "update pool D", "buffer": "buffer B"}
 
 
@@ -44,18 +45,24 @@ def mixtures(study: Study) -> Drawn:
     for part in CORNERS:
         means[part] = means["mixture"].map(shares[f"{part}_share"])
     methods = styles.order(rows["method"])
-    wide = theme.WIDTH if len(methods) > 1 else 4.6
-    figure, line = theme.figure(3.6 if len(methods) > 1 else 4.2, wide, ncols=len(methods), squeeze=False)
     gm = means[means["metric"] == "gm"]
+    many = gm.groupby("method").size().max() > MANY
+    if many:  # each in a row of its own
+        figure, panels = theme.figure(0.6 + 4.6 * len(methods), nrows=len(methods), squeeze=False)
+    else:
+        wide, high = (theme.WIDTH, 3.6) if len(methods) > 1 else (4.6, 4.2)
+        figure, panels = theme.figure(high, wide, ncols=len(methods), squeeze=False)
     limit = max(gm["mean"].abs().max(), 1e-9) if gm["mean"].notna().any() else 1.0
-    for axes, method in zip(line[0], methods):
-        picture = _triangle(study, axes, gm[gm["method"] == method], limit)
+    for axes, method in zip(panels.flat, methods):
+        picture = _triangle(study, axes, gm[gm["method"] == method], limit, 300 if many else 560)
         axes.set_title(styles.style(method).label)
-    figure.colorbar(picture, ax=list(line[0]), location="bottom", shrink=0.5, aspect=30, label=f"ΔGM ({charts.POINTS})")
+    bar = {"location": "bottom", "shrink": 0.5, "aspect": 30, "label": f"ΔGM ({charts.POINTS})"}
+    figure.colorbar(picture, ax=list(panels.flat), **bar)
     return Drawn(figure, means, note(study, rows, means["seeds"], "mixture", intervals=False))
 
 
-def _triangle(study: Study, axes, rows: pd.DataFrame, limit: float):
+def _triangle(study: Study, axes, rows: pd.DataFrame, limit: float, disc: float):
+    small = disc < 400
     corners = np.array(list(CORNERS.values()))
     axes.fill(*corners.T, fc="none", ec=theme.QUIET, lw=0.9)
     for share in (0.25, 0.5, 0.75):
@@ -64,27 +71,46 @@ def _triangle(study: Study, axes, rows: pd.DataFrame, limit: float):
             axes.plot(*ends.T, color=theme.FAINT, lw=0.7, zorder=1)
     at = rows[list(CORNERS)].to_numpy() @ corners
     picture = axes.scatter(
-        *at.T, c=rows["mean"], cmap="PuOr", vmin=-limit, vmax=limit, s=560, ec=theme.INK, lw=0.7, zorder=3
+        *at.T, c=rows["mean"], cmap="PuOr", vmin=-limit, vmax=limit, s=disc, ec=theme.INK, lw=0.7, zorder=3
     )
     for place, row in zip(at, rows.itertuples()):
         colour = "white" if abs(row.mean) > 0.6 * limit else theme.INK
-        axes.text(*place, plots.change(row.mean, 1) if row.seeds else "✕", ha="center", va="center", fontsize=7.5,
-                  color=colour, zorder=4)  # fmt: skip
-        inside = min(row.pool, row.update, row.buffer) > 0 and place[1] < 0.2  # a disc on the side may lie below
-        _beside(axes, study.word("mixture", row.mixture), place, 15 if inside else -16, size=6.8)
+        axes.text(*place, plots.change(row.mean, 1) if row.seeds else "✕", ha="center", va="center",
+                  fontsize=5.8 if small else 7.5, color=colour, zorder=4)  # fmt: skip
+        _beside(axes, study.word("mixture", row.mixture), place, _side(row, place), 11 if small else 15, size=6.8)
     for name, place in CORNERS.items():
-        _beside(axes, NAMES[name], place, 16 if name == "buffer" else -30, color=theme.QUIET)
-    axes.set_xlim(-0.3, 1.3)
-    axes.set_ylim(-0.36, 1.06)
+        _beside(axes, NAMES[name], place, "above" if name == "buffer" else "below", 16 if name == "buffer" else 30,
+                color=theme.QUIET)  # fmt: skip
+    axes.set_xlim(*((-0.2, 1.2) if small else (-0.3, 1.3)))
+    axes.set_ylim(*((-0.2, 1.0) if small else (-0.36, 1.06)))
     axes.set_aspect("equal")
     axes.axis("off")
     return picture
 
 
-def _beside(axes, text: str, place, points: float, size: float = 8, **look) -> None:
-    """A text so many points above (or below) a place."""
-    axes.annotate(text, place, xytext=(0, points), textcoords="offset points", ha="center",
-                  va="bottom" if points > 0 else "top", fontsize=size, zorder=4, **look)  # fmt: skip
+def _side(row, place) -> str:
+    """Where the name of a mixture finds room: outside the triangle for one on a side of it, else away from its neighbours."""
+    for part, side in (("pool", "right"), ("update", "left"), ("buffer", "below")):
+        if getattr(row, part) == 0 and not (part == "pool" and row.buffer == 0):
+            return side
+    if row.pool == 0:  # the corner of new data alone
+        return "below"
+    if place[1] > 0.25:
+        return "above" if abs(row.pool - row.update) < 0.05 and row.buffer < 0.4 else "below"
+    if place[1] < 0.15 and abs(place[0] - 0.5) > 0.2:
+        return "above"
+    return "right" if place[0] > 0.45 else "left"
+
+
+OFFSETS = {"above": (0, 1, "center", "bottom"), "below": (0, -1, "center", "top"), "right": (1, 0, "left", "center"),
+           "left": (-1, 0, "right", "center")}  # fmt: skip
+
+
+def _beside(axes, text: str, place, side: str, points: float, size: float = 8, **look) -> None:
+    """A text so many points to a side of a place."""
+    x, y, horizontal, vertical = OFFSETS[side]
+    axes.annotate(text, place, xytext=(x * points, y * points), textcoords="offset points", ha=horizontal, va=vertical,
+                  fontsize=size, zorder=4, **look)  # fmt: skip
 
 
 def pool_paths(study: Study) -> Drawn:

@@ -46,9 +46,15 @@ MIXTURES = {
     "no-replay": Style("no replay", "#c14a00", "o", "--"),
     "no-buffer": Style("no buffer", "#882255", "D", "-."),
     "no-pool": Style("no pool", "#8f6a00", "^", "-."),
+    "no-update": Style("no new data", "#3c3c3c", "h", "-."),
     "buffer-heavy": Style("mostly buffer", "#00785a", "v"),
     "pool-heavy": Style("mostly pool", "#332288", "P"),
     "update-heavy": Style("mostly update", "#7a5195", "p"),
+    "half-buffer": Style("half buffer", "#00785a", "v", ":"),
+    "half-pool": Style("half pool", "#332288", "P", ":"),
+    "half-update": Style("half update", "#7a5195", "p", ":"),
+    "little-buffer": Style("little buffer", "#882255", "D", ":"),
+    "little-pool": Style("little pool", "#8f6a00", "^", ":"),
     "oracle": Style("all at once", "#3c3c3c", "*"),
 }
 SCHEDULES = {
