@@ -8,16 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from flopwise.core.io import write_text
-from flopwise.report import theme
 
-SHOWN = 12  # pictures in a row of the contact sheet
+SHOWN, SIDE = 12, 96  # pictures of a kind; pixels
 ROWS = {
     "only the teacher is right": lambda right: right["teacher"] & ~right["student"],
     "only the student is right": lambda right: right["student"] & ~right["teacher"],
     "gained by the transfer": lambda right: right["after"] & ~right["student"],
     "lost in the transfer": lambda right: right["student"] & ~right["after"],
 }
-STYLE = "body{font:15px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}td{padding:.1em 1em .1em 0}img{width:100%}"
+STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}"
+    "td{padding:.1em 1em .1em 0;vertical-align:top}td:first-child{min-width:9em}"
+    ".row{display:flex;flex-wrap:wrap;gap:.6em}figure{margin:0;width:6em}figure img{width:100%;image-rendering:pixelated}"
+    "figcaption{font-size:11px;line-height:1.3;text-align:center}"
+)
 
 
 def text(facts: dict, page: Path) -> str:
@@ -57,39 +61,38 @@ def write(path: Path, pair, facts: dict) -> None:
     table = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in lines(facts)
     )
-    sheet = base64.b64encode(contact_sheet(pair)).decode()
     title = "What the student can gain from the teacher"
     write_text(
         path,
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style><h1>{title}</h1>'
-        f"<table>{table}</table><h2>Flips</h2><p>Test pictures, each with its class; the first ones of every kind.</p>"
-        f'<img alt="Contact sheet of flips" src="data:image/png;base64,{sheet}"></html>\n',
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><table>{table}</table><h2>Flips</h2>"
+        f"<p>Test pictures, each with its class: up to {SHOWN} of a kind, evenly spread over the test set.</p>"
+        f"{flips(pair)}</html>\n",
     )
 
 
-def contact_sheet(pair) -> bytes:
-    """PNG with a row of pictures for each kind of flip."""
+def flips(pair) -> str:
+    """A row of pictures for each kind of flip."""
     targets = pair.data.test.targets
     right = {name: one["predicted"] == targets for name, one in pair.scores.items()}
-    rows = {
+    kinds = {
         name: np.flatnonzero(rule(right)) for name, rule in ROWS.items() if "after" in right or "transfer" not in name
     }
-    figure, panels = theme.figure(0.95 * len(rows), nrows=len(rows), ncols=SHOWN, squeeze=False)
-    for line, (name, found) in zip(panels, rows.items()):
-        for axes in line:
-            axes.axis("off")
-        for axes, index in zip(line, found):
-            axes.imshow(np.asarray(pair.data.test.images[index]))
-            axes.text(
-                0.5,
-                -0.04,
-                pair.data.classes[targets[index]][:14],
-                transform=axes.transAxes,
-                fontsize=4.5,
-                ha="center",
-                va="top",
-            )
-        line[0].set_title(f"{name}: {len(found)}", fontsize=7)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+    parts = []
+    for name, found in kinds.items():
+        shown = found[np.unique(np.linspace(0, len(found) - 1, min(SHOWN, len(found))).round().astype(int))]
+        pictures = "".join(
+            _figure(np.asarray(pair.data.test.images[index]), pair.data.classes[targets[index]]) for index in shown
+        )
+        parts.append(f'<h3>{name}: {len(found)}</h3><div class="row">{pictures}</div>')
+    return "".join(parts)
+
+
+def _figure(pixels: np.ndarray, label: str) -> str:
+    from PIL import Image
+
+    image, buffer = Image.fromarray(pixels), io.BytesIO()
+    image.thumbnail((SIDE, SIDE))
+    image.save(buffer, "PNG")
+    source, said = base64.b64encode(buffer.getvalue()).decode(), html.escape(label)
+    return f'<figure><img alt="{said}" src="data:image/png;base64,{source}"><figcaption>{said}</figcaption></figure>'

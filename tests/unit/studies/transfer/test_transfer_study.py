@@ -1,7 +1,11 @@
 """The study around its transfers: published lists, prices, claims, mistakes of the configuration, the command for any pair."""
 
+import base64
+import io
 import json
+import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ from flopwise.core.errors import UserError
 from flopwise.models import miniature
 from flopwise.models.checkpoints import checkpoints
 from flopwise.models.weights import read
+from flopwise.report.transfer import pair as page
 from flopwise.studies.transfer import complementary, network, pictures, price, regime
 from flopwise.studies.transfer.plan import Grid
 
@@ -195,15 +200,31 @@ def test_any_pair_gets_a_page_with_its_flips(pair, monkeypatch, capsys):
         == pytest.approx(facts["delta"])
         == pytest.approx(facts["gain"] - facts["loss"])
     )
-    page = (pair / "out" / "pair.html").read_text()
-    assert "data:image/png;base64," in page
-    assert "http" not in page
+    written = (pair / "out" / "pair.html").read_text()
+    assert f"only the teacher is right: {facts['test_pictures'] * facts['rho_pos'] / 100:.0f}<" in written
+    assert "http" not in written
     student = miniature.create("mixer-d48", 3)
     network.fit(student, read(pair / "out" / "student.safetensors"), "the new student")
     status, out, _ = call(monkeypatch, capsys, *options(pair, out=f"{pair}/flips"), "--only-flips")
     assert status in (0, None)
     assert "is there something to gain" in out
     assert not (pair / "flips" / "student.safetensors").exists()
+
+
+def test_flips_are_shown_evenly_spread_with_their_classes():
+    targets = np.arange(40) % 4
+    wrong = (targets + 1) % 4
+    images = np.repeat(np.arange(40, dtype=np.uint8)[:, None, None, None] * 5, 3, 3) + np.zeros((40, 8, 8, 3), np.uint8)
+    data = SimpleNamespace(test=SimpleNamespace(targets=targets, images=images), classes=["<a>", "b", "c", "d"])
+    scores = {"teacher": targets, "student": np.where(np.arange(40) < 20, wrong, targets), "after": targets}
+    shown = page.flips(SimpleNamespace(data=data, scores={name: {"predicted": one} for name, one in scores.items()}))
+    assert [int(n) for n in re.findall(r"<h3>[^<]*: (\d+)</h3>", shown)] == [20, 0, 20, 0]
+    assert shown.count("<img") == 24
+    assert "<a>" not in shown
+    assert "&lt;a&gt;" in shown
+    pictures = re.findall(r"base64,([^\"]+)", shown)
+    first, last = (np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[i]))))[0, 0, 0] for i in (0, 11))
+    assert (first, last) == (0, 95)
 
 
 @pytest.mark.parametrize(
