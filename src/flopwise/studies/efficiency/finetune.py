@@ -142,12 +142,13 @@ class Finetuning:
                 value = None
             kept = (self.how.trial_steps, {}, {"miou": value})
             done.save(*kept)
+            StateFolder(self.folder / f"trial-{rate:g}", self.key).clear()  # its weights are not needed again
         return kept[2]["miou"]
 
     def train(self, pairs: Pairs, rate: float, steps: int, name: str) -> Segmenter:
         """Train a fresh segmenter on `pairs`, or go on where a state says so. Raises `Diverged`."""
         how = self.how
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self.seed, "efficiency", "finetune", "head"))
             model = Segmenter(self.make(), self.scenes.classes, how.head)
         model = self.placement.put(model).train()

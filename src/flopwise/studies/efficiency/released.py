@@ -34,7 +34,7 @@ def maker(settings: Settings, cell: Cell, drop_path: float) -> Callable:
         return lambda: vit_tokens.released(pretrained, path, drop_path)
 
     def drawn():
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(cell.seed, "efficiency", "trunk"))
             return vit_tokens.VitTokens(study.sizes[cell.size].network, drop_path)
 
