@@ -16,8 +16,9 @@ TINY = "vit_tiny_patch16_224"
 def shrink(tree, root) -> None:
     """Let the scale `workstation` of a tree run this study alone, on the small copies, in seconds."""
     folder = tree.path / "config" / "scales" / "workstation"
-    for other in ("continual", "transfer"):
-        (folder / f"{other}.yaml").unlink()
+    for other in folder.glob("*.yaml"):  # the other studies read data of their own
+        if other.stem not in ("scale", "efficiency"):
+            other.unlink()
     scale, study = (yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("scale", "efficiency"))
     scale["data"] = {"kind": "embedded"}
     tiny = {"width": 192, "depth": 12, "heads": 3, "patch": 16, "stem": "patches", "network": TINY}

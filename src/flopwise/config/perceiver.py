@@ -1,5 +1,7 @@
 """Configuration of the Perceiver study: how each task is trained, and which arms run."""
 
+from typing import Literal
+
 from pydantic import model_validator
 
 from flopwise.config.data import DataConfig
@@ -50,11 +52,26 @@ class Scaling(Strict):
     transformer: int = setting(1024, "most elements that the transformer beside it reads", "our choice", ge=64)
 
 
+class Glue(Strict):
+    """How the released byte model is fine-tuned on a task of GLUE."""
+
+    rates: tuple[float, ...] = setting(
+        (1e-4, 5e-5, 2e-5, 1e-5), "peaks that are tried; the best counts", "paper: F.4", min_length=1
+    )
+    batch_sizes: tuple[int, ...] = setting((16, 32, 64), "that are tried", "paper: F.4", min_length=1)
+    epochs: int = setting(10, "passes over the training set", "paper: F.4", ge=1)
+    warm_up: int = setting(200, "steps", "paper: F.4", ge=0)
+    weight_decay: float = setting(0.01, "of matrices", "paper: F.4", ge=0)
+    precision: Literal["fp32", "bf16"] = setting("bf16", "of matrix products", "our choice")
+    checkpoint_every_steps: int = setting(500, "state for an exact resume", "our choice", ge=1)
+
+
 class Released(Strict):
     """Released checkpoints, scored on the sets that the paper scored them on."""
 
     evaluations: tuple[Slug, ...] = setting((), "names of config/perceiver_evaluations.py", "paper")
-    batch_size: int = setting(8, "pictures or tiles at a time", "our choice", ge=1)
+    batch_size: int = setting(8, "pictures, tiles or texts at a time", "our choice", ge=1)
+    glue: Glue = setting(Glue(), "fine-tuning", "paper: F.4")
     limit: int | None = setting(
         None, "at most so many samples, evenly spread over the list; null: all", "our choice", ge=1
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flopwise.core.choices import check
 
-KINDS = ("flow", "images", "clips")
+KINDS = ("flow", "images", "clips", "glue")
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,11 @@ class Evaluation:
     part: str = ""
 
 
+GLUE = {  # development sets, the byte model fine-tuned on one task at a time
+    "cola": {"matthews": 50.19}, "mnli": {"accuracy_matched": 83.22, "accuracy_mismatched": 83.89}, "mrpc": {"accuracy": 87.24},
+    "qnli": {"accuracy": 91.71}, "qqp": {"accuracy": 90.12}, "rte": {"accuracy": 64.84}, "sst2": {"accuracy": 93.17},
+    "stsb": {"pearson": 86.81},
+}  # fmt: skip
 _FLOW, _IMAGES = "arXiv 2107.14795, tables 3 and 16", "arXiv 2107.14795, tables 7 and 8"
 EVALUATIONS = {
     "sintel-clean": Evaluation("optical-flow", "sintel", "flow", {"epe": 1.81}, _FLOW, "clean"),
@@ -32,6 +37,8 @@ EVALUATIONS = {
         "multimodal", "kinetics_700", "clips", {"video_psnr": 24.37, "audio_psnr": 26.97, "top1": 10.2},
         "arXiv 2107.14795, tables 4 and 17",
     ),
+    **{f"glue-{task}": Evaluation("language-bytes", f"glue_{task}", "glue", values, "arXiv 2107.14795, tables 1 and 14")
+       for task, values in GLUE.items()},
 }  # fmt: skip
 
 

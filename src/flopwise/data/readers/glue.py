@@ -122,6 +122,20 @@ def read_parquet(files: list[Path | str], task: str, split: str) -> GlueSplit:
     return GlueSplit(texts, None if all(hidden) else _array(spec, labels), spec.classes, Skips())
 
 
+def read_split(folder: Path | str, task: str, split: str) -> GlueSplit:
+    """From Parquet where that is what there is: <task>/<split>-*.parquet, as on the hub, dev called validation."""
+    tables = _tables(Path(folder), task, split)
+    return read_parquet(tables, task, split) if tables else read_tsv(folder, task, split)
+
+
+def has_split(folder: Path | str, task: str, split: str) -> bool:
+    return bool(_tables(Path(folder), task, split)) or (Path(folder) / TASKS[task].folder / f"{split}.tsv").is_file()
+
+
+def _tables(folder: Path, task: str, split: str) -> list[Path]:
+    return sorted((folder / task).glob(f"{split.replace('dev', 'validation')}-*.parquet"))
+
+
 def _task(task: str, split: str) -> Task:
     if task not in TASKS:
         raise UserError(f"GLUE task {task!r} does not exist; allowed are {', '.join(TASKS)}")

@@ -168,27 +168,13 @@ def _glue(folder: Path, facts: DataSet) -> Contents:
     notes, checks = [], []
     for split in glue.splits_of(task):
         if split.startswith("test"):
-            if _has_glue_split(folder, task, split):
-                checks.append(_opens(_glue_split, folder, task, split))
+            if glue.has_split(folder, task, split):
+                checks.append(_opens(glue.read_split, folder, task, split))
             continue
-        found = _glue_split(folder, task, split)
+        found = glue.read_split(folder, task, split)
         counts["train" if split == "train" else "test"].found += len(found.texts)
         notes += found.skips.lines()
     return Contents(counts, facts.n_classes, checks, notes=notes)
-
-
-def _glue_split(folder: Path, task: str, split: str) -> glue.GlueSplit:
-    """From Parquet where that is what there is: <task>/<split>-*.parquet, as on the hub, dev called validation."""
-    tables = _glue_tables(folder, task, split)
-    return glue.read_parquet(tables, task, split) if tables else glue.read_tsv(folder, task, split)
-
-
-def _has_glue_split(folder: Path, task: str, split: str) -> bool:
-    return bool(_glue_tables(folder, task, split)) or (folder / glue.TASKS[task].folder / f"{split}.tsv").is_file()
-
-
-def _glue_tables(folder: Path, task: str, split: str) -> list[Path]:
-    return sorted((folder / task).glob(f"{split.replace('dev', 'validation')}-*.parquet"))
 
 
 def _coco(folder: Path, facts: DataSet) -> Contents:

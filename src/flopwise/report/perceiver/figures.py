@@ -28,7 +28,9 @@ METRICS = {
 RELEASED = {
     "epe": "end-point error, pixels", "epe_even": "the same, tiles evenly spaced", "fl_all": "Fl-all, %",
     "top1": "top-1, %", "top5": "top-5, %", "video_psnr": "PSNR of video, dB", "audio_psnr": "PSNR of sound, dB",
-    "audio_psnr_peak2": "PSNR of sound, peak 2, dB",
+    "audio_psnr_peak2": "PSNR of sound, peak 2, dB", "matthews": "Matthews correlation, %", "pearson": "Pearson correlation, %",
+    "accuracy": "accuracy, %", "accuracy_matched": "accuracy, matched, %", "accuracy_mismatched": "accuracy, mismatched, %",
+    "rate": "its learning rate", "batch_size": "its batch size",
 }  # fmt: skip
 ALONG = {"inputs": "inputs M", "outputs": "outputs O", "layers": "latent layers L"}
 COSTS = {"gflops": "GFLOPs", "activations_mb": "activations (MB)", "cpu_seconds": "CPU seconds"}

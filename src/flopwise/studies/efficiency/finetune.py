@@ -15,11 +15,12 @@ from torch.nn.functional import cross_entropy, one_hot, pad
 
 from flopwise.config import Settings
 from flopwise.config.efficiency import Scenes as How
-from flopwise.core.checkpoint import StateFolder, joined, parted
+from flopwise.core import resumable
+from flopwise.core.checkpoint import StateFolder
 from flopwise.core.device import Placement
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json
-from flopwise.core.loop import AdamW, Diverged, optimiser_tensors, progress_bar, restore_optimiser, update
+from flopwise.core.loop import AdamW, Diverged
 from flopwise.core.seeds import derive, numpy_generator
 from flopwise.data import scene_views
 from flopwise.data.ahead import Prefetcher, decoding_threads
@@ -154,22 +155,14 @@ class Finetuning:
         model = self.placement.put(model).train()
         peak = rate * how.learning_rate
         optimiser = AdamW(groups(model, how.layer_decay, how.weight_decay), peak)
-        state, first = StateFolder(self.folder / name, sha256_json([self.key, rate, steps])), 0
-        if (kept := state.load()) is not None:
-            first, parts = kept[0], parted(kept[1])
-            model.load_state_dict(parts["model"])
-            restore_optimiser(optimiser, parts["optimiser"])
         batches = Prefetcher(lambda step: self._batch(pairs, step), steps, self.threads)
-        warm = min(how.warm_up_steps, steps // 10)
-        for step in progress_bar(first, steps, name):
-            with torch.random.fork_rng(enabled=self.placement.device == "cpu"):
-                torch.manual_seed(derive(self.seed, "efficiency", "finetune", "drop", step))
-                loss = self._loss(model, *batches[step])
-            now = peak * min(1.0, (step + 1) / max(1, warm)) * min(1.0, (steps - step) / max(1, steps - warm))
-            update(loss, optimiser, now, clip_norm=CLIP_NORM)
-            if (step + 1) % how.checkpoint_every_steps == 0 or step + 1 == steps:
-                tensors = {"model": model.state_dict(), "optimiser": optimiser_tensors(optimiser)}
-                state.save(step + 1, joined(tensors), {})
+        resumable.train(
+            model, optimiser, StateFolder(self.folder / name, sha256_json([self.key, rate, steps])), steps,
+            lambda step: self._loss(model, *batches[step]),
+            lambda step: peak * resumable.warmed(step, steps, how.warm_up_steps), every=how.checkpoint_every_steps,
+            clip_norm=CLIP_NORM, placement=self.placement, label=name,
+            seed_of=lambda step: derive(self.seed, "efficiency", "finetune", "drop", step),
+        )  # fmt: skip
         return model
 
     def _batch(self, pairs: Pairs, step: int) -> tuple[Tensor, Tensor]:

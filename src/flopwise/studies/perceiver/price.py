@@ -5,6 +5,7 @@ from functools import cache
 import pandas
 
 from flopwise.config import Settings
+from flopwise.config.perceiver import Released
 from flopwise.config.perceiver_evaluations import find as find_evaluation
 from flopwise.methods.perceiver import find
 from flopwise.studies.perceiver.plan import Grid
@@ -44,15 +45,20 @@ def cells_table(settings: Settings) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 
-def scoring_gflops(name: str) -> float:
-    """GFLOPs of an evaluation over the whole set; of sets whose size the catalogue does not know, of one sample."""
+def scoring_gflops(name: str, how: Released) -> float:
+    """GFLOPs of an evaluation over the whole set, texts at full length; of sets whose size the catalogue does not know, of one
+    sample."""
     from flopwise.cost import perceiver, perceiver_models
     from flopwise.data.catalogue import dataset
 
-    one = find_evaluation(name)
+    one, row = find_evaluation(name), dataset(find_evaluation(name).dataset)
+    if one.kind == "glue":
+        points = len(how.glue.rates) * len(how.glue.batch_sizes)
+        samples = points * (how.glue.epochs * (1 + BACKWARD) * row.n_train + row.n_test)
+        return samples * perceiver.flops(perceiver_models.find("language-bytes-glue")) / 1e9
     passes = {"flow": 12, "images": 1, "clips": 1}[one.kind]  # six tiles, placed in two ways
     model = "multimodal-all" if one.kind == "clips" else one.checkpoint
-    return passes * (dataset(one.dataset).n_test or 1) * perceiver.flops(perceiver_models.find(model)) / 1e9
+    return passes * (row.n_test or 1) * perceiver.flops(perceiver_models.find(model)) / 1e9
 
 
 def price(settings: Settings) -> dict:
@@ -60,9 +66,10 @@ def price(settings: Settings) -> dict:
     table = cells_table(settings)
     spent = float(table["planned_gflops"].sum())
     names = [f"{task}/{arm}" for task, arm in zip(table["task"], table["arm"])]
-    scored = settings.preset.perceiver.released.evaluations
+    how = settings.preset.perceiver.released
+    scored = how.evaluations
     return {
         "cells": len(table) + len(scored), "models": list(dict.fromkeys([*names, *scored])), "mafs": spent,
-        "gflops": {"training": spent, "scoring": sum(map(scoring_gflops, scored))},
+        "gflops": {"training": spent, "scoring": sum(scoring_gflops(name, how) for name in scored)},
         "checkpoint_bytes": 0,
     }  # fmt: skip

@@ -5,6 +5,7 @@ Flow: tiles of the model's size that overlap by 20 pixels, a pixel's weight its 
 the shorter side. Clips: 16 frames and their sound, the label hidden, everything decoded in parts of one encoding; PSNR =
 10 log10(1 / MSE), its mean over clips; of sound in [-1, 1] for a peak of 2, too (the paper states no peak)."""
 
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from flopwise.config import Settings
 from flopwise.config.perceiver_evaluations import Evaluation, find
 from flopwise.core.device import Placement, place
 from flopwise.core.errors import UserError
-from flopwise.core.io import sha256_file, write_json
+from flopwise.core.io import sha256_file, sha256_json, write_json
 from flopwise.data.ahead import Prefetcher, decoding_threads
 from flopwise.data.catalogue import dataset
 from flopwise.data.files import in_order
 from flopwise.data.images import open_frame
 from flopwise.data.readers import audio, flow
 from flopwise.models.perceiver import create, huggingface, published
+from flopwise.studies.perceiver.glue import score_glue
 
 OVERLAP = 20  # pixels
 FLOW_SCALE = 20.0  # pixels of flow for 1 of the released weights' output
@@ -33,18 +35,24 @@ FRAMES, RATE = 16, 48_000
 CHUNKS = 128  # parts in which a clip is decoded
 
 
-def released_job(settings: Settings, name: str, out: Path) -> dict:
-    """Score one checkpoint. Writes `out` (JSON): metrics, published, samples, of how many, hash of the weights."""
+def released_job(settings: Settings, name: str, out: Path, state: Path, sources: str) -> dict:
+    """Score one checkpoint, on GLUE after fine-tuning it. Writes `out` (JSON): metrics, published, samples, of how many, hash of
+    the weights."""
     one, how = find(name), settings.preset.perceiver.released
     path = weights_of(settings, one)
-    placement = place(settings.config.device, "fp32")
-    model = placement.put(load_model(one.checkpoint, path)).eval()
-    start = placement.clock()
-    with torch.no_grad():
-        found, samples, listed = SCORES[one.kind](model, one, folder_of(settings, one), how, placement)
+    digest, tunes = sha256_file(path), one.kind == "glue"
+    placement = place(settings.config.device, how.glue.precision if tunes else "fp32")
+    model, start, folder = load_model(one.checkpoint, path).eval(), placement.clock(), folder_of(settings, one)
+    if tunes:
+        key = sha256_json([sources, digest, how.model_dump(mode="json")])
+        found, samples, listed = score_glue(model, one, folder, how, placement, state, key)
+        shutil.rmtree(state, ignore_errors=True)
+    else:
+        with torch.no_grad():
+            found, samples, listed = SCORES[one.kind](placement.put(model), one, folder, how, placement)
     write_json(out, {
         "metrics": found, "published": one.published, "source": one.source, "checkpoint": one.checkpoint,
-        "dataset": one.dataset, "samples": samples, "listed": listed, "weights": sha256_file(path),
+        "dataset": one.dataset, "samples": samples, "listed": listed, "weights": digest,
     })  # fmt: skip
     return {"evaluate_seconds": placement.clock() - start}
 

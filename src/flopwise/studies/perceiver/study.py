@@ -85,7 +85,7 @@ class Study(study.Study):
     def _run_released(self, job: Job) -> dict:
         from flopwise.studies.perceiver.released import released_job
 
-        return released_job(self.settings, job.name, job.outputs[0])
+        return released_job(self.settings, job.name, job.outputs[0], job.state, job.code_digest)
 
     def _run_scaling(self, job: Job) -> dict:
         from flopwise.studies.perceiver.scaling import scaling_job

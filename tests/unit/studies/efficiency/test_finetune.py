@@ -7,6 +7,7 @@ from scene_trees import ade20k
 
 from flopwise.config import load
 from flopwise.config.efficiency import Scenes as How
+from flopwise.core import resumable
 from flopwise.core.device import Placement
 from flopwise.core.errors import UserError
 from flopwise.data import scene_views
@@ -92,7 +93,7 @@ def test_rates_fall_towards_the_picture_and_only_matrices_decay():
 def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(scenes, tmp_path, monkeypatch, head):
     whole = runs(scenes, tmp_path / "whole", head=head, side=64).train(scenes.train, 1.0, 6, "all")
     cut = runs(scenes, tmp_path / "cut", head=head, side=64)
-    real, calls = finetune.update, []
+    real, calls = resumable.update, []
 
     def dying(*arguments, **options):
         calls.append(1)
@@ -100,10 +101,10 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(scenes, tmp_
             raise KeyboardInterrupt
         return real(*arguments, **options)
 
-    monkeypatch.setattr(finetune, "update", dying)
+    monkeypatch.setattr(resumable, "update", dying)
     with pytest.raises(KeyboardInterrupt):
         cut.train(scenes.train, 1.0, 6, "all")
-    monkeypatch.setattr(finetune, "update", real)
+    monkeypatch.setattr(resumable, "update", real)
     again = runs(scenes, tmp_path / "cut", head=head, side=64).train(scenes.train, 1.0, 6, "all")
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in whole.state_dict().items())
 

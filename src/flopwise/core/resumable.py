@@ -1,0 +1,38 @@
+"""A training that can be stopped at any moment and goes on bit for bit."""
+
+from collections.abc import Callable
+
+from flopwise.core.checkpoint import StateFolder, joined, parted
+from flopwise.core.device import Placement
+from flopwise.core.loop import optimiser_tensors, progress_bar, restore_optimiser, update
+
+
+def train(
+    model, optimiser, state: StateFolder, steps: int, loss: Callable, rate: Callable, *, every: int, clip_norm: float,
+    placement: Placement, seed_of: Callable[[int], int], label: str,
+) -> None:  # fmt: skip
+    """Lower `loss(step)`, a scalar tensor, for `steps` steps at the rate `rate(step)`, from the state where there is one.
+
+    every: steps from state to state; one is kept at the end, too. seed_of: of what a step draws inside the model (dropped
+    branches): each begins anew, so that no generator has to be kept. Raises `Diverged`."""
+    import torch
+
+    first = 0
+    if (kept := state.load()) is not None:
+        first, parts = kept[0], parted(kept[1])
+        model.load_state_dict(parts["model"])
+        restore_optimiser(optimiser, parts["optimiser"])
+    for step in progress_bar(first, steps, label):
+        with torch.random.fork_rng(devices=[], enabled=placement.device == "cpu"):
+            torch.manual_seed(seed_of(step))
+            value = loss(step)
+        update(value, optimiser, rate(step), clip_norm=clip_norm)
+        if (step + 1) % every == 0 or step + 1 == steps:
+            tensors = {"model": model.state_dict(), "optimiser": optimiser_tensors(optimiser)}
+            state.save(step + 1, joined(tensors), {})
+
+
+def warmed(step: int, steps: int, warm_up: int) -> float:
+    """Share of the peak: linear from 0 over the warm-up (at most a tenth of the steps), then linear to 0."""
+    warm = min(warm_up, steps // 10)
+    return min(1.0, (step + 1) / max(1, warm)) * min(1.0, (steps - step) / max(1, steps - warm))
