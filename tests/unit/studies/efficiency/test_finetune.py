@@ -89,7 +89,7 @@ def test_rates_fall_towards_the_picture_and_only_matrices_decay():
     )
 
 
-@pytest.mark.parametrize("head", ["linear", "upernet"])
+@pytest.mark.parametrize("head", ["linear", pytest.param("upernet", marks=pytest.mark.slow)])
 def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(scenes, tmp_path, monkeypatch, head):
     whole = runs(scenes, tmp_path / "whole", head=head, side=64).train(scenes.train, 1.0, 6, "all")
     cut = runs(scenes, tmp_path / "cut", head=head, side=64)
@@ -130,6 +130,7 @@ def test_the_frozen_probe_is_ridge_regression(scenes, tmp_path):
     assert float(iou(run.confusion(model, scenes.test)).nanmean()) > 40  # three colours are easily told apart
 
 
+@pytest.mark.slow
 def test_scores_say_what_was_found_and_trials_choose_the_rate(scenes, tmp_path):
     run = runs(scenes, tmp_path, trials=(1e-6, 1.0), trial_steps=12, held_out=4, steps=12)
     found = run.scores()
