@@ -22,6 +22,8 @@ def claim_context(settings: Settings, tables: Path) -> Context:
     read = {name: read_table(tables / f"{name}.csv") for name in READ}
     # rules that count pairs take the pair for one unit: its models are no axes of theirs
     read["pairs"] = read["flips"].drop(columns=["teacher", "student"])
+    # a student has one twin: its name is no axis either
+    read["twins"] = read["final"][read["final"]["pair"] == "twin"].drop(columns="teacher")
     return Context(
         study=STUDY, scale=settings.config.scale, tables=read, axes=AXES,
         planned={scale: planned(study) for scale, study in studies.items() if study is not None},
@@ -39,8 +41,9 @@ def planned(study: TransferConfig) -> Planned:
     students = [
         {key: cell[key] for key in ("student", "method", "amount", "view", "reading", "among")} for cell in cells
     ]
+    twins = [{key: cell[key] for key in cell if key != "teacher"} for cell in cells if cell["pair"] == "twin"]
     rows = {
-        "final": cells, "students": students, "flips": [{**one, "side": side} for one in found for side in SIDES],
+        "final": cells, "twins": twins, "students": students, "flips": [{**one, "side": side} for one in found for side in SIDES],
         "pairs": [{key: one[key] for key in ("name", "pair", "among")} | {"side": side} for one in found for side in SIDES],
         "top_rates": [{**cell, "top": top} for cell in cells for top in TOPS],
         "tops": [{**one, "top": f"top{top:g}"} for one in found for top in study.flips.tops],
