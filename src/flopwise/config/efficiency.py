@@ -93,7 +93,9 @@ class Scenes(Strict):
         0.65, "factor on the rate from a block to the one before it", "mmsegmentation", gt=0, le=1
     )
     weight_decay: float = setting(0.05, "of matrices", "mmsegmentation", ge=0)
-    warm_up_steps: int = setting(1500, "linear from 0; then linear to 0", "mmsegmentation", ge=0)
+    warm_up_steps: int = setting(
+        1500, "linear from 0, at most a tenth of the steps; then linear to 0", "mmsegmentation", ge=0
+    )
     drop_path: float = setting(
         0.1, "largest share of dropped branches, growing linearly with depth", "mmsegmentation", ge=0, lt=1
     )

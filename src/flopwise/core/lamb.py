@@ -1,33 +1,23 @@
 """LAMB (arXiv 1904.00962), for the training step of `core.loop`."""
 
-from collections import defaultdict
+from flopwise.core.loop import AdamW
 
 
-class Lamb:
+class Lamb(AdamW):
     """m, v as in Adam, corrected for their start; u = m / (sqrt(v) + eps) + lambda theta; theta <- theta - lr r u with the trust
-    ratio r = |theta| / |u| of each tensor, 1 where one of both is 0. `param_groups` and `state` as in a torch optimiser."""
+    ratio r = |theta| / |u| of each tensor, 1 where one of both is 0. Groups as AdamW takes them."""
 
     def __init__(self, groups: list[dict], learning_rate: float, betas=(0.9, 0.999), eps: float = 1e-6):
-        """groups: dictionaries with `params` and `weight_decay`."""
-        self.param_groups = [{"lr": learning_rate, "betas": betas, "eps": eps, **group} for group in groups]
-        self.state: dict = defaultdict(dict)
+        super().__init__(groups, learning_rate, betas, eps)
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        for group in self.param_groups:
-            for p in group["params"]:
-                p.grad = None
-
-    def step(self) -> None:
-        """Update every parameter that has a gradient."""
+    def _update(self, group: dict, parameters: list) -> None:
         import torch
 
         with torch.no_grad():
-            for group in self.param_groups:
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._update(p, group)
+            for p in parameters:
+                self._change(p, group)
 
-    def _update(self, p, group: dict) -> None:
+    def _change(self, p, group: dict) -> None:
         import torch
 
         state, (beta1, beta2) = self.state[p], group["betas"]

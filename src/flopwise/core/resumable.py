@@ -33,6 +33,5 @@ def train(
 
 
 def warmed(step: int, steps: int, warm_up: int) -> float:
-    """Share of the peak: linear from 0 over the warm-up (at most a tenth of the steps), then linear to 0."""
-    warm = min(warm_up, steps // 10)
-    return min(1.0, (step + 1) / max(1, warm)) * min(1.0, (steps - step) / max(1, steps - warm))
+    """Share of the peak: linear from 0 over the warm-up, then linear to 0."""
+    return min(1.0, (step + 1) / max(1, warm_up)) * min(1.0, (steps - step) / max(1, steps - warm_up))

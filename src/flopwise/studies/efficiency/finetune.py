@@ -153,13 +153,13 @@ class Finetuning:
             torch.manual_seed(derive(self.seed, "efficiency", "finetune", "head"))
             model = Segmenter(self.make(), self.scenes.classes, how.head)
         model = self.placement.put(model).train()
-        peak = rate * how.learning_rate
+        peak, warm_up = rate * how.learning_rate, min(how.warm_up_steps, steps // 10)
         optimiser = AdamW(groups(model, how.layer_decay, how.weight_decay), peak)
         batches = Prefetcher(lambda step: self._batch(pairs, step), steps, self.threads)
         resumable.train(
             model, optimiser, StateFolder(self.folder / name, sha256_json([self.key, rate, steps])), steps,
             lambda step: self._loss(model, *batches[step]),
-            lambda step: peak * resumable.warmed(step, steps, how.warm_up_steps), every=how.checkpoint_every_steps,
+            lambda step: peak * resumable.warmed(step, steps, warm_up), every=how.checkpoint_every_steps,
             clip_norm=CLIP_NORM, placement=self.placement, label=name,
             seed_of=lambda step: derive(self.seed, "efficiency", "finetune", "drop", step),
         )  # fmt: skip

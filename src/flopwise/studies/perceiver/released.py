@@ -25,7 +25,7 @@ from flopwise.data.files import in_order
 from flopwise.data.images import open_frame
 from flopwise.data.readers import audio, flow
 from flopwise.models.perceiver import create, huggingface, published
-from flopwise.studies.perceiver.glue import score_glue
+from flopwise.studies.perceiver.glue import limited_rows, score_glue
 
 OVERLAP = 20  # pixels
 FLOW_SCALE = 20.0  # pixels of flow for 1 of the released weights' output
@@ -96,9 +96,7 @@ def missing(settings: Settings) -> list[str]:
 
 def limited(samples: list, limit: int | None) -> list:
     """At most `limit` of them, evenly spread over the list."""
-    if limit is None or len(samples) <= limit:
-        return samples
-    return [samples[index * len(samples) // limit] for index in range(limit)]
+    return [samples[row] for row in limited_rows(len(samples), limit)]
 
 
 # flow ------------------------------------------------------------------------------------------------------------------
