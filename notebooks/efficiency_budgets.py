@@ -81,8 +81,8 @@ show.table(released.table(runs), figures, "efficiency_released_encoders", captio
 # %%
 show.figure(
     budgets.costs(runs), figures, "efficiency_time",
-    caption="Segmentation after pre-training against CPU time and CO2-equivalents.",
-    alt="Line plot of mIoU over CPU seconds, with grams of CO2-equivalents above. The numbers are in efficiency_time.csv.",
+    caption="Segmentation after pre-training against time and CO2-equivalents.",
+    alt="Line plot of mIoU over seconds, with grams of CO2-equivalents above. The numbers are in efficiency_time.csv.",
 )  # fmt: skip
 
 # %% [markdown]

@@ -9,6 +9,7 @@ from flopwise.config.data import DataConfig
 from flopwise.config.fields import JobResources, Slug, Strict, StudyPreset, check_known, setting
 from flopwise.config.grids import Runs, flat, models
 
+PAIRS = "image-text"  # task of the catalogue's sets of shards
 SCRATCH = "scratch"  # the method that pre-trains nothing, the reference of all
 
 
@@ -23,7 +24,13 @@ class TrunkSize(Strict):
         "convolutions", "three convolutions with batch norm, or one layer per patch", "paper: patches"
     )
     network: str | None = setting(
-        None, "vision transformer of timm in place of our own; for encoders that are not pre-trained here", "our choice"
+        None, "vision transformer of timm in place of our own, which real pictures need", "our choice"
+    )
+    recompute: bool = setting(
+        False,
+        "what blocks say inside is computed again in the backward pass, so that large batches fit; not counted as FLOPs "
+        "of the objective",
+        "our choice",
     )
 
     @model_validator(mode="after")
@@ -37,16 +44,42 @@ class Method(Strict):
     """How one objective is trained."""
 
     learning_rate: float = setting(..., "peak of AdamW", "docs/efficiency.md", gt=0, le=1)
+    weight_decay: float | None = setting(None, "in place of the study's", "docs/efficiency.md", ge=0)
+    betas: tuple[float, float] = setting((0.9, 0.95), "of AdamW", "MAE's recipe")
+    clip_norm: float | None = setting(None, "in place of the study's", "docs/efficiency.md", gt=0)
+    momentum: float | None = setting(None, "in place of the study's", "docs/efficiency.md", ge=0, lt=1)
     options: dict[str, float | int] = setting({}, "of the objective, over its own", "our choice")
 
 
 class Pool(Strict):
-    """One pool: a material, or a part of it."""
+    """One pool: a material, or a part of it, or a real set."""
 
-    material: Slug | None = setting(..., "one of data.materials; null: only others pre-trained on it", "our choice")
+    material: Slug | None = setting(None, "one of data.materials", "our choice")
+    dataset: str | None = setting(
+        None,
+        "of the catalogue, below `data_root`; neither this nor a material: only others pre-trained on it",
+        "our choice",
+    )
     part: Literal["all", "quarter", "not-junk"] = setting("all", "of its images", "our choice")
     stands_for: str = setting(..., "the paper's data set", "paper")
     published: str = setting("", "its column in the published table", "paper")
+
+    @model_validator(mode="after")
+    def _one(self):
+        if self.dataset and (self.material or self.part != "all"):
+            raise ValueError(
+                f"dataset {self.dataset!r} is read whole and in place of a material; allowed: material null, part all"
+            )
+        return self
+
+
+class Pictures(Strict):
+    """How real pictures are read for pre-training."""
+
+    side: int = setting(224, "pixels of a view", "MAE, DINO, SimCLR and others", ge=32)
+    stored_side: int = setting(256, "pixels of the middle of a picture, of which views are made", "our choice", ge=32)
+    precision: Literal["fp32", "bf16"] = setting("bf16", "of matrix products", "our choice")
+    checkpoint_every_steps: int = setting(500, "state for an exact resume", "our choice", ge=1)
 
 
 class Transfer(Strict):
@@ -69,7 +102,7 @@ class Checkpoint(Strict):
     pretrained: str = setting(..., "`<model>.<tag>` of timm, below `weights_root`", "timm")
     method: Slug = setting(..., "its objective", "timm's table of tags")
     pool: Slug = setting(..., "its data", "timm's table of tags", table="pools")
-    size: Slug = setting("b16", "its trunk", "timm", table="sizes")
+    size: Slug = setting("small", "its trunk", "timm", table="sizes")
     images: float = setting(..., "pictures that pre-training went through: epochs x images", "see `source`", gt=0)
     recipe: dict[str, int | tuple[int, int, int]] = setting(
         {}, "what a picture's FLOPs depend on, over the defaults of cost.closed_forms.pretraining", "see `source`"
@@ -119,6 +152,19 @@ class Axes(Strict):
     budget: Slug = setting("f1", "multiple of `budget_gflops`", "paper", table="budgets")
 
 
+def offers(pool: Pool) -> tuple[str, ...] | None:
+    """What a pool has beside pictures: `labels`, `captions`; None where nothing can be pre-trained on it."""
+    from flopwise.data.catalogue import dataset
+    from flopwise.data.materials.pools import POOLS
+
+    if pool.material:
+        facts = POOLS.get(pool.material)
+        return ("captions",) if facts and not facts.labelled else ("labels", "captions")
+    if pool.dataset:
+        return ("captions",) if dataset(pool.dataset).task == PAIRS else ("labels", "captions")
+    return None
+
+
 TABLE_OF = {"pool": "pools", "size": "sizes", "budget": "budgets"}
 Grid, Choice, Experiment = models(Axes, Runs)
 
@@ -147,6 +193,7 @@ class EfficiencyPreset(Tables, StudyPreset):
         None, "GFLOPs of pre-training at budget f1, all that a step executes; needed where something is pre-trained",
         "our choice", gt=0,
     )  # fmt: skip
+    pictures: Pictures = setting(Pictures(), "real pictures, where a pool is a data set", "our choice")
     batch_size: int = setting(64, "images", "paper: not sourced", ge=2)
     weight_decay: float = setting(0.05, "of AdamW", "MAE's recipe", ge=0)
     clip_norm: float = setting(3.0, "of the gradient", "DINO's recipe", gt=0)
@@ -195,36 +242,50 @@ class EfficiencyConfig(EfficiencyPreset):
         return self
 
     def _check_pairs(self, where: str, grid: dict) -> None:
-        from flopwise.data.materials.pools import POOLS
         from flopwise.methods.efficiency import load
 
         for method in (one for one in grid["method"] if one != SCRATCH):
             if self.budget_gflops is None:
                 raise ValueError(f"{where}: method {method!r} is pre-trained here; it needs budget_gflops")
             check_known(f"{where}.method: methods", [method], self.methods)
-            for size in grid["size"]:
-                if self.sizes[size].network:
-                    raise ValueError(f"{where}: size {size!r} is a network of timm, which is not pre-trained here")
             for pool in grid["pool"]:
-                if self.pools[pool].material is None:
-                    raise ValueError(f"{where}: pool {pool!r} has no material; only others pre-trained on it")
-                facts = POOLS.get(self.pools[pool].material)
-                if load(method).needs == "labels" and facts and not facts.labelled:
+                has = offers(self.pools[pool])
+                if has is None:
                     raise ValueError(
-                        f"{where}: method {method!r} needs labels, and pool {pool!r} ({self.pools[pool].stands_for}) has none"
+                        f"{where}: pool {pool!r} has neither material nor dataset; only others pre-trained on it"
                     )
+                if (needs := load(method).needs) and needs not in has:
+                    raise ValueError(
+                        f"{where}: method {method!r} needs {needs}, and pool {pool!r} ({self.pools[pool].stands_for}) has none"
+                    )
+                for size in grid["size"]:
+                    if bool(self.sizes[size].network) != (self.pools[pool].material is None):
+                        raise ValueError(
+                            f"{where}: size {size!r} and pool {pool!r} do not go together; a network of timm is allowed on a "
+                            "dataset, our own trunk on a material"
+                        )
 
     def check(self, data: DataConfig) -> None:
         """Raise ValueError where the scale's data lack what the study needs."""
         grids = [grid for experiment in self.experiments.values() for grid in flat(experiment)]
-        used = {pool for grid in grids if set(grid["method"]) != {SCRATCH} for pool in grid["pool"]}
-        materials = [self.pools[pool].material for pool in sorted(used)]
+        used = sorted({pool for grid in grids if set(grid["method"]) != {SCRATCH} for pool in grid["pool"]})
+        materials = [self.pools[pool].material for pool in used if self.pools[pool].material]
+        self._check_shards(used, data)
         if self.scenes is None:
             materials.append("segmentation")
         self._check_scenes(grids)
         check_known("efficiency: material", materials, data.materials)
         if self.scenes is None and self.transfer.scenes > (scenes := data.materials["segmentation"]["train"]):
             raise ValueError(f"efficiency.transfer.scenes is {self.transfer.scenes}; at most {scenes} are there")
+
+    def _check_shards(self, used: list[str], data: DataConfig) -> None:
+        """Shards are listed once, as a pool of the scale's data."""
+        from flopwise.data.catalogue import dataset
+
+        sources = [one.source for one in data.pools.values()]
+        for name in (self.pools[pool].dataset for pool in used):
+            if name and dataset(name).task == PAIRS:
+                check_known("efficiency: source of a pool of data.pools", [name], sources)
 
     def _check_scenes(self, grids: list[dict]) -> None:
         """Networks of timm read pictures of a real set, our own trunks the embedded ones."""

@@ -9,27 +9,32 @@ from flopwise.core.loop import optimiser_tensors, progress_bar, restore_optimise
 
 def train(
     model, optimiser, state: StateFolder, steps: int, loss: Callable, rate: Callable, *, every: int, clip_norm: float,
-    placement: Placement, seed_of: Callable[[int], int], label: str,
+    placement: Placement, seed_of: Callable[[int], int], label: str, first: int = 0, losses: list[float] | None = None,
+    after: Callable[[int], None] = lambda step: None,
 ) -> None:  # fmt: skip
-    """Lower `loss(step)`, a scalar tensor, for `steps` steps at the rate `rate(step)`, from the state where there is one.
+    """Lower `loss(step)`, a scalar tensor, in the steps from `first` to `steps` at the rate `rate(step)`, from the state where
+    there is one.
 
     every: steps from state to state; one is kept at the end, too. seed_of: of what a step draws inside the model (dropped
-    branches): each begins anew, so that no generator has to be kept. Raises `Diverged`."""
+    branches): each begins anew, so that no generator has to be kept. losses: those of all steps are put here, on top of what it
+    holds. after(step): called after each update. Raises `Diverged`."""
     import torch
 
-    first = 0
+    losses = [] if losses is None else losses
     if (kept := state.load()) is not None:
         first, parts = kept[0], parted(kept[1])
         model.load_state_dict(parts["model"])
         restore_optimiser(optimiser, parts["optimiser"])
+        losses[:] = kept[2]["losses"]
     for step in progress_bar(first, steps, label):
         with torch.random.fork_rng(devices=[], enabled=placement.device == "cpu"):
             torch.manual_seed(seed_of(step))
             value = loss(step)
-        update(value, optimiser, rate(step), clip_norm=clip_norm)
+        losses.append(update(value, optimiser, rate(step), clip_norm=clip_norm))
+        after(step)
         if (step + 1) % every == 0 or step + 1 == steps:
             tensors = {"model": model.state_dict(), "optimiser": optimiser_tensors(optimiser)}
-            state.save(step + 1, joined(tensors), {})
+            state.save(step + 1, joined(tensors), {"losses": losses})
 
 
 def warmed(step: int, steps: int, warm_up: int) -> float:

@@ -25,6 +25,7 @@ class Trunk:
     patch: int = 8
     stem: str = "convolutions"
     image: int = 32
+    prefix: int = 0  # tokens of no patch
 
     def layers(self, image: int) -> list[int]:
         """The stem's layers; the first one first."""
@@ -43,7 +44,7 @@ class Trunk:
     def forward(self, image: int | None = None, seen: int | None = None) -> int:
         """One picture; `seen`: tokens that go through the blocks."""
         image = image or self.image
-        return sum(self.layers(image)) + self.depth * block(seen or self.tokens(image), self.width)
+        return sum(self.layers(image)) + self.depth * block((seen or self.tokens(image)) + self.prefix, self.width)
 
     def training(self, image: int | None = None, seen: int | None = None) -> int:
         return 3 * self.forward(image, seen) - self.layers(image or self.image)[0]
@@ -53,22 +54,23 @@ def per_image(method: str, trunk: Trunk, batch_size: int, classes: int, context:
     """FLOPs of one image in a training step, forward and backward, the teacher's passes included.
 
     classes: of the pool; context: words of a caption; options: those of the objective."""
-    width, t, f = trunk.width, trunk.training(), trunk.forward()
+    width, t, f, o = trunk.width, trunk.training(), trunk.forward(), options
     if method == "supervised":
         return t + 3 * linear(1, width, classes)
     if method == "clip":
-        text = block(context, 32) + linear(1, 32, 64)
-        return t + 3 * (text + linear(1, width, 64) + linear(1, 64, batch_size))
-    projector = mlp(width, 128, 64)
+        text = o["depth"] * block(context, o["width"]) + linear(1, o["width"], o["shared"])
+        return t + 3 * (text + linear(1, width, o["shared"]) + linear(1, o["shared"], batch_size))
     if method == "simclr":
-        return 2 * (t + 3 * projector) + 2 * 3 * linear(1, 64, 2 * batch_size)
+        projector = mlp(width, *[o["hidden"]] * (o["layers"] - 1), o["out"])
+        return 2 * (t + 3 * projector) + 2 * 3 * linear(1, o["out"], 2 * batch_size)
     if method == "byol":
-        return 2 * (t + 3 * (projector + mlp(64, 128, 64))) + 2 * (f + projector)
+        projector, predictor = mlp(width, o["hidden"], o["out"]), mlp(o["out"], o["hidden"], o["out"])
+        return 2 * (t + 3 * (projector + predictor)) + 2 * (f + projector)
     if method == "dino":
-        head = projector + linear(1, 64, options["prototypes"])
-        local = trunk.training(trunk.image // 2) + 3 * head
-        return 2 * (t + 3 * head) + options["local"] * local + 2 * (f + head)
-    n = trunk.tokens(trunk.image)
-    visible = max(1, int(n * (1 - options["mask"])))
-    decoder = linear(visible, width, 48) + options["depth"] * block(n, 48) + linear(n, 48, 3 * trunk.patch**2)
+        head = mlp(width, *[o["hidden"]] * (o["layers"] - 1), o["out"], o["prototypes"])
+        local = trunk.training(o["local_side"]) + 3 * head
+        return 2 * (t + 3 * head) + o["local"] * local + 2 * (f + head)
+    n, own = trunk.tokens(trunk.image), o["width"]
+    visible = max(1, int(n * (1 - o["mask"])))
+    decoder = linear(visible, width, own) + o["depth"] * block(n, own) + linear(n, own, 3 * trunk.patch**2)
     return trunk.training(seen=visible) + 3 * decoder

@@ -6,17 +6,19 @@ from torch.nn.functional import affine_grid, grid_sample
 
 
 def view(
-    pictures: Tensor, generator: Generator, smallest: float = 0.4, colour: float = 0.6, size: int | None = None
-) -> Tensor:
+    pictures: Tensor, generator: Generator, smallest: float = 0.4, colour: float = 0.6, size: int | None = None, *,
+    largest: float = 1.0, blur: float = 0.0, solarise: float = 0.0,
+) -> Tensor:  # fmt: skip
     """A view of each picture, float32 (B, 3, size, size).
 
-    pictures: float32 (B, 3, S, S), about zero mean and spread 1. smallest: share of the area that a crop keeps at least.
+    pictures: float32 (B, 3, S, S), about zero mean and spread 1. smallest, largest: share of the area that a crop keeps.
+    blur, solarise: probabilities, which pictures as small as these have no use for; `data.views.view` heeds them.
     colour: strength of gains (spread 0.5 x colour per channel), shifts (0.4 x colour) and greying (of 20 % x colour of the
     pictures); half of the pictures are mirrored."""
     n, _, side, _ = pictures.shape
     size = size or side
     draw = lambda *shape: torch.rand(shape, generator=generator)  # noqa: E731
-    scale = (smallest + (1 - smallest) * draw(n)).sqrt()
+    scale = (smallest + (largest - smallest) * draw(n)).sqrt()
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1] = scale * torch.where(draw(n) < 0.5, -1.0, 1.0), scale
     theta[:, :, 2] = (2 * draw(n, 2) - 1) * (1 - scale)[:, None]

@@ -50,13 +50,14 @@ def _crop(images, u):
     return padded.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _colour(images, u):
-    """All four are affine in colour: x -> M x + b, one product for all."""
+def coloured(images, u, strength: float = 1.0):
+    """Brightness, contrast, saturation and hue moved in 80 % of the cases; all four are affine in colour: x -> M x + b, one
+    product for all. strength s: factors 1 - 0.8 s to 1 + 0.8 s, hue by up to 0.2 s of the circle."""
     import torch
 
-    n = len(images)
-    brightness, contrast, saturation = (0.2 + 1.6 * u[:, k, None, None] for k in (3, 4, 5))
-    angle = 2 * math.pi * 0.2 * (2 * u[:, 6] - 1)
+    n, least = len(images), 1 - 0.8 * strength
+    brightness, contrast, saturation = (least + 1.6 * strength * u[:, k, None, None] for k in (3, 4, 5))
+    angle = 2 * math.pi * 0.2 * strength * (2 * u[:, 6] - 1)
     luma = torch.tensor(LUMA, device=images.device)
     to_grey, eye = luma.expand(3, 3), torch.eye(3, device=images.device)
     mean = brightness[:, 0, 0] * (images.mean((2, 3)) @ luma)  # of the brightened picture's grey
@@ -77,7 +78,8 @@ def _hue(angle, device):
     return torch.linalg.inv(to_yiq) @ turn @ to_yiq
 
 
-def _grey(images, u, share: float = 1.0):
+def greyed(images, u, share: float = 1.0):
+    """Grey in a share of the cases."""
     import torch
 
     grey = torch.einsum("bchw,c->bhw", images, torch.tensor(LUMA, device=images.device))[:, None].expand_as(images)
@@ -85,7 +87,7 @@ def _grey(images, u, share: float = 1.0):
 
 
 def _some_grey(images, u):
-    return _grey(images, u, 0.2)
+    return greyed(images, u, 0.2)
 
 
 def _blur(images, u):
@@ -110,5 +112,5 @@ def _cutout(images, u):
 
 
 _VIEWS = {
-    "flip": _flip, "crop": _crop, "colour": _colour, "grey": _grey, "some-grey": _some_grey, "blur": _blur, "cutout": _cutout,
+    "flip": _flip, "crop": _crop, "colour": coloured, "grey": greyed, "some-grey": _some_grey, "blur": _blur, "cutout": _cutout,
 }  # fmt: skip

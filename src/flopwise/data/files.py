@@ -87,19 +87,22 @@ class ImageFiles:
             pixels = loader.load(self._source(index), side, seed, how)
         return np.frombuffer(pixels, np.uint8).reshape(side, side, 3)
 
-    def usable(self, index: int, side: int, seed: int, how: Resize = SHORTEST) -> tuple[int, np.ndarray, str | None]:
-        """(index, view, None) of the image under `seed`; where `lenient` and it cannot be read, of another one, and why:
-        the first that can be read of `OTHERS` drawn from the whole list under the same seed, so that no picture stands in
+    def usable(
+        self, index: int, side: int, seed: int, how: Resize = SHORTEST, crop: bool = True
+    ) -> tuple[int, np.ndarray, str | None]:
+        """(index, view, None) of the image, cropped under `seed` or whole; where `lenient` and it cannot be read, of another, and
+        why: the first that can be read of `OTHERS` drawn from the whole list under the same seed, so that no picture stands in
         more often than any other."""
+        own = seed if crop else None
         try:
-            return index, self.view(index, side, seed, how), None
+            return index, self.view(index, side, own, how), None
         except RunFailure as error:
             if not self.lenient:
                 raise
             reason = str(error)
         for other in map(int, numpy_generator(seed, "other").integers(len(self), size=OTHERS)):
             try:
-                return other, self.view(other, side, seed, how), reason
+                return other, self.view(other, side, own, how), reason
             except RunFailure:
                 continue
         raise RunFailure(f"{reason}; nor can any of {OTHERS} pictures drawn in its place be read")

@@ -40,7 +40,7 @@ def build_real(name: str, root: Path | str | None, out: Path, *, allow_subset: b
     found = listing_of(name, root)
     wanted = ("train", "test") if found.dataset.role == "adaptation" else ("test",)
     warnings = _count_warnings(found, wanted, allow_subset)
-    splits = {key: _split(found, found.splits[key]) for key in wanted}
+    splits = {key: split_of(found, found.splits[key]) for key in wanted}
     if found.dataset.role == "evaluation":
         splits["validation"] = _validation(found)
     facts = {
@@ -113,10 +113,10 @@ def _validation(found: Listing) -> Split | None:
     if not samples or any(sample.source.path not in found.tree for sample in samples):
         return None
     held = held_out(np.asarray([sample.target for sample in samples]), found.dataset.name)
-    return _split(found, [samples[index] for index in held])
+    return split_of(found, [samples[index] for index in held])
 
 
-def _split(found: Listing, samples: list[Sample]) -> Split:
+def split_of(found: Listing, samples: list[Sample]) -> Split:
     """Samples of the listing: places of images, targets, captions."""
     captions = [found.captions(sample) for sample in samples]
     ends = np.cumsum([len(own) for own in captions], dtype=np.int64)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from flopwise.core.choices import check
 from flopwise.core.errors import UserError
 from flopwise.models import zoo
 from flopwise.models.compat import import_timm
+from flopwise.models.trunk import Shape
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation where no tag says others
 
@@ -26,9 +28,10 @@ def name_of(pretrained: str) -> str:
 
 
 class VitTokens(nn.Module):
-    """width D, depth L, patch P: pixels of a token's side; blocks: from the picture on."""
+    """width D, depth L, patch P: pixels of a token's side; blocks: from the picture on. recompute: what blocks say inside is
+    computed again in the backward pass, not kept. It has what `models.trunk.Trunk` has, so that objectives can train it."""
 
-    def __init__(self, model: str, drop_path: float = 0.0, statistics=IMAGENET):
+    def __init__(self, model: str, drop_path: float = 0.0, statistics=IMAGENET, recompute: bool = False):
         super().__init__()
         timm = import_timm()
         check("timm model", model, timm.list_models())
@@ -42,12 +45,32 @@ class VitTokens(nn.Module):
             len(self.vit.blocks),
             self.vit.patch_embed.patch_size[0],
         )
+        self.recompute, heads = recompute, self.vit.blocks[0].attn.num_heads
+        side = self.vit.patch_embed.img_size[0]
+        self.shape = Shape(self.width, self.depth, heads, self.patch, "patches", side)
         for name, values in zip(("mean", "deviation"), statistics):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Tokens of the last block, LayerNormed, (B, n, D); rows of the picture one after the other."""
-        return self.vit.forward_features(self._normalised(pictures))[:, self.vit.num_prefix_tokens :]
+        return self.run(self.embed(pictures))
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> tokens of patches (B, n, D) with positions."""
+        tokens = self.vit._pos_embed(self.vit.patch_embed(self._normalised(pictures)))
+        return tokens[:, self.vit.num_prefix_tokens :]
+
+    def run(self, tokens: Tensor) -> Tensor:
+        """Tokens of any patches, (B, k, D), through all blocks, beside those of no patch, which are left out again."""
+        if prefix := self.vit.num_prefix_tokens:
+            grid = tokens.new_zeros(1, *self.vit.patch_embed.grid_size, self.width)
+            own = self.vit._pos_embed(grid)[:, :prefix].to(tokens.dtype)
+            tokens = torch.cat([own.expand(len(tokens), -1, -1), tokens], 1)
+        tokens = self.vit.norm_pre(tokens)
+        for block in self.vit.blocks:
+            again = self.recompute and torch.is_grad_enabled()
+            tokens = checkpoint(block, tokens, use_reentrant=False) if again else block(tokens)
+        return self.vit.norm(tokens)[:, prefix:]
 
     def levels(self, pictures: Tensor, blocks: list[int]) -> list[Tensor]:
         """What the given blocks (from 0) say, each (B, D, H / P, W / P), not normalised."""

@@ -23,12 +23,20 @@ SUPERVISED, SELF = "supervised", "self-supervised"
 class Batch:
     """What a loss may look at. pictures: float32 (B, 3, S, S), not yet a view. targets: float32 (B, C), a distribution over
     the pool's classes, where it has labels. words: int64 (B, n), numbers of a caption's words, 0 for none. generator: of this
-    step, for views and masks."""
+    step, for views and masks, on the CPU. views: makes a view, `data.augment.view` where none is given; side: its pixels."""
 
     pictures: "Tensor"
     generator: "Generator"
     targets: "Tensor | None" = None
     words: "Tensor | None" = None
+    views: Callable | None = None
+    side: int | None = None
+
+    def view(self, smallest: float, colour: float, side: int | None = None, **more) -> "Tensor":
+        """A view of each picture; see `data.augment.view` and `data.views.view`."""
+        from flopwise.data.augment import view
+
+        return (self.views or view)(self.pictures, self.generator, smallest, colour, side or self.side, **more)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import copy
 
 from flopwise.methods.efficiency import Batch, Facts, Objective
 
-PROJECTOR, PREDICTOR = (128, 64), (128, 64)
+TWO = {"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}  # of the two views, as published
 
 
 def similarity_loss(predicted, target):
@@ -22,24 +22,23 @@ def follow(average, online, momentum: float) -> None:
         torch._foreach_lerp_(list(average.parameters()), list(online.parameters()), 1 - momentum)
 
 
-def learner(trunk, facts: Facts, smallest: float, colour: float):
+def learner(trunk, facts: Facts, hidden: int, out: int, smallest: float, colour: float):
     import torch
     from torch import nn
     from torch.nn.functional import normalize
 
-    from flopwise.data.augment import view
     from flopwise.models.trunk import mlp
 
     class Byol(nn.Module):
         def __init__(self):
             super().__init__()
             self.trunk = trunk
-            self.projector = mlp(trunk.shape.width, *PROJECTOR, last_norm=True)
-            self.predictor = mlp(PROJECTOR[-1], *PREDICTOR)
+            self.projector = mlp(trunk.shape.width, hidden, out, last_norm=True)
+            self.predictor = mlp(out, hidden, out)
             self.average = copy.deepcopy(nn.ModuleList([self.trunk, self.projector])).requires_grad_(False)
 
         def loss(self, batch: Batch):
-            views = torch.cat([view(batch.pictures, batch.generator, smallest, colour) for _ in range(2)])
+            views = torch.cat([batch.view(smallest, colour, **more) for more in TWO])
             predicted = self.predictor(self.projector(self.trunk(views).mean(1)))
             with torch.no_grad():
                 target = self.average[1](self.average[0](views).mean(1))
@@ -51,4 +50,4 @@ def learner(trunk, facts: Facts, smallest: float, colour: float):
     return Byol()
 
 
-OBJECTIVE = Objective(learner, "BYOL", teacher=True, options={"smallest": 0.4, "colour": 0.6})
+OBJECTIVE = Objective(learner, "BYOL", teacher=True, options={"hidden": 128, "out": 64, "smallest": 0.4, "colour": 0.6})

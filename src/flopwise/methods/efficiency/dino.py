@@ -6,9 +6,7 @@ softmax(g_s(v) / tau_s) on all,
 import copy
 
 from flopwise.methods.efficiency import Batch, Facts, Objective
-from flopwise.methods.efficiency.byol import follow
-
-PROJECTOR = (128, 64)
+from flopwise.methods.efficiency.byol import TWO, follow
 
 
 def self_distillation(teacher, student, centre, teacher_temperature: float, student_temperature: float):
@@ -20,21 +18,20 @@ def self_distillation(teacher, student, centre, teacher_temperature: float, stud
 
 
 def learner(
-    trunk, facts: Facts, prototypes: int, local: int, temperature: float, student_temperature: float, smallest: float,
-    colour: float,
+    trunk, facts: Facts, hidden: int, layers: int, out: int, prototypes: int, local: int, local_side: int,
+    local_smallest: float, local_largest: float, temperature: float, student_temperature: float, smallest: float, colour: float,
 ):  # fmt: skip
     import torch
     from torch import nn
     from torch.nn.functional import normalize
 
-    from flopwise.data.augment import view
     from flopwise.models.trunk import mlp
 
     class Dino(nn.Module):
         def __init__(self):
             super().__init__()
-            self.trunk, self.projector = trunk, mlp(trunk.shape.width, *PROJECTOR)
-            self.last = nn.Linear(PROJECTOR[-1], prototypes, bias=False)
+            self.trunk, self.projector = trunk, mlp(trunk.shape.width, *[hidden] * (layers - 1), out)
+            self.last = nn.Linear(out, prototypes, bias=False)
             self.average = copy.deepcopy(self._parts()).requires_grad_(False)
             self.register_buffer("centre", torch.zeros(prototypes))
 
@@ -46,13 +43,13 @@ def learner(
             return hidden @ normalize(parts[2].weight, dim=1).T
 
         def loss(self, batch: Batch):
-            size = batch.pictures.shape[-1]
-            large = torch.cat([view(batch.pictures, batch.generator, smallest, colour) for _ in range(2)])
-            small = [view(batch.pictures, batch.generator, 0.15, colour, size // 2) for _ in range(local)]
+            large = torch.cat([batch.view(smallest, colour, **more) for more in TWO])
+            crop = lambda: batch.view(local_smallest, colour, local_side, largest=local_largest, blur=0.5)  # noqa: E731
+            small = [crop() for _ in range(local)]
             with torch.no_grad():
                 teacher = self._scores(self.average, large)
                 centre = self.centre.clone()
-                self.centre.lerp_(teacher.mean(0), 0.1)
+                self.centre.lerp_(teacher.mean(0).float(), 0.1)
             scores = [self._scores(self._parts(), views) for views in [large, *([torch.cat(small)] if small else [])]]
             split = lambda x: x.view(-1, len(batch.pictures), x.shape[1])  # noqa: E731
             student = torch.cat([split(x) for x in scores])
@@ -66,5 +63,6 @@ def learner(
 
 OBJECTIVE = Objective(
     learner, "DINO", teacher=True,
-    options={"prototypes": 128, "local": 4, "temperature": 0.04, "student_temperature": 0.1, "smallest": 0.4, "colour": 0.6},
+    options={"hidden": 128, "layers": 2, "out": 64, "prototypes": 128, "local": 4, "local_side": 16, "local_smallest": 0.15,
+             "local_largest": 1.0, "temperature": 0.04, "student_temperature": 0.1, "smallest": 0.4, "colour": 0.6},
 )  # fmt: skip

@@ -7,8 +7,6 @@ block."""
 
 from flopwise.methods.efficiency import Batch, Facts, Objective
 
-DECODER, HEADS = 48, 4
-
 
 def patches(pictures, patch: int):
     """(B, 3, S, S) -> (B, n, 3 P^2), in the order of the trunk's tokens."""
@@ -28,11 +26,10 @@ def visible(tokens: int, share: float) -> int:
     return max(1, int(tokens * (1 - share)))
 
 
-def learner(trunk, facts: Facts, mask: float, depth: int, smallest: float, colour: float):
+def learner(trunk, facts: Facts, mask: float, width: int, depth: int, heads: int, smallest: float, colour: float):
     import torch
     from torch import nn
 
-    from flopwise.data.augment import view
     from flopwise.models.trunk import POSITION, Block, positions
 
     patch = trunk.shape.patch
@@ -40,17 +37,17 @@ def learner(trunk, facts: Facts, mask: float, depth: int, smallest: float, colou
     class Mae(nn.Module):
         def __init__(self):
             super().__init__()
-            self.trunk, self.to_decoder = trunk, nn.Linear(trunk.shape.width, DECODER)
-            self.missing = nn.Parameter(torch.zeros(DECODER))
-            self.blocks, self.norm = nn.ModuleList(Block(DECODER, HEADS) for _ in range(depth)), nn.LayerNorm(DECODER)
-            self.pixels = nn.Linear(DECODER, 3 * patch**2)
+            self.trunk, self.to_decoder = trunk, nn.Linear(trunk.shape.width, width)
+            self.missing = nn.Parameter(torch.zeros(width))
+            self.blocks, self.norm = nn.ModuleList(Block(width, heads) for _ in range(depth)), nn.LayerNorm(width)
+            self.pixels = nn.Linear(width, 3 * patch**2)
 
         def decode(self, encoded, kept, n: int):
             """encoded (B, k, D) of the patches `kept` (B, k) -> pixels (B, n, 3 P^2)."""
             small = self.to_decoder(encoded)
-            place = kept[..., None].expand(-1, -1, DECODER)
-            tokens = self.missing.expand(len(small), n, -1).scatter(1, place, small)
-            tokens = tokens + POSITION * positions(DECODER, round(n**0.5))
+            place = kept[..., None].expand(-1, -1, width)
+            tokens = self.missing.to(small.dtype).expand(len(small), n, -1).scatter(1, place, small)
+            tokens = tokens + POSITION * positions(width, round(n**0.5)).to(tokens)
             for block in self.blocks:
                 tokens = block(tokens)
             return self.pixels(self.norm(tokens))
@@ -58,23 +55,31 @@ def learner(trunk, facts: Facts, mask: float, depth: int, smallest: float, colou
         def encode(self, pictures, kept):
             """Tokens (B, k, D) of the patches `kept` int64 (B, k), from nothing else of the pictures."""
             n, side = trunk.shape.tokens(), round(trunk.shape.tokens() ** 0.5)
-            shown = torch.zeros(len(pictures), n).scatter(1, kept, 1.0).view(-1, 1, side, side)
+            shown = pictures.new_zeros(len(pictures), n).scatter(1, kept, 1.0).view(-1, 1, side, side)
             shown = shown.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
             tokens = self.trunk.embed(pictures * shown)
             return self.trunk.run(tokens.gather(1, kept[..., None].expand(-1, -1, tokens.shape[2])))
 
         def loss(self, batch: Batch):
-            pictures = view(batch.pictures, batch.generator, smallest, colour)
+            pictures = batch.view(smallest, colour)
             n = trunk.shape.tokens()
-            kept = torch.rand((len(pictures), n), generator=batch.generator).argsort(1)[:, : visible(n, mask)]
-            masked = torch.ones(len(pictures), n, dtype=torch.bool).scatter(1, kept, False)
+            order = torch.rand((len(pictures), n), generator=batch.generator).argsort(1).to(pictures.device)
+            kept = order[:, : visible(n, mask)]
+            masked = torch.ones_like(order, dtype=torch.bool).scatter(1, kept, False)
             decoded = self.decode(self.encode(pictures, kept), kept, n)
             return reconstruction(decoded, patches(pictures, patch), masked)
 
     return Mae()
 
 
-OPTIONS = {"mask": 0.75, "depth": 2, "smallest": 0.5, "colour": 0.3}
+OPTIONS = {
+    "mask": 0.75,
+    "width": 48,
+    "depth": 2,
+    "heads": 4,
+    "smallest": 0.5,
+    "colour": 0.3,
+}  # width to heads: the decoder's
 OBJECTIVES = {
     "mae": Objective(learner, "MAE, 75 %", options=OPTIONS),
     "mae-tiny": Objective(learner, "MAE-Tiny, 85 %", options={**OPTIONS, "mask": 0.85, "depth": 1}),

@@ -7,15 +7,13 @@ def learner(trunk, facts: Facts, smallest: float, colour: float):
     from torch import nn
     from torch.nn.functional import cross_entropy
 
-    from flopwise.data.augment import view
-
     class Supervised(nn.Module):
         def __init__(self):
             super().__init__()
             self.trunk, self.head = trunk, nn.Linear(trunk.shape.width, facts.classes)
 
         def loss(self, batch: Batch):
-            pictures = view(batch.pictures, batch.generator, smallest, colour)
+            pictures = batch.view(smallest, colour)
             return cross_entropy(self.head(self.trunk(pictures).mean(1)), batch.targets)
 
     return Supervised()

@@ -54,9 +54,8 @@ def curves(study: Study) -> Drawn:
 
 
 def costs(study: Study) -> Drawn:
-    """The same against CPU time and the CO2-equivalents that follow from it, on the pool with most budgets."""
+    """The same against time and the CO2-equivalents that follow from it, on the pool with most budgets."""
     from flopwise.cost.carbon import PUE, REGION, estimate
-    from flopwise.cost.devices import DEVICES
 
     pools = study.pools(2)
     if not pools:
@@ -66,23 +65,21 @@ def costs(study: Study) -> Drawn:
     means = means[(means["pool"] == pool) & (means["method"] != "scratch")]
     speed = study.costs[(study.costs["pool"] == pool) & (study.costs["size"] == study.size)].set_index("method")
     means = means[means["method"].isin(speed.index)]
-    means = means.assign(cpu_seconds=means["gflops"] / means["method"].map(speed["gflops_per_second"]))
-    watts = DEVICES["laptop-2-cores"].watts / 2  # a core's share
+    means = means.assign(seconds=means["gflops"] / means["method"].map(speed["gflops_per_second"]))
+    watts, clock = speed["watts"].iloc[0], speed["clock"].iloc[0]
     grams = 1e3 * estimate(1 / 3600, watts).kg_co2e
-    means = means.assign(g_co2e=means["cpu_seconds"] * grams)
+    means = means.assign(g_co2e=means["seconds"] * grams)
     figure, axes = theme.figure(3.4)
-    labels = [
-        _curve(axes, means[means["method"] == method], "cpu_seconds", method) for method in order(means["method"])
-    ]
+    labels = [_curve(axes, means[means["method"] == method], "seconds", method) for method in order(means["method"])]
     axes.axhline(study.scratch, color=theme.QUIET, lw=1, ls=":")
-    labels.append(Label(means["cpu_seconds"].max(), study.scratch, "random encoder", theme.QUIET))
-    axes.set(xlabel="pre-training time (CPU seconds)", ylabel="mIoU (%)")
-    ticks = [tick for tick in TIMES if 0.9 * means["cpu_seconds"].min() <= tick <= 1.1 * means["cpu_seconds"].max()]
+    labels.append(Label(means["seconds"].max(), study.scratch, "random encoder", theme.QUIET))
+    axes.set(xlabel=f"pre-training time ({clock} seconds)", ylabel="mIoU (%)")
+    ticks = [tick for tick in TIMES if 0.9 * means["seconds"].min() <= tick <= 1.1 * means["seconds"].max()]
     _ticks(axes, ticks)
     top = axes.secondary_xaxis("top", functions=(lambda x: x * grams, lambda x: x / grams))
     top.set_xticks([tick * grams for tick in ticks], [f"{tick * grams:.2g}" for tick in ticks])
     top.minorticks_off()
-    top.set_xlabel(f"g CO2e at {watts:g} W a core, PUE {PUE:g}, {REGION}")
+    top.set_xlabel(f"g CO2e at {watts:g} W a {'core' if clock == 'CPU' else clock}, PUE {PUE:g}, {REGION}")
     figure.draw_without_rendering()
     at_line_ends(axes, labels)
     return Drawn(figure, means, f"Pool: {pool_label(pool).replace(chr(10), ' ')}. {seeds_note(means['seeds'])}")
@@ -208,8 +205,10 @@ def beside_published(study: Study) -> Drawn:
     paper = published()
     paper = paper[(paper["pool"] == "align") & (paper["axis"] == "kg_co2e")]
     at = paper[paper["method"] == "clip"]["cost"].max()
-    rows = []
-    for method in [name for name in order(wide.columns) if name not in ("clip", "scratch")]:
+    rows, others = [], [name for name in order(wide.columns) if name not in ("clip", "scratch")]
+    if not others:
+        return absent("second objective on web pictures")
+    for method in others:
         mean, low, high, seeds = mean_interval((wide[method] - wide["clip"]).dropna())
         own = paper[paper["method"] == method].sort_values("cost")
         inside = len(own) and own["cost"].min() <= at <= own["cost"].max() * 1.01

@@ -93,13 +93,13 @@ def speed(study: Study) -> pd.DataFrame:
         images=("images_per_second", "median"),
         gflops=("gflops_per_second", "median"),
     )
-    rows = rows.reset_index()
+    rows, clock = rows.reset_index(), study.costs["clock"].iloc[0] if len(study.costs) else "CPU"
     base = rows[rows["method"] == "supervised"].set_index("size")["image_mflops"]
     return pd.DataFrame(
         {"objective": [style(name).label for name in rows["method"]], "trunk": rows["size"],
          "MFLOPs per image": rows["image_mflops"],
-         "over supervised": rows["image_mflops"] / rows["size"].map(base), "images per CPU second": rows["images"],
-         "GFLOPs per CPU second": rows["gflops"]}
+         "over supervised": rows["image_mflops"] / rows["size"].map(base), f"images per {clock} second": rows["images"],
+         f"GFLOPs per {clock} second": rows["gflops"]}
     )  # fmt: skip
 
 

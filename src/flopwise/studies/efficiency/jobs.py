@@ -6,7 +6,7 @@ from pathlib import Path
 from flopwise.config import Settings
 from flopwise.config.efficiency import SCRATCH
 from flopwise.core.checkpoint import StateFolder, joined, parted
-from flopwise.core.io import read_json, sha256_json, write_json, write_tensors
+from flopwise.core.io import read_json, sha256_file, sha256_json, write_json, write_tensors
 from flopwise.studies.efficiency import pools, released
 from flopwise.studies.efficiency.plan import Cell, Grid
 
@@ -16,8 +16,6 @@ WEIGHTS, RECORD = "trunk.safetensors", "runs.json"
 def pretrain_job(settings: Settings, job: str, out: Path, state: Path, sources: str) -> dict:
     """Run the trainings of `job`. Writes `out`/<cell>/trunk.safetensors and `out`/runs.json: cost, losses, collapse by cell. A
     training that ended before an interruption is not run again."""
-    from flopwise.studies.efficiency.pretrain import Pretraining
-
     study, grid = settings.preset.efficiency, Grid(settings.preset.efficiency)
     data, records = cache(lambda name: pools.load(settings, name)), {}
     for cells in grid.trainings(job):
@@ -28,18 +26,11 @@ def pretrain_job(settings: Settings, job: str, out: Path, state: Path, sources: 
         if first.method == SCRATCH:
             _scratch(study, cells, out, records)
             continue
-        saved = StateFolder(
-            state / first.training, sha256_json([sources, data(first.pool).digest, grid.settings_of(cells)])
-        )
-        if (done := saved.load()) is None:
-            found = Pretraining(study, cells, data(first.pool)).run()
-            weights = joined({one["cell"]: one.pop("trunk", {}) for one in found})
-            done = (sum(one["steps"] for one in found), weights, {one["cell"]: one for one in found})
-            saved.save(*done)
+        done = _trained(settings, cells, data(first.pool), state, sources)
         for name, weights in parted(done[1]).items():
             write_tensors(out / name / WEIGHTS, weights)
         records |= {
-            name: one | {"images": one["steps"] * study.batch_size, "pool_images": len(data(first.pool).chosen)}
+            name: one | {"images": one["steps"] * study.batch_size, "pool_images": len(data(first.pool))}
             for name, one in done[2].items()
         }
     write_json(out / RECORD, records)
@@ -49,6 +40,27 @@ def pretrain_job(settings: Settings, job: str, out: Path, state: Path, sources: 
         "gflops": sum(one["steps"] * one["image_flops"] * study.batch_size / 1e9 for one in records.values()),
         "train_seconds": sum(one["seconds"] for one in records.values()),
     }
+
+
+def _trained(settings: Settings, cells: list[Cell], pool, state: Path, sources: str) -> tuple[int, dict, dict]:
+    """Steps, weights and records of one training, from its state where it has ended before."""
+    from flopwise.core.device import place
+    from flopwise.studies.efficiency.pretrain import Pretraining
+
+    study, name = settings.preset.efficiency, cells[0].training
+    key = sha256_json([sources, pool.digest, Grid(study).settings_of(cells)])
+    saved = StateFolder(state / name, key)
+    if (done := saved.load()) is None:
+        # small pictures train on CPUs alone: their CPU seconds are a result
+        real = isinstance(pool, pools.RealPool)
+        placement = place(settings.config.device if real else "cpu", study.pictures.precision if real else "fp32")
+        training = Pretraining(study, cells, pool, state / f"{name}-steps", key, placement)
+        found = training.run()
+        weights = joined({one["cell"]: one.pop("trunk", {}) for one in found})
+        done = (sum(one["steps"] for one in found), weights, {one["cell"]: one for one in found})
+        saved.save(*done)
+        training.clear()
+    return done
 
 
 def _scratch(study, cells: list[Cell], out: Path, records: dict) -> None:
@@ -65,7 +77,6 @@ def _scratch(study, cells: list[Cell], out: Path, records: dict) -> None:
 
 def _released(settings: Settings, cell: Cell) -> dict:
     """The record of a checkpoint, whose weights are there and fit: what its recipe cost, and the file's hash."""
-    from flopwise.core.io import sha256_file
     from flopwise.models import vit_tokens
     from flopwise.studies.efficiency.price import released_flops
 
@@ -107,6 +118,10 @@ def _on_embedded(settings: Settings, cells: list[Cell], encoders: Path, *_) -> t
     return found, time.process_time() - start
 
 
+def _hash(path: Path) -> str | None:
+    return sha256_file(path) if path.is_file() else None
+
+
 def _on_scenes(settings: Settings, cells: list[Cell], encoders: Path, state: Path, sources: str) -> tuple[dict, float]:
     """Scores by cell on the real set, and seconds of the device's clock. What ended before an interruption is not run again."""
     from flopwise.core.device import place
@@ -117,12 +132,11 @@ def _on_scenes(settings: Settings, cells: list[Cell], encoders: Path, state: Pat
     runs, start, found = read_json(encoders / RECORD), placement.clock(), {}
     for cell in cells:
         how = study.scenes.model_dump(mode="json")
-        key = sha256_json(
-            [sources, scenes.digest, how, Grid(study).settings_of([cell]), runs[cell.slug].get("weights")]
-        )
+        weights = runs[cell.slug].get("weights") or _hash(encoders / cell.slug / WEIGHTS)
+        key = sha256_json([sources, scenes.digest, how, Grid(study).settings_of([cell]), weights])
         ended = StateFolder(state / cell.slug / "scores", key)
         if (kept := ended.load()) is None:
-            make = released.maker(settings, cell, study.scenes.drop_path)
+            make = released.maker(settings, cell, encoders / cell.slug / WEIGHTS)
             scores = finetune.Finetuning(
                 make, scenes, study.scenes, cell.seed, placement, state / cell.slug, key
             ).scores()

@@ -88,6 +88,8 @@ class Grid:
             include={"budget_gflops", "batch_size", "weight_decay", "clip_norm", "warm_up_steps", "cooldown", "momentum",
                      "transfer"},
         )  # fmt: skip
+        if any(self.study.pools[cell.pool].dataset for cell in cells if cell in self.trained):
+            own["pictures"] = self.study.pictures.model_dump(mode="json")
         named = {
             table: {
                 name: getattr(self.study, table)[name]

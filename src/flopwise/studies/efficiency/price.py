@@ -11,6 +11,7 @@ from flopwise.studies.efficiency.plan import Cell, Grid
 CLASSES = {"pool-coco": 10, "pool-align": 0}  # the others label things on grounds
 LABELS = 24
 CONTEXT = 9  # words of a caption, about; a run counts those that are there
+TOKENS = 32  # of a caption where pictures are real
 
 
 def options(study: EfficiencyConfig, method: str) -> dict:
@@ -26,8 +27,13 @@ def image_flops(study: EfficiencyConfig, cell: Cell, classes: int, context: int)
 
 def step_flops(study: EfficiencyConfig, cell: Cell) -> float:
     """Of one training step, before the pool's captions are known."""
-    classes = CLASSES.get(study.pools[cell.pool].material, LABELS)
-    return study.batch_size * image_flops(study, cell, classes, CONTEXT)
+    pool = study.pools[cell.pool]
+    if pool.dataset:
+        from flopwise.data.catalogue import dataset
+
+        classes = dataset(pool.dataset).n_classes or 0
+        return study.batch_size * image_flops(study, cell, classes, TOKENS)
+    return study.batch_size * image_flops(study, cell, CLASSES.get(pool.material, LABELS), CONTEXT)
 
 
 def released_flops(study: EfficiencyConfig, name: str) -> float:
@@ -89,6 +95,8 @@ def price(settings: Settings) -> dict:
 
 def _trunk(study: EfficiencyConfig, size: str) -> pretraining.Trunk:
     one = study.sizes[size]
+    if one.network:  # a class token beside the patches
+        return pretraining.Trunk(one.width, one.depth, one.patch, "patches", study.pictures.side, 1)
     return pretraining.Trunk(one.width, one.depth, one.patch, one.stem)
 
 

@@ -27,7 +27,7 @@ def runs(study: EfficiencyConfig, quantity: str) -> bool:
 def planned(settings: Settings) -> list[Quantity]:
     """What is known before anything runs."""
     study = settings.preset.efficiency
-    cells = {cell.method: cell for cell in Grid(study).trained}
+    cells = {cell.method: cell for cell in Grid(study).trained if cell.size == study.defaults.size}
     step = {name: step_flops(study, cell) for name, cell in cells.items()}
     budgets = [study.budgets[cell.budget] for cell in Grid(study).trained]
     own = step.get("supervised")
@@ -48,5 +48,9 @@ def _pictures(settings: Settings) -> int | None:
     """Of the default pool."""
     study = settings.preset.efficiency
     pool = study.pools[study.defaults.pool]
+    if pool.dataset:
+        from flopwise.data.catalogue import dataset
+
+        return dataset(pool.dataset).n_train
     stored = settings.preset.data.materials.get(pool.material, {}).get("train")
     return stored and {"all": stored, "quarter": stored // 4}.get(pool.part)

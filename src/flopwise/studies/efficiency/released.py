@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flopwise.config import Settings
-from flopwise.config.efficiency import Checkpoint
+from flopwise.config.efficiency import SCRATCH, Checkpoint, EfficiencyConfig
 from flopwise.core.errors import UserError
 from flopwise.core.seeds import derive
-from flopwise.studies.efficiency.plan import Cell
+from flopwise.studies.efficiency.plan import Cell, Grid
 
 
 def weights_of(settings: Settings, name: str) -> Path:
@@ -22,13 +22,15 @@ def weights_of(settings: Settings, name: str) -> Path:
     return find_file(model, tag, settings.config.weights_root)
 
 
-def maker(settings: Settings, cell: Cell, drop_path: float) -> Callable:
-    """A function that makes the cell's encoder, each time from its weights; a random one from its seed."""
+def maker(settings: Settings, cell: Cell, trained: Path) -> Callable:
+    """A function that makes the cell's encoder, each time from its weights: a checkpoint's, or those in the file `trained`; a
+    random one from its seed."""
     import torch
+    from safetensors.torch import load_file
 
     from flopwise.models import vit_tokens
 
-    study = settings.preset.efficiency
+    study, drop_path = settings.preset.efficiency, settings.preset.efficiency.scenes.drop_path
     if cell.released:
         pretrained, path = study.checkpoints[cell.budget].pretrained, weights_of(settings, cell.budget)
         return lambda: vit_tokens.released(pretrained, path, drop_path)
@@ -36,7 +38,10 @@ def maker(settings: Settings, cell: Cell, drop_path: float) -> Callable:
     def drawn():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(cell.seed, "efficiency", "trunk"))
-            return vit_tokens.VitTokens(study.sizes[cell.size].network, drop_path)
+            made = vit_tokens.VitTokens(study.sizes[cell.size].network, drop_path)
+        if cell.method != SCRATCH:
+            made.load_state_dict(load_file(trained))
+        return made
 
     return drawn
 
@@ -54,12 +59,16 @@ def missing(settings: Settings) -> list[str]:
             weights_of(settings, name)
         except UserError as error:
             lines.append(f"efficiency checkpoint {name}: {error}")
-    if study.scenes:
+    for name in sorted(_sets(study)):
         from flopwise.data.catalogue import dataset
 
-        folder, root = dataset(study.scenes.dataset).folder, settings.config.data_root
+        folder, root = dataset(name).folder, settings.config.data_root
         if not (root and (Path(root) / folder).is_dir()):
-            lines.append(
-                f"data set {study.scenes.dataset} of the efficiency study: no {folder}/ below data_root ({root})"
-            )
+            lines.append(f"data set {name} of the efficiency study: no {folder}/ below data_root ({root})")
     return lines
+
+
+def _sets(study: EfficiencyConfig) -> set[str]:
+    """Data sets that the study reads from a user's folder."""
+    pools = {study.pools[cell.pool].dataset for cell in Grid(study).trained}
+    return {name for name in (*pools, study.scenes and study.scenes.dataset) if name}

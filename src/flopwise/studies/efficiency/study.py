@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from flopwise.config import Settings
-from flopwise.config.efficiency import SCRATCH
+from flopwise.config.efficiency import PAIRS, SCRATCH
+from flopwise.data.catalogue import dataset
 from flopwise.methods.efficiency import module_name
 from flopwise.methods.efficiency import modules as method_modules
 from flopwise.provenance.job import Job
@@ -41,11 +42,10 @@ class Study(study.Study):
         cells = self.grid.jobs[name]
         pools = sorted({cell.pool for cell in cells if cell.method != SCRATCH and not cell.released})
         methods = [module_name(method) for method in sorted({cell.method for cell in cells} - {SCRATCH})]
-        released = (
-            (f"{PACKAGE}.released", f"{PACKAGE}.price", "flopwise.models.vit_tokens") if self.config.scenes else ()
-        )
+        real = (f"{PACKAGE}.released", f"{PACKAGE}.price", "flopwise.models.vit_tokens", "flopwise.data.views")
+        released = real if self.config.scenes else ()
         return {
-            "inputs": tuple(dict.fromkeys(self._data(self.config.pools[pool].material) for pool in pools)),
+            "inputs": tuple(dict.fromkeys(map(self._data, filter(None, map(self._made, pools))))),
             "outputs": (self._encoders(name),), "modules": (f"{PACKAGE}.jobs", f"{PACKAGE}.pretrain", *methods, *released),
             "settings": self.grid.settings_of(cells), **_about(cells),
         }  # fmt: skip
@@ -91,6 +91,13 @@ class Study(study.Study):
         collect(self.settings, self.folder, job.outputs[0].parent)
 
     # paths -----------------------------------------------------------------------------------------------------------
+
+    def _made(self, pool: str) -> str | None:
+        """What a job makes of a pool; a user's labelled copy is no job's output."""
+        one = self.config.pools[pool]
+        if one.material or dataset(one.dataset).task != PAIRS:
+            return one.material
+        return next(name for name, of in self.settings.preset.data.pools.items() if of.source == one.dataset)
 
     def _data(self, material: str) -> Path:
         return self.settings.results / "data" / material

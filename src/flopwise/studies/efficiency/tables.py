@@ -8,6 +8,7 @@ import pandas
 from flopwise.config import Settings
 from flopwise.config.efficiency import SCRATCH
 from flopwise.core.io import read_json, read_table, write_table
+from flopwise.cost.devices import DEVICES
 from flopwise.methods.efficiency import load
 from flopwise.studies.efficiency import fits, regime
 from flopwise.studies.efficiency.jobs import RECORD
@@ -15,7 +16,7 @@ from flopwise.studies.efficiency.plan import AXES, TABLES, Grid
 
 COSTS = (
     "method", "pool", "size", "status", "metric", "image_mflops", "gflops", "executed_gflops", "train_cpu_seconds",
-    "images_per_second", "image_milliseconds", "gflops_per_second",
+    "images_per_second", "image_milliseconds", "gflops_per_second", "clock", "watts",
 )  # fmt: skip
 MEASURED = ("rank", "alignment", "uniformity")
 
@@ -31,7 +32,7 @@ def collect(settings: Settings, folder: Path, out: Path) -> None:
     cells = _cells(read_table(folder / "cells.tsv", sep="\t"), runs)
     final = _final(grid, runs, scores, cells)
     tables = {
-        "cells": cells, "final": final, "front": front(final), "fits": fits.table(final), "costs": _costs(cells),
+        "cells": cells, "final": final, "front": front(final), "fits": fits.table(final), "costs": _costs(settings, cells),
         "regime": pandas.DataFrame(one.row() for one in regime.planned(settings)),
     }  # fmt: skip
     for name in TABLES:
@@ -90,8 +91,12 @@ def front(final: pandas.DataFrame) -> pandas.DataFrame:
                                            "supervised_leads"])  # fmt: skip
 
 
-def _costs(cells: pandas.DataFrame) -> pandas.DataFrame:
-    """Of what was pre-trained here, per method, size and pool: FLOPs per image, images and GFLOPs per CPU second, seconds."""
+def _costs(settings: Settings, cells: pandas.DataFrame) -> pandas.DataFrame:
+    """Of what was pre-trained here, per method, size and pool: FLOPs per image, images and GFLOPs per second, seconds. clock: of
+    which seconds, CPU or those in which a GPU was held; watts: of a core of a laptop, or of the scale's device."""
+    sizes = settings.preset.efficiency.sizes
+    real = {name for name, one in sizes.items() if one.network}
+    watts = DEVICES["laptop-2-cores"].watts / 2, DEVICES[settings.preset.cost.device].watts
     ran = cells[(cells["method"] != SCRATCH) & (cells["status"] == "done") & ~cells["released"]]
     grouped = ran.groupby([*AXES[:3]], sort=False)
     rows = [
@@ -101,7 +106,8 @@ def _costs(cells: pandas.DataFrame) -> pandas.DataFrame:
          "train_cpu_seconds": part["train_cpu_seconds"].sum(),
          "images_per_second": _images(part) / part["train_cpu_seconds"].sum(),
          "image_milliseconds": 1e3 * part["train_cpu_seconds"].sum() / _images(part),
-         "gflops_per_second": part["added_gflops"].sum() / part["train_cpu_seconds"].sum()}
+         "gflops_per_second": part["added_gflops"].sum() / part["train_cpu_seconds"].sum(),
+         "clock": "device" if size in real else "CPU", "watts": watts[size in real]}
         for (method, pool, size), part in grouped
     ]  # fmt: skip
     return pandas.DataFrame(rows, columns=list(COSTS))

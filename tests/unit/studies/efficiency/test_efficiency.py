@@ -9,6 +9,7 @@ from flopwise.config import load
 from flopwise.core.errors import UserError
 from flopwise.data.materials.build import build_material
 from flopwise.data.materials.scenes import IGNORE
+from flopwise.methods.efficiency import Batch
 from flopwise.studies.efficiency import fits, pools, segment
 from flopwise.studies.efficiency.plan import Cell, Grid
 from flopwise.studies.efficiency.pretrain import Pretraining, collapse, schedule, trunk
@@ -28,7 +29,8 @@ def settings(tmp_path_factory):
 
 def training(settings, method: str, *budgets: str) -> list[dict]:
     cells = [Cell(f"{method}-{budget}", method, "in1k", "small", budget, seed=0) for budget in budgets]
-    return Pretraining(settings.preset.efficiency, cells, pools.load(settings, "in1k")).run()
+    folder = settings.results / "state" / "-".join([method, *budgets])
+    return Pretraining(settings.preset.efficiency, cells, pools.load(settings, "in1k"), folder).run()
 
 
 def test_a_run_stops_within_a_step_of_its_budget_and_its_rate_ends_at_nothing(settings):
@@ -54,11 +56,40 @@ def test_a_budget_that_branches_off_is_the_run_it_would_be_alone(settings, metho
     assert together[0]["steps"] < together[1]["steps"]
 
 
-def test_all_objectives_of_a_seed_begin_as_the_random_encoder(settings):
+@pytest.mark.parametrize("stop", [3, 7, 12])
+def test_a_training_goes_on_bit_by_bit_wherever_it_was_stopped(settings, tmp_path, monkeypatch, stop):
+    """In the constant part, in the cooldown of the smaller budget, after it; averaged weights and the optimiser with it."""
+    study = settings.preset.efficiency
+    study = study.model_copy(update={"pictures": study.pictures.model_copy(update={"checkpoint_every_steps": 2})})
+    cells = [Cell(f"byol-{budget}", "byol", "in1k", "small", budget, seed=0) for budget in ("f0.5", "f1")]
+    pool = pools.load(settings, "in1k")
+    whole = Pretraining(study, cells, pool, tmp_path / "whole").run()
+    parts, steps, counted = Pretraining(study, cells, pool, tmp_path / "parts"), Pretraining.samples, []
+
+    def stopped(self, step):
+        if len(counted) == stop:
+            raise KeyboardInterrupt
+        counted.append(step)
+        return steps(self, step)
+
+    assert whole[1]["steps"] > 8
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Pretraining, "samples", stopped)
+        parts.run()
+    again = Pretraining(study, cells, pool, tmp_path / "parts")
+    for one, other in zip(whole, again.run()):
+        assert one["losses"] == other["losses"]
+        assert all(torch.equal(one["trunk"][name], value) for name, value in other["trunk"].items())
+    again.clear()
+    assert not list(tmp_path.glob("parts/*"))
+
+
+def test_all_objectives_of_a_seed_begin_as_the_random_encoder(settings, tmp_path):
     study = settings.preset.efficiency
     start = trunk(study, "small", 3).state_dict()
     for method in study.methods:
-        one = Pretraining(study, [Cell("x", method, "in1k", "small", "f1", seed=3)], pools.load(settings, "in1k"))
+        cells, pool = [Cell("x", method, "in1k", "small", "f1", seed=3)], pools.load(settings, "in1k")
+        one = Pretraining(study, cells, pool, tmp_path)
         assert all(torch.equal(value, start[name]) for name, value in one.learner.trunk.state_dict().items())
     assert any(not torch.equal(value, start[name]) for name, value in trunk(study, "small", 4).state_dict().items())
 
@@ -88,11 +119,11 @@ def test_an_encoder_to_which_all_looks_alike_has_rank_one(settings):
     study = settings.preset.efficiency
     encoder = trunk(study, "small", 0)
     pictures = torch.randn((64, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    draw = lambda: torch.Generator().manual_seed(1)  # noqa: E731
-    assert collapse(encoder, pictures, draw())["rank"] > 3
+    batch = lambda: Batch(pictures, torch.Generator().manual_seed(1))  # noqa: E731
+    assert collapse(encoder, batch())["rank"] > 3
     for name, value in encoder.norm.named_parameters():
         value.data.fill_(1.0 if name == "bias" else 1e-8)
-    assert collapse(encoder, pictures, draw())["uniformity"] == pytest.approx(0, abs=1e-4)
+    assert collapse(encoder, batch())["uniformity"] == pytest.approx(0, abs=1e-4)
 
 
 def test_the_law_finds_the_curve_that_it_is_and_what_does_not_fall_stays():
@@ -166,3 +197,24 @@ def test_labels_are_not_to_be_had_from_alt_text():
         grid["method"] = ("supervised",)
     with pytest.raises(ValueError, match=r"method 'supervised' needs labels, and pool 'align' \(ALIGN\) has none"):
         EfficiencyConfig(**study)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "message"),
+    [
+        ({"method": ["supervised"], "pool": ["align"]}, r"needs labels, and pool 'align' \(ALIGN\) has none"),
+        ({"method": ["clip"], "pool": ["wit-400m"]}, "'wit-400m' has neither material nor dataset"),
+        ({"method": ["mae"], "pool": ["jft"]}, "size 'small' and pool 'jft' do not go together"),
+    ],
+)
+def test_real_pools_go_with_networks_of_timm_and_what_they_have(experiment, message):
+    from flopwise.config.efficiency import EfficiencyConfig
+
+    study = load(scale="workstation").preset.efficiency.model_dump()
+    study["experiments"]["web"]["grids"][0].update(experiment)
+    with pytest.raises(ValueError, match=message):
+        EfficiencyConfig(**study)
+    with pytest.raises(UserError, match="dataset 'imagenet_1k' is read whole and in place of a material"):
+        load(scale="workstation", overrides={"efficiency": {"pools": {"in1k": {"part": "quarter"}}}})
+    with pytest.raises(UserError, match="source of a pool of data.pools is 'laion_400m'"):
+        load(scale="workstation", overrides={"data": {"pools": {"pool": {"source": "cc12m"}}}})

@@ -15,7 +15,6 @@ from flopwise.data.readers.segmentation import IGNORE, ade20k_scenes, read_scene
 from flopwise.models.vit_tokens import VitTokens
 from flopwise.studies.efficiency import finetune
 from flopwise.studies.efficiency.finetune import Finetuning, Segmenter, groups
-from flopwise.studies.efficiency.plan import Grid
 from flopwise.studies.efficiency.price import cells_table
 from flopwise.studies.efficiency.segment import iou
 
@@ -154,8 +153,9 @@ def test_checkpoints_stand_on_the_cost_axis_by_their_recipes():
     assert row["planned_gflops"] == pytest.approx(58.46 * 2.05e9, rel=1e-3)
     assert table.loc["dino-in1k-s0", "planned_gflops"] == pytest.approx(473.22 * 5.125e8, rel=1e-3)
     assert table.loc["clip-openai-s0", "planned_gflops"] == pytest.approx(123.02 * 1.28e10, rel=1e-3)
-    assert set(table["added_gflops"]) == {0.0}
-    assert len(Grid(settings.preset.efficiency).jobs) == len(table) == 33
+    others = table[table["released"]]
+    assert set(others["added_gflops"]) == {0.0}
+    assert len(others) == 30
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_checkpoints_stand_on_the_cost_axis_by_their_recipes():
         ({"released": ["mae-in2k"]}, "released is 'mae-in2k'"),
         ({"scenes": {"dataset": "cifar10"}}, "scenes.dataset is 'cifar10'"),
         ({"scenes": {"side": 500}}, "multiple of 16"),
-        ({"sizes": {"b16": {"network": None}}}, "has no network of timm"),
+        ({"sizes": {"small": {"network": None}}}, "size 'small' and pool 'in1k' do not go together"),
         ({"scenes": None}, "released needs `scenes`"),
-        ({"experiments": {"objectives": {"method": ["mae"], "budget": ["f1"]}}}, "it needs budget_gflops"),
+        ({"budget_gflops": None}, "it needs budget_gflops"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(changes, message):
