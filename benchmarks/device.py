@@ -27,6 +27,7 @@ CELLS = [  # model, method, batch size, precision
         ["open_clip:RN50", "open_clip:ViT-B-16-SigLIP", "open_clip:convnext_base"], ["full-ft"], [64, 256], ["fp16"]
     ),
     *product(["timm:resnet50", "timm:vit_base_patch16_224"], ["full-ft"], [64, 256], ["fp16"]),
+    *product(["perceiver:imagenet-fourier", "perceiver:imagenet-conv"], ["full-ft"], [8, 32], ["fp16"]),
 ]
 TOY_CELLS = [("open_clip:ViT-S-32-alt", method, 2, "bf16") for method in ("full-ft", "lora-r4")]
 

@@ -41,14 +41,15 @@ def split(name: str) -> tuple[str, str]:
 
 
 def load(name: str) -> Subject:
-    """The subject called `open_clip:NAME` or `timm:NAME`, at the library's own input size; NAME may carry the tag of a
-    released checkpoint behind a dot, whose activation, number of classes and input size are then priced."""
+    """The subject called `open_clip:NAME`, `timm:NAME`, at the library's own input size, or `perceiver:NAME` of a published model
+    that classifies pictures; NAME of the former two may carry the tag of a released checkpoint behind a dot, whose activation,
+    number of classes and input size are then priced."""
     library, rest = split(name)
     if library == "open_clip":
         return _open_clip(name, rest)
     if library == "timm":
         return _timm(name, rest)
-    raise UserError(f"{name}: training steps are priced for open_clip and timm models; perceiver names have `forward`")
+    return _perceiver(name, rest)
 
 
 def contrastive_loss(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
@@ -100,6 +101,24 @@ def _timm(name: str, rest: str) -> Subject:
         return (torch.empty(batch_size, *shape, device=device),)
 
     return Subject(name, module, inputs, classification_loss)
+
+
+def _perceiver(name: str, rest: str) -> Subject:
+    from flopwise.models import perceiver
+    from flopwise.models.perceiver.specs import Image, Linear
+
+    known = perceiver.PUBLISHED.items()
+    classify = [key for key, one in known if isinstance(one.inputs, Image) and isinstance(one.head, Linear)]
+    config = perceiver.find(rest)
+    if rest not in classify:
+        raise UserError(
+            f"{name}: training steps are priced for {', '.join(classify)}; other perceiver names have `forward`"
+        )
+
+    def inputs(batch_size: int, device: str = "meta") -> tuple[Tensor]:
+        return (torch.empty(batch_size, 3, *config.inputs.size, device=device),)
+
+    return Subject(name, perceiver.create(config, device="meta"), inputs, classification_loss)
 
 
 def _quietly(make: Callable[[], nn.Module]) -> nn.Module:

@@ -216,5 +216,5 @@ def test_real_pools_go_with_networks_of_timm_and_what_they_have(experiment, mess
         EfficiencyConfig(**study)
     with pytest.raises(UserError, match="dataset 'imagenet_1k' is read whole and in place of a material"):
         load(scale="workstation", overrides={"efficiency": {"pools": {"in1k": {"part": "quarter"}}}})
-    with pytest.raises(UserError, match="source of a pool of data.pools is 'laion_400m'"):
+    with pytest.raises(UserError, match=r"source of a pool of data\.pools is 'laion_400m'"):
         load(scale="workstation", overrides={"data": {"pools": {"pool": {"source": "cc12m"}}}})
