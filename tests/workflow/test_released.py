@@ -113,7 +113,7 @@ def test_the_study_runs_to_its_tables_and_figures(tree):
     }
     scores = final[final["metric"] == "miou"].set_index("cell")
     assert scores["value"].between(0, 100).all()
-    record = json.loads((study / "pretrain" / "supervised" / "small" / "part0" / "runs.json").read_text())["one-s0"]
+    record = json.loads((study / "pretrain" / "supervised" / "small" / "part1" / "runs.json").read_text())["one-s0"]
     assert scores.loc["one-s0", "gflops"] == pytest.approx(record["images"] * record["image_flops"] / 1e9)
     gain = final[final["metric"] == "gain"].set_index("cell")["value"]
     assert gain["two-s1"] == pytest.approx(

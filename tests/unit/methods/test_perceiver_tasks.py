@@ -17,6 +17,7 @@ from flopwise.methods.perceiver.tags import average_precision
 SIZES = {
     "quadrants": {"train": 64, "test": 32}, "flow-affine": {"train": 64, "test": 32}, "battles": {"train": 3, "test": 1},
     "clips": {"train": 64, "test": 32}, "grammar": {"train": 128, "validation": 16, "task_train": 64, "task_test": 16},
+    "text-tasks": {"train": 64, "test": 16},
 }  # fmt: skip
 TRAINED = [(task, arm) for task, work in works().items() for arm, one in work.arms.items() if one.trained]
 
@@ -65,6 +66,40 @@ def test_the_second_phase_goes_on_from_the_first(tasks):
     shared = [name for name in kept if not name.startswith(("queries", "head"))]
     assert len(shared) > 20
     assert all(torch.equal(own[name], kept[name]) for name in shared)
+
+
+def test_one_task_at_a_time_is_a_model_for_each_of_the_same_start(tasks):
+    work = tasks["language"]
+    tuned = work.tuned(work.model("single-task"), "single-task")
+    assert list(tuned) == work.tasks
+    first, *others = (one.state_dict() for one in tuned.values())
+    assert all(torch.equal(first[name], other[name]) for other in others for name in first)
+    work._task_loss(tuned, "single-task", "polarity", 4, np.random.default_rng(0)).backward()
+    touched = [task for task, one in tuned.items() if any(p.grad is not None for p in one.parameters())]
+    assert touched == ["polarity"]
+
+
+def test_pairs_are_read_whole_and_numbers_by_their_correlation(tasks):
+    work = tasks["english"]
+    text = bytes(work.texts("paraphrase", "test")[0]).rstrip(b"\0")
+    first, second = (
+        bytes(np.array(work.arrays[f"paraphrase_test_{part}"])[0]).rstrip(b"\0") for part in ("first", "second")
+    )
+    assert text.split(b" \x01 ") == [first, second]
+    truth = work._labels("similarity", "test")
+
+    def answer(model, task, shown):
+        return (
+            torch.from_numpy(np.stack([2 * truth + 1, 0 * truth], 1))
+            if task == "similarity"
+            else torch.zeros(len(shown), 4)
+        )
+
+    work._answer, kept = answer, work._answer
+    try:
+        assert work.scores(object(), "bytes", 0)["correlation_similarity"] == pytest.approx(100)
+    finally:
+        work._answer = kept
 
 
 def test_lucas_and_kanade_see_a_shift_that_they_can_know():

@@ -14,31 +14,37 @@ from flopwise.methods.perceiver import Work as Base
 from flopwise.models.perceiver import Config, create
 from flopwise.models.perceiver.specs import LearnedQueries, Tasks, Text, Tied
 
-WIDTH, LENGTH, HEADS, MARKS, MASK, MERGES = 48, 64, 4, 6, 3, 80
-PIECES = 18  # of a line, about
+WIDTH, HEADS, MARKS, MASK = 48, 4, 6, 3
 SYMBOLS = 256 + MARKS
 TUNING_SHARE = 16 / 48  # samples of each task in a step, of a batch of lines
 MASKED = 0.15
-LAYERS = {"bytes-transformer": 1, "pieces-transformer": 4}
 
 
-def pieces(lines: list[bytes], merges: int = MERGES) -> list[tuple[bytes, bytes]]:
+def pieces(lines: list[bytes], merges: int) -> list[tuple[bytes, bytes]]:
     """Byte-pair merges (Sennrich et al. 2016) of words with the space before them, the commonest pair first."""
     words = Counter(tuple(bytes([c]) for c in word) for line in lines for word in _words(line))
+    pairs: Counter = Counter()
+    holding: dict[tuple, set] = {}  # pair -> words that hold it
+
+    def count(word: tuple, times: int) -> None:
+        for pair in zip(word, word[1:]):
+            pairs[pair] += times
+            holding.setdefault(pair, set()).add(word)
+
+    for word, times in words.items():
+        count(word, times)
     found = []
     for _ in range(merges):
-        pairs = Counter()
-        for word, count in words.items():
-            for pair in zip(word, word[1:]):
-                pairs[pair] += count
-        if not pairs:
+        best = max(pairs, key=lambda pair: (pairs[pair], pair), default=None)
+        if best is None or not pairs[best]:
             break
-        best = max(pairs, key=lambda pair: (pairs[pair], pair))
         found.append(best)
-        merged: Counter = Counter()
-        for word, count in words.items():
-            merged[_merge(word, best)] += count
-        words = merged
+        for word in [word for word in holding.pop(best) if word in words]:
+            times = words.pop(word)
+            count(word, -times)
+            new = _merge(word, best)
+            words[new] += times
+            count(new, times)
     return found
 
 
@@ -57,29 +63,50 @@ def _merge(word: tuple[bytes, ...], pair: tuple[bytes, bytes]) -> tuple[bytes, .
     return tuple(out)
 
 
+def _split(word: bytes, ranks: dict[tuple[bytes, bytes], int]) -> tuple[bytes, ...]:
+    """A word in pieces: the earliest merge that it holds, again and again."""
+    split = tuple(bytes([c]) for c in word)
+    while held := [pair for pair in zip(split, split[1:]) if pair in ranks]:
+        split = _merge(split, min(held, key=ranks.get))
+    return split
+
+
 class Work(Base):
+    """length: bytes of a text at most; outputs: of each task, 1 where a number is asked for; merges_count, pieces_count: of word
+    pieces, the latter in a text, about; layers, widths: of the transformers, so that they take about as many FLOPs."""
+
     title, stands_for, material, score, unit = "language", "Wikipedia, C4 and GLUE", "grammar", "mean_accuracy", "%"
     arms: ClassVar = {
-        "bytes": Arm("Perceiver IO on bytes"), "bytes-transformer": Arm("transformer on bytes", "baseline"),
+        "bytes": Arm("Perceiver IO on bytes"), "single-task": Arm("the same, one task at a time"),
+        "bytes-transformer": Arm("transformer on bytes", "baseline"),
         "pieces-transformer": Arm("transformer on word pieces", "baseline"), "trivial": Arm("commonest answer", "trivial"),
     }  # fmt: skip
+    length, merges_count, pieces_count = 64, 80, 18
+    layers: ClassVar = {"bytes-transformer": 1, "pieces-transformer": 4}
+    widths: ClassVar = {"bytes-transformer": WIDTH, "pieces-transformer": WIDTH}
+    outputs: ClassVar = dict.fromkeys(("agreement", "long-agreement", "negated-polarity", "polarity"), 2)
 
-    @cached_property
+    @property
     def tasks(self) -> list[str]:
-        """Without data four of no name, as many as the material has."""
-        if not self.arrays:
-            return ["a", "b", "c", "d"]
-        return sorted(name.removesuffix("_test_labels") for name in self.arrays if name.endswith("_test_labels"))
+        return list(self.outputs)
+
+    def corpus(self) -> np.ndarray:
+        """Lines to fill words into, uint8 (n, length)."""
+        return np.array(self.arrays["train"])
+
+    def texts(self, task: str, split: str) -> np.ndarray:
+        """Samples of a task, uint8 (n, length)."""
+        return np.array(self.arrays[f"{task}_{split}_first"])
 
     @cached_property
     def merges(self) -> list[tuple[bytes, bytes]]:
-        return pieces([bytes(row).rstrip(b"\0") for row in np.array(self.arrays["train"][:1500])])
+        return pieces([bytes(row).rstrip(b"\0") for row in self.corpus()[:1500]], self.merges_count)
 
-    def _encoded(self, arm: str, name: str):
-        """Symbols int64 (n, length) of an array of lines, 0 behind the end, and the word that each belongs to."""
-        key = ("pieces" if arm == "pieces-transformer" else "bytes", name)
+    def _encoded(self, arm: str, *name: str):
+        """Symbols int64 (n, length) of the corpus or of a task's split, 0 behind the end, and the word that each belongs to."""
+        key = ("pieces" if arm == "pieces-transformer" else "bytes", *name)
         if key not in self._cache:
-            lines = np.array(self.arrays[name])
+            lines = self.texts(*name) if name else self.corpus()
             self._cache[key] = self._as_pieces(lines) if key[0] == "pieces" else self._as_bytes(lines)
         return self._cache[key]
 
@@ -96,15 +123,13 @@ class Work(Base):
         for first, second in self.merges:
             numbers.setdefault(first + second, len(numbers) + MARKS)
         known: dict[bytes, list[int]] = {}
-        symbols, words = np.zeros((len(lines), LENGTH), np.int64), np.zeros((len(lines), LENGTH), np.int64)
+        ranks = {pair: rank for rank, pair in enumerate(self.merges)}
+        symbols, words = np.zeros((2, len(lines), self.length), np.int64)
         for row, line in enumerate(lines):
             place = 0
             for index, word in enumerate(_words(bytes(line).rstrip(b"\0"))):
                 if word not in known:
-                    split = tuple(bytes([c]) for c in word)
-                    for pair in self.merges:
-                        split = _merge(split, pair)
-                    known[word] = [numbers[piece] for piece in split]
+                    known[word] = [numbers[piece] for piece in _split(word, ranks)]
                 end = place + len(known[word])
                 symbols[row, place:end], words[row, place:end] = known[word], index
                 place = end
@@ -114,28 +139,33 @@ class Work(Base):
     def model(self, arm):
         import torch
 
-        if arm == "bytes":
-            return create(
-                self._config(LearnedQueries(LENGTH, WIDTH), Tied(SYMBOLS)), seed=int(torch.randint(2**31, ()))
-            )
-        symbols = SYMBOLS + (MERGES if arm == "pieces-transformer" else 0)
-        return transformer(symbols, LAYERS[arm], self.tasks)
+        if self.arms[arm].kind == "perceiver":
+            config = self._config(LearnedQueries(self.length, WIDTH), Tied(SYMBOLS))
+            return create(config, seed=int(torch.randint(2**31, ())))
+        symbols = SYMBOLS + (self.merges_count if arm == "pieces-transformer" else 0)
+        return transformer(symbols, self.length, self.widths[arm], self.layers[arm], self.outputs)
 
     def _config(self, queries, head) -> Config:
         heads = {"heads": HEADS, "cross_heads": HEADS, "decoder_heads": HEADS}
-        return Config(Text(SYMBOLS, LENGTH, WIDTH), queries, head, 8, WIDTH, 6, **heads)
+        return Config(Text(SYMBOLS, self.length, WIDTH), queries, head, 8, WIDTH, 6, **heads)
 
     def tuned(self, model, arm):
-        """With a query, or a first token, and a head for each task."""
-        import torch
+        """With a query, or a first token, and a head for each task; one task at a time: a model for each, of the same start,
+        that sees as many samples of its task as the common one does."""
+        import copy
 
-        if arm != "bytes":
+        import torch
+        from torch import nn
+
+        if self.arms[arm].kind != "perceiver":
             model.tuning = True
             return model
-        new = create(self._config(LearnedQueries(len(self.tasks), WIDTH), Tasks(dict.fromkeys(self.tasks, 2))),
+        new = create(self._config(LearnedQueries(len(self.tasks), WIDTH), Tasks(self.outputs)),
                      seed=int(torch.randint(2**31, ())))  # fmt: skip
         kept = {name: value for name, value in model.state_dict().items() if not name.startswith(("queries", "head"))}
         new.load_state_dict(kept, strict=False)
+        if arm == "single-task":
+            new = nn.ModuleDict({task: copy.deepcopy(new) for task in self.tasks})
         new.tuning = True
         return new
 
@@ -145,7 +175,7 @@ class Work(Base):
 
         if getattr(model, "tuning", False):
             return sum(self._task_loss(model, arm, task, round(TUNING_SHARE * batch_size), rng) for task in self.tasks)
-        symbols, words = self._encoded(arm, "train")
+        symbols, words = self._encoded(arm)
         rows = rng.integers(0, len(symbols), batch_size)
         read, words = symbols[rows], words[rows]
         chosen = rng.random((batch_size, words.max() + 1)) < MASKED
@@ -159,42 +189,54 @@ class Work(Base):
 
     def _task_loss(self, model, arm, task, count, rng):
         import torch
-        from torch.nn.functional import cross_entropy
+        from torch.nn.functional import cross_entropy, mse_loss
 
-        symbols, _ = self._encoded(arm, f"{task}_train_first")
+        symbols, _ = self._encoded(arm, task, "train")
         rows = rng.integers(0, len(symbols), count)
-        labels = torch.from_numpy(np.array(self.arrays[f"{task}_train_labels"])[rows].astype(np.int64))
-        return cross_entropy(self._answer(model, task, torch.from_numpy(symbols[rows])), labels)
+        labels, said = self._labels(task, "train")[rows], self._answer(model, task, torch.from_numpy(symbols[rows]))
+        if self.outputs[task] == 1:
+            return mse_loss(said[:, 0], torch.from_numpy(labels).float())
+        return cross_entropy(said, torch.from_numpy(labels.astype(np.int64)))
+
+    def _labels(self, task: str, split: str) -> np.ndarray:
+        return np.array(self.arrays[f"{task}_{split}_labels"])
 
     def _answer(self, model, task, shown):
         import torch
+        from torch import nn
 
+        model = model[task] if isinstance(model, nn.ModuleDict) else model
         return model(shown, mask=shown > 0, points=torch.tensor([self.tasks.index(task)]))[task]
 
     def scores(self, model, arm, seed):
         import torch
 
         found = {}
-        for task in self.tasks:
-            truth = np.array(self.arrays[f"{task}_test_labels"])
-            if model is None:
-                said = np.bincount(np.array(self.arrays[f"{task}_train_labels"])).argmax()
-            else:
-                symbols, _ = self._encoded(arm, f"{task}_test_first")
+        for task, outputs in self.outputs.items():
+            truth, said = self._labels(task, "test"), None
+            if model is not None:
+                symbols, _ = self._encoded(arm, task, "test")
                 with torch.no_grad():
-                    said = self._answer(model, task, torch.from_numpy(symbols)).argmax(1).numpy()
-            found[f"accuracy_{task}"] = 100 * float((said == truth).mean())
-        return {"mean_accuracy": float(np.mean(list(found.values()))), **found}
+                    said = self._answer(model, task, torch.from_numpy(symbols)).numpy()
+            if outputs == 1:  # a constant answer has no correlation
+                found[f"correlation_{task}"] = (
+                    0.0 if said is None else 100 * float(np.corrcoef(said[:, 0], truth)[0, 1])
+                )
+            else:
+                said = np.bincount(self._labels(task, "train")).argmax() if said is None else said.argmax(1)
+                found[f"accuracy_{task}"] = 100 * float((said == truth).mean())
+        return {self.score: float(np.mean(list(found.values()))), **found}
 
     def once(self, model, arm):
         import torch
 
-        shown = torch.ones((1, PIECES if arm == "pieces-transformer" else LENGTH), dtype=torch.int64)
+        length = self.pieces_count if arm == "pieces-transformer" else self.length
+        shown = torch.ones((1, length), dtype=torch.int64)
         model.tuning = False
         model(shown, mask=shown > 0)
 
 
-def transformer(symbols: int, layers: int, tasks: list[str]):
+def transformer(symbols: int, length: int, width: int, layers: int, outputs: dict[str, int]):
     """Pre-norm transformer on symbols with learned positions; logits by the embedding, or with `tuning` a first token and a head
     for each task."""
     import torch
@@ -203,18 +245,23 @@ def transformer(symbols: int, layers: int, tasks: list[str]):
 
     from flopwise.models.trunk import Block
 
+    tasks = list(outputs)
+
     class Transformer(nn.Module):
         def __init__(self):
             super().__init__()
             self.tuning = False
-            self.embedding = nn.Embedding(symbols, WIDTH)
+            self.embedding = nn.Embedding(symbols, width)
             nn.init.normal_(self.embedding.weight, std=0.5)
-            self.positions = nn.Parameter(0.02 * torch.randn(LENGTH, WIDTH))
-            self.layers = nn.ModuleList(Block(WIDTH, HEADS) for _ in range(layers))
-            self.norm, self.bias = nn.LayerNorm(WIDTH), nn.Parameter(torch.zeros(symbols))
-            self.first = nn.Parameter(0.02 * torch.randn(len(tasks), WIDTH))
+            self.positions = nn.Parameter(0.02 * torch.randn(length, width))
+            self.layers = nn.ModuleList(Block(width, HEADS) for _ in range(layers))
+            self.norm, self.bias = nn.LayerNorm(width), nn.Parameter(torch.zeros(symbols))
+            self.first = nn.Parameter(0.02 * torch.randn(len(tasks), width))
             self.heads = nn.ModuleDict(
-                {task: nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Tanh(), nn.Linear(WIDTH, 2)) for task in tasks}
+                {
+                    name: nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, n))
+                    for name, n in outputs.items()
+                }
             )
 
         def forward(self, shown, mask, points=None):
