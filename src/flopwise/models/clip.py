@@ -1,7 +1,8 @@
 """CLIP models: the embedded ones (32x32 pixels, 0.2 to 1.3 M parameters) and those of open_clip.
 
 All are instances of open_clip's own classes. The embedded ones differ from a published model by their configuration
-alone (`configs/*.json`, in open_clip's format) and by the size of their vocabulary. A model is called by its name or by
+alone (`configs/*.json`, in open_clip's format) and by the size of their vocabulary; `perceiver-xs` has a Perceiver IO for its
+image tower, whose weights open_clip cannot load. A model is called by its name or by
 `<model>.<tag>`, the tag being that of a released checkpoint: it decides what a checkpoint carries beside its tensors, the
 activation and how pictures are made, which open_clip's own table says.
 
@@ -148,9 +149,18 @@ def create(name: str, *, seed: int = 0, device: str = "cpu"):
     open_clip = import_open_clip()
     config = configuration(name)
     kind = open_clip.CustomTextCLIP if config.pop("custom_text", False) else open_clip.CLIP
+    perceiver = config["vision_cfg"].pop("perceiver", None)
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(seed)
-        return kind(**config, output_dict=False)
+        if perceiver is None:
+            return kind(**config, output_dict=False)
+        from flopwise.models.perceiver.towers import ImageTower
+
+        side = config["vision_cfg"]["image_size"]
+        config["vision_cfg"] |= {"layers": 1, "width": 8, "head_width": 8}  # of a tower that is thrown away
+        model = kind(**config, output_dict=False)
+        model.visual = ImageTower(side, config["embed_dim"], **perceiver)
+        return model
 
 
 @cache

@@ -69,17 +69,12 @@ def _perceiver(timm, classes: int, width: int, latents: int, layers: int):
     """Perceiver IO with one query, behind the methods of timm's classes that are used here."""
     from torch import nn
 
-    from flopwise.models.perceiver import Config
-    from flopwise.models.perceiver.model import Perceiver
-    from flopwise.models.perceiver.specs import Fourier, Image, LearnedQueries
-
-    inputs = Image((SIZE, SIZE), Fourier(4, (SIZE // 4, SIZE // 4)), patch=4, features=width)
-    config = Config(inputs, LearnedQueries(1, width), None, latents, width, layers, heads=4, query_residual=True)
+    from flopwise.models.perceiver.towers import reader
 
     class Network(nn.Module):
         def __init__(self):
             super().__init__()
-            self.perceiver, self.head = Perceiver(config), nn.Linear(width, classes)
+            self.perceiver, self.head = reader(SIZE, 4, width, latents, layers, heads=4), nn.Linear(width, classes)
 
         def get_classifier(self):
             return self.head

@@ -27,8 +27,11 @@ def gradients(model, features) -> dict:
     return {name: p.grad for name, p in model.named_parameters()}
 
 
-@pytest.mark.parametrize("name", clip.EMBEDDED)
-@pytest.mark.parametrize("method", ["full-ft", "lnfit", "lora-r4"])
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [(name, method) for name in clip.EMBEDDED for method in ("full-ft", "lnfit", "lora-r4") if "perceiver" not in name]
+    + [("perceiver-xs", "full-ft"), ("perceiver-xs", "bitfit")],
+)
 def test_features_and_gradients_are_open_clips(name, method):
     model, recipe = clip.create(name, seed=1), load(method)
     recipe.prepare(model, torch.Generator().manual_seed(0), **recipe.prepare_options)

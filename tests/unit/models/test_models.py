@@ -17,11 +17,26 @@ def batch():
     return images, clip.tokenizer(MODEL)(["a red circle", "two blue squares", "the letter K", "a leaf"])
 
 
-@pytest.mark.parametrize(("name", "millions"), [("vit-xs-8", 0.2), ("vit-s-8", 0.5), ("vit-m-8", 1.3)])
+@pytest.mark.parametrize(
+    ("name", "millions"), [("vit-xs-8", 0.2), ("vit-s-8", 0.5), ("vit-m-8", 1.3), ("perceiver-xs", 0.22)]
+)
 def test_embedded_models_have_the_size_they_claim(name, millions):
     model = clip.create(name, device="meta")
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(millions, rel=0.15)
     assert type(model) is clip.import_open_clip().CLIP
+
+
+def test_a_perceiver_is_an_image_tower_that_learns(batch):
+    from flopwise.core.loop import adamw, update
+
+    model = clip.create("perceiver-xs", seed=0)
+    assert type(model.visual).__module__ == "flopwise.models.perceiver.towers"
+    optimiser = adamw(model.parameters(), 2e-3, 0.0)
+    losses = [update(contrastive_loss(model, *batch), optimiser, 2e-3, clip_norm=1.0) for _ in range(30)]
+    assert losses[-1] < 0.3 * losses[0]
+    with pytest.raises(UserError, match=r"no LayerNorms .* in its image tower"):
+        recipe = load("lnfit")
+        recipe.prepare(model, torch.Generator(), **recipe.prepare_options)
 
 
 def test_open_clip_loads_what_we_save(tmp_path, batch):
