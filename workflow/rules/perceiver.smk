@@ -25,6 +25,31 @@ rule perceiver_train:
         "{params.flopwise} --threads {threads} run perceiver_train {params.job} > {log:q} 2>&1"
 
 
+rule perceiver_pretrain:
+    """Train a published model from scratch on your copies, and score it as the released one is."""
+    input:
+        flow.reads("perceiver_pretrain"),
+    output:
+        model=directory("<results>/perceiver/pretrain/{recipe}"),
+        lineage="<results>/lineage/perceiver_pretrain/{recipe}.json",
+    log:
+        "<results>/logs/perceiver_pretrain/{recipe}.log",
+    wildcard_constraints:
+        **flow.allowed("perceiver_pretrain"),
+    conda:
+        "../envs/flopwise.yaml"
+    threads: flow.threads("perceiver_pretrain")
+    resources:
+        **flow.resources("perceiver_pretrain"),
+    params:
+        flopwise=flow.command,
+        settings=flow.settings_of("perceiver_pretrain"),
+        code=flow.code_of("perceiver_pretrain"),
+        job="{recipe}",
+    shell:
+        "{params.flopwise} --threads {threads} run perceiver_pretrain {params.job} > {log:q} 2>&1"
+
+
 rule perceiver_released:
     """Score a released checkpoint on the set that the paper scored it on."""
     input:

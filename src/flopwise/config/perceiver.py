@@ -77,6 +77,18 @@ class Released(Strict):
     )
 
 
+class Pretraining(Strict):
+    """Published models trained from scratch on a user's copies."""
+
+    recipes: tuple[Slug, ...] = setting((), "names of config/perceiver_recipes.py", "paper")
+    share: float = setting(1.0, "of the published steps", "our choice", gt=0, le=1)
+    part_size: int = setting(
+        16, "samples in memory at a time; the gradient is that of the whole batch", "our choice", ge=1
+    )
+    precision: Literal["fp32", "bf16"] = setting("bf16", "of matrix products", "our choice")
+    checkpoint_every_steps: int = setting(200, "state for an exact resume", "our choice", ge=1)
+
+
 class PerceiverPreset(Tables, StudyPreset):
     """config/scales/<scale>/perceiver.yaml: the Perceiver study at one scale."""
 
@@ -91,6 +103,7 @@ class PerceiverPreset(Tables, StudyPreset):
     first_seed: int = setting(0, "seeds count from here; 100 and above are for development", "our choice", ge=0)
     job: JobResources = setting(JobResources(memory_mb=3000), "what a job asks for", "our choice")
     released: Released = setting(Released(), "checkpoints of the authors", "paper")
+    pretraining: Pretraining = setting(Pretraining(), "their models trained from scratch", "paper")
     experiments: dict[Slug, Choice] = setting(
         {}, "the experiments that run here, in this order, and what of each", "our choice"
     )
@@ -104,11 +117,15 @@ class PerceiverConfig(PerceiverPreset):
     @model_validator(mode="after")
     def _names_exist(self):
         from flopwise.config.perceiver_evaluations import EVALUATIONS
+        from flopwise.config.perceiver_recipes import RECIPES
         from flopwise.methods.perceiver import works
 
-        check_known("released.evaluations", self.released.evaluations, EVALUATIONS)
-        if not self.experiments and not self.released.evaluations:
-            raise ValueError("neither `experiments` nor `released.evaluations` names anything to run")
+        check_known(
+            "released.evaluations", self.released.evaluations, [k for k, one in EVALUATIONS.items() if one.released]
+        )
+        check_known("pretraining.recipes", self.pretraining.recipes, RECIPES)
+        if not (self.experiments or self.released.evaluations or self.pretraining.recipes):
+            raise ValueError("`experiments`, `released.evaluations` and `pretraining.recipes` name nothing to run")
 
         known = works()
         check_known("tasks", self.tasks, known)

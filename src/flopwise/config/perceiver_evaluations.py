@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from flopwise.core.choices import check
 
-KINDS = ("flow", "images", "clips", "glue")
+KINDS = ("flow", "images", "clips", "tags", "glue")
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """checkpoint: model of config/checkpoints.csv; dataset: of the catalogue; part: which rendering of it; kind: of KINDS;
-    published: metric -> value, from `source`."""
+    published: metric -> value, from `source`; released: whether weights of it are."""
 
     checkpoint: str
     dataset: str
@@ -18,6 +18,7 @@ class Evaluation:
     published: dict[str, float]
     source: str
     part: str = ""
+    released: bool = True
 
 
 GLUE = {  # development sets, the byte model fine-tuned on one task at a time
@@ -36,6 +37,9 @@ EVALUATIONS = {
     "kinetics": Evaluation(
         "multimodal", "kinetics_700", "clips", {"video_psnr": 24.37, "audio_psnr": 26.97, "top1": 10.2},
         "arXiv 2107.14795, tables 4 and 17",
+    ),
+    "audioset-raw": Evaluation(
+        "audioset-raw", "audioset", "tags", {"map": 43.3}, "arXiv 2107.14795, table 10", released=False
     ),
     **{f"glue-{task}": Evaluation("language-bytes", f"glue_{task}", "glue", values, "arXiv 2107.14795, tables 1 and 14")
        for task, values in GLUE.items()},

@@ -5,8 +5,9 @@ from functools import cache
 import pandas
 
 from flopwise.config import Settings
-from flopwise.config.perceiver import Released
+from flopwise.config.perceiver import Pretraining, Released
 from flopwise.config.perceiver_evaluations import find as find_evaluation
+from flopwise.config.perceiver_recipes import find as find_recipe
 from flopwise.methods.perceiver import find
 from flopwise.studies.perceiver.plan import Grid
 
@@ -61,15 +62,26 @@ def scoring_gflops(name: str, how: Released) -> float:
     return passes * (row.n_test or 1) * perceiver.flops(perceiver_models.find(model)) / 1e9
 
 
+def pretraining_gflops(name: str, how: Pretraining) -> float:
+    """GFLOPs of a recipe's training; what is computed again to save memory is left out."""
+    from flopwise.cost import perceiver, perceiver_models
+
+    one = find_recipe(name)
+    steps = max(1, round(how.share * one.steps))
+    return steps * one.batch_size * (1 + BACKWARD) * perceiver.flops(perceiver_models.find(one.model)) / 1e9
+
+
 def price(settings: Settings) -> dict:
     """What the study costs before it runs; see `flopwise.studies.study.Study.price`."""
     table = cells_table(settings)
     spent = float(table["planned_gflops"].sum())
     names = [f"{task}/{arm}" for task, arm in zip(table["task"], table["arm"])]
     how = settings.preset.perceiver.released
-    scored = how.evaluations
+    scored, recipes = how.evaluations, settings.preset.perceiver.pretraining
+    spent += sum(pretraining_gflops(name, recipes) for name in recipes.recipes)
     return {
-        "cells": len(table) + len(scored), "models": list(dict.fromkeys([*names, *scored])), "mafs": spent,
+        "cells": len(table) + len(scored) + len(recipes.recipes),
+        "models": list(dict.fromkeys([*names, *scored, *recipes.recipes])), "mafs": spent,
         "gflops": {"training": spent, "scoring": sum(scoring_gflops(name, how) for name in scored)},
         "checkpoint_bytes": 0,
     }  # fmt: skip

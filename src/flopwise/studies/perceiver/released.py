@@ -201,7 +201,8 @@ def score_images(model, one: Evaluation, folder: Path, how, placement: Placement
     for batch in _batches(lambda sample: (centre(found.image(sample), side), sample.target), samples, how, placement):
         pictures, targets = (torch.from_numpy(np.stack(part)) for part in zip(*batch))
         pictures = ((pictures.float() / 255 - mean) / deviation).permute(0, 3, 1, 2)
-        best = model(placement.put(pictures)).topk(5).indices.cpu()
+        said = model(placement.put(pictures))
+        best = said.topk(min(5, said.shape[1])).indices.cpu()
         hit = best == targets[:, None]
         right += [int(hit[:, 0].sum()), int(hit.any(1).sum())]
     return (
@@ -225,12 +226,12 @@ def _batches(read: Callable, samples: list, how, placement: Placement) -> Iterab
 # clips -----------------------------------------------------------------------------------------------------------------
 
 
-def read_clip(folder: Path, side: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (16, 3, side, side) in [0, 1] and (samples,): the first frames, their middle square resized, and the sound."""
+def read_clip(folder: Path, side: int, samples: int, count: int = FRAMES) -> tuple[np.ndarray, np.ndarray]:
+    """float32 (count, 3, side, side) in [0, 1] and (samples,): the first frames, their middle square resized, and the sound."""
     from PIL import Image
 
     frames = []
-    for pixels in audio.read_frames(folder, FRAMES):
+    for pixels in audio.read_frames(folder, count):
         image = Image.fromarray(pixels)
         edge = min(image.size)
         left, top = ((length - edge) // 2 for length in image.size)
@@ -286,4 +287,27 @@ def score_clips(model, one: Evaluation, folder: Path, how, placement: Placement)
     return {**found, "audio_psnr_peak2": found["audio_psnr"] + 20 * np.log10(2)}, len(there), len(listed)
 
 
-SCORES = {"flow": score_flow, "images": score_images, "clips": score_clips}
+def score_tags(model, one: Evaluation, folder: Path, how, placement: Placement) -> tuple[dict, int, int]:
+    """map: mean over the classes that occur of the average precision in percent, from one clip of each recording (the paper
+    averages sixteen overlapping ones)."""
+    from flopwise.methods.perceiver.tags import average_precision
+
+    identifiers, _ = audio.audioset_classes(folder / "class_labels_indices.csv")
+    listed = audio.audioset_clips(folder / "eval_segments.csv", identifiers)
+    named = [(folder / "clips" / audio.audioset_folder(clip), clip.classes) for clip in listed]
+    there = limited([(clip, classes) for clip, classes in named if clip.is_dir()], how.limit)
+    if not there:
+        raise UserError(f"none of {len(listed):,} listed clips is below {folder / 'clips'}")
+    video, sound = model.config.inputs.parts["image"], model.config.inputs.parts["audio"]
+    said, truth = [], np.zeros((len(there), len(identifiers)), bool)
+    for row, (clip, classes) in enumerate(there):
+        frames, samples = read_clip(clip, video.size[0], sound.samples, video.frames)
+        given = {"image": frames, "audio": samples}
+        said.append(model({name: placement.put(torch.from_numpy(part))[None] for name, part in given.items()})[0].cpu())
+        truth[row, list(classes)] = True
+    occur = truth.any(0)
+    scores = torch.stack(said).float().numpy()[:, occur]
+    return {"map": average_precision(scores, truth[:, occur])}, len(there), len(listed)
+
+
+SCORES = {"flow": score_flow, "images": score_images, "clips": score_clips, "tags": score_tags}

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from flopwise.config import Settings
 from flopwise.config.perceiver_evaluations import find as find_evaluation
+from flopwise.config.perceiver_recipes import find as find_recipe
 from flopwise.methods.perceiver import find, module_name
 from flopwise.provenance.job import Job
 from flopwise.studies import study
@@ -19,8 +20,8 @@ class Study(study.Study):
     """See `flopwise.studies.study.Study`."""
 
     name = STUDY
-    verbs = ("plan", "train", "released", "scaling", "collect", "claims")
-    wildcards: ClassVar = {"train": ("task", "part"), "released": ("evaluation",)}
+    verbs = ("plan", "train", "pretrain", "released", "scaling", "collect", "claims")
+    wildcards: ClassVar = {"train": ("task", "part"), "pretrain": ("recipe",), "released": ("evaluation",)}
     tables = TABLES
 
     def __init__(self, settings: Settings):
@@ -28,7 +29,10 @@ class Study(study.Study):
         self.grid = Grid(self.config)
 
     def names(self, verb: str) -> list[str]:
-        own = {"train": list(self.grid.jobs), "released": list(self.config.released.evaluations)}
+        own = {
+            "train": list(self.grid.jobs), "pretrain": list(self.config.pretraining.recipes),
+            "released": list(self.config.released.evaluations),
+        }  # fmt: skip
         return own.get(verb, [""])
 
     # what jobs read, write and do ------------------------------------------------------------------------------------
@@ -45,6 +49,13 @@ class Study(study.Study):
             "inputs": (self._data(task),), "outputs": (self._runs(name),), "modules": (f"{PACKAGE}.train", module_name(task)),
             "settings": self.grid.settings_of(cells), "cells": tuple(cell.slug for cell in cells),
             "seeds": tuple(sorted({cell.seed for cell in cells})),
+        }  # fmt: skip
+
+    def _pretrain(self, name: str) -> dict:
+        how = [self.config.pretraining.model_dump(mode="json", exclude={"recipes"}), asdict(find_recipe(name))]
+        return {
+            "outputs": (self._pretrained(name),), "modules": (f"{PACKAGE}.pretrain",),
+            "settings": [*how, self.config.released.model_dump(mode="json", exclude={"evaluations"})],
         }  # fmt: skip
 
     def _released(self, name: str) -> dict:
@@ -64,7 +75,8 @@ class Study(study.Study):
         cells = self.grid.cells.values()
         return {
             "inputs": (self.folder / "cells.tsv", self.folder / "scaling.json", *map(self._runs, self.grid.jobs),
-                       *map(self._scored, self.config.released.evaluations)),
+                       *map(self._scored, self.config.released.evaluations),
+                       *map(self._pretrained, self.config.pretraining.recipes)),
             "outputs": tuple(map(self.table, TABLES)), "modules": (f"{PACKAGE}.tables", *self._tasks), "settings": self.whole,
             "cells": tuple(cell.slug for cell in cells), "seeds": tuple(sorted({cell.seed for cell in cells})),
         }  # fmt: skip
@@ -81,6 +93,11 @@ class Study(study.Study):
         from flopwise.studies.perceiver.train import train_job
 
         return train_job(self.settings, job.name, job.inputs[0], job.outputs[0], job.state, job.code_digest)
+
+    def _run_pretrain(self, job: Job) -> dict:
+        from flopwise.studies.perceiver.pretrain import pretrain_job
+
+        return pretrain_job(self.settings, job.name, job.outputs[0], job.state, job.code_digest)
 
     def _run_released(self, job: Job) -> dict:
         from flopwise.studies.perceiver.released import released_job
@@ -109,17 +126,21 @@ class Study(study.Study):
     def _runs(self, job: str) -> Path:
         return self.folder / "train" / f"{job}.json"
 
+    def _pretrained(self, recipe: str) -> Path:
+        return self.folder / "pretrain" / recipe
+
     def _scored(self, evaluation: str) -> Path:
         return self.folder / "released" / f"{evaluation}.json"
 
     # what others ask -------------------------------------------------------------------------------------------------
 
     def resources(self, verb: str) -> dict:
-        return self.config.job.model_dump() if verb in ("train", "released", "scaling") else super().resources(verb)
+        return self.config.job.model_dump() if verb in (*self.wildcards, "scaling") else super().resources(verb)
 
     def allowed(self) -> dict[str, Iterable[str]]:
         return {
             "task": {cell.task for cell in self.grid.cells.values()}, "evaluation": set(self.config.released.evaluations),
+            "recipe": set(self.config.pretraining.recipes),
         }  # fmt: skip
 
     def price(self) -> dict:
@@ -133,9 +154,11 @@ class Study(study.Study):
         return rows(self.settings)
 
     def missing(self) -> list[str]:
-        from flopwise.studies.perceiver.released import missing
+        if not (self.config.released.evaluations or self.config.pretraining.recipes):
+            return []
+        from flopwise.studies.perceiver import pretrain, released
 
-        return missing(self.settings) if self.config.released.evaluations else []
+        return [*released.missing(self.settings), *pretrain.missing(self.settings)]
 
     @property
     def named_in_figures(self) -> tuple[str, ...]:

@@ -32,7 +32,11 @@ def collect(settings: Settings, folder: Path, out: Path) -> None:
     exact = pandas.DataFrame([*scaling["exact"], *_dearer(cells)])
     tables = {
         "cells": cells, "final": _final(grid, runs), "scaling": exponents(pandas.DataFrame(scaling["rows"])), "exact": exact,
-        "released": _released({name: read_json(folder / "released" / f"{name}.json") for name in evaluations}),
+        "released": _released([
+            *((name, read_json(folder / "released" / f"{name}.json")) for name in evaluations),
+            *(pair for name in settings.preset.perceiver.pretraining.recipes
+              for pair in read_json(folder / "pretrain" / name / "scores.json")["scores"].items()),
+        ]),
     }  # fmt: skip
     for name in TABLES:
         write_table(out / f"{name}.csv", tables[name])
@@ -76,12 +80,12 @@ def _final(grid: Grid, runs: dict) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["cell", "task", "arm", "kind", "seed", "status", "metric", "value"])
 
 
-def _released(scored: dict[str, dict]) -> pandas.DataFrame:
-    """A row per released checkpoint, set and metric, with the published value where there is one."""
+def _released(scored: list[tuple[str, dict]]) -> pandas.DataFrame:
+    """A row per checkpoint, released or trained here, set and metric, with the published value where there is one."""
     rows = [
         {"evaluation": name, "checkpoint": one["checkpoint"], "dataset": one["dataset"], "metric": metric, "value": value,
          "published": one["published"].get(metric), "samples": one["samples"], "listed": one["listed"], "source": one["source"]}
-        for name, one in scored.items() for metric, value in one["metrics"].items()
+        for name, one in scored for metric, value in one["metrics"].items()
     ]  # fmt: skip
     return pandas.DataFrame(rows, columns=list(RELEASED))
 
