@@ -19,6 +19,11 @@ class ZooModel(Strict):
     pretrained: str | None = setting(
         None, "released weights of timm, `<model>.<tag>`, below `weights_root`", "our choice"
     )
+    image_tower: str | None = setting(
+        None,
+        "image tower of open_clip, `<model>.<tag>`, below `weights_root`; its head is fitted here (`heads`)",
+        "our choice",
+    )
     augment: tuple[str, ...] = setting((), "views it is trained on, of flopwise.data.distort", "our choice")
     optimiser: Literal["sgd", "adamw"] = setting("sgd", "SGD with momentum 0.9, or AdamW", "our choice")
     learning_rate: float = setting(0.05, "peak of a one-cycle schedule", "our choice", gt=0, le=1)
@@ -43,11 +48,19 @@ class ZooModel(Strict):
 
     @model_validator(mode="after")
     def _one_origin(self):
-        if (self.network is None) == (self.pretrained is None):
-            raise ValueError("needs either `network` or `pretrained`, and not both")
+        if sum(one is not None for one in (self.network, self.pretrained, self.image_tower)) != 1:
+            raise ValueError("needs one of `network`, `pretrained` and `image_tower`")
         if (self.role == "twin") != (self.twin_of is not None):
             raise ValueError("role `twin` and key `twin_of` belong together")
         return self
+
+
+class Heads(Strict):
+    """How released models get a head for the classes of the data."""
+
+    epochs: int = setting(50, "passes over the training data", "official code", ge=1)
+    batch_size: int = setting(256, "pictures", "our choice", ge=2)
+    learning_rate: float = setting(0.1, "peak, times batch / 256", "official code: 0.1; Cars, Infograph 0.01", gt=0)
 
 
 class Amount(Strict):
@@ -147,6 +160,9 @@ class TransferPreset(Tables, StudyPreset):
     )  # fmt: skip
     evaluation_batch_size: int = setting(500, "images per forward pass; changes no result", "our choice", ge=1)
     precision: Literal["fp32", "fp16", "bf16"] = setting("fp32", "of the matrix products", "official code: fp16")
+    heads: Heads | None = setting(
+        None, "released models of other classes get a head; none: they are refused", "official code"
+    )
     flips: FlipsConfig = setting(FlipsConfig(), "complementary knowledge", "official code")
     models_per_job: int = setting(0, "zoo models that one job trains or asks; 0: all", "our choice", ge=0)
     runs_per_job: int = setting(0, "transfers of a student in one job; 0: all", "our choice", ge=0)

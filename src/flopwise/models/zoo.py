@@ -17,11 +17,11 @@ def released(name: str) -> dict:
     return timm.get_pretrained_cfg(name).to_dict()
 
 
-def create(name: str, device: str = "meta"):
-    """The model, with as many classes as the tag's weights have; without a tag, with as many as timm gives it."""
+def create(name: str, device: str = "meta", classes: int | None = None):
+    """The model, with `classes`, else as many as the tag's weights have; without a tag, with as many as timm gives it."""
     import torch
 
     settings = released(name)
-    classes = {"num_classes": settings["num_classes"]} if settings else {}
+    classes = classes or (settings["num_classes"] if settings else None)
     with torch.device(device):
-        return import_timm().create_model(name, pretrained=False, **classes)
+        return import_timm().create_model(name, pretrained=False, **({"num_classes": classes} if classes else {}))

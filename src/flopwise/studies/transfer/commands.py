@@ -15,7 +15,9 @@ GROUP = "transfer", "What a student can gain from a teacher: flips, a transfer, 
 @app.callback(invoke_without_command=True)
 def transfer(
     context: typer.Context,
-    teacher: Annotated[str, typer.Option(help="NETWORK:FILE; NETWORK is timm/<model> or one of flopwise's own.")],
+    teacher: Annotated[
+        str, typer.Option(help="NETWORK:FILE; NETWORK is timm/<model>, open_clip/<model> or one of flopwise's own.")
+    ],
     student: Annotated[str, typer.Option(help="The same of the student.")],
     data: Annotated[Path, typer.Option(callback=given, help="Folder with train/<class>/ and test/<class>/.")],
     out: Annotated[Path, typer.Option(callback=given, help="Folder for the page, the flips and the new weights.")],

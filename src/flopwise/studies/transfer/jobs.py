@@ -57,7 +57,7 @@ class Zoo:
         indices = self.data.share(size.share)
         views = [shown(self.data, indices, view(self.study, view_name, index)) for index in range(how.count)]
         labels = torch.from_numpy(self.data.train.targets[indices])
-        return Material(views or [pictures.tensor(self.data.train, indices)], labels, how, size)
+        return Material(views or [pictures.chosen(self.data.train, indices)], labels, how, size)
 
     def source(self, name: str, cell: Cell, exchanged: bool = False) -> Source:
         permutation = permuted(len(self.data.classes), cell.teacher) if exchanged else None

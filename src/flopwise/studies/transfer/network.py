@@ -15,27 +15,37 @@ def create(model: ZooModel, classes: int, device: str = "cpu"):
     """The network of a zoo model as it is before training; on `meta` without weights."""
     if model.network:
         return miniature.create(model.network, classes, model.seed, device)
-    from flopwise.models import zoo
+    from flopwise.models import image_towers, zoo
 
-    made, facts = zoo.create(model.pretrained, device), zoo.released(model.pretrained)
-    if facts["num_classes"] != classes:
-        raise UserError(
-            f"{model.pretrained} tells {facts['num_classes']} classes apart, the data have {classes}; it needs a head for these"
-        )
+    if model.image_tower:
+        return image_towers.create(model.image_tower, classes, device)
+    made, facts = zoo.create(model.pretrained, device, classes), zoo.released(model.pretrained)
     made.normalisation = facts["mean"], facts["std"]
     return made
 
 
-def released(model: ZooModel, classes: int, root: str | None) -> dict:
-    """The state dict of a released model below `root`, checked by `models.weights`."""
-    from flopwise.models import weights
+def released(model: ZooModel, classes: int, root: str | None):
+    """(a released model with the weights below `root`, checked by `models.weights`; whether its head is as it was drawn, because
+    the weights have none for these classes)."""
+    from flopwise.models import image_towers, weights, zoo
 
+    tagged = model.pretrained or model.image_tower
     if root is None:
-        raise UserError(f"the weights of {model.pretrained} lie below `weights_root`; set it in config/config.yaml")
-    made = create(model, classes)
-    name, _, tag = model.pretrained.partition(".")
-    weights.load(made, model.pretrained, weights.find_file(name, tag, root))
-    return made.state_dict()
+        raise UserError(f"the weights of {tagged} lie below `weights_root`; set it in config/config.yaml")
+    name, _, tag = tagged.partition(".")
+    made, path = create(model, classes), weights.find_file(name, tag, root)
+    if model.image_tower:
+        image_towers.load(made, tagged, path)
+        return made, True
+    own = zoo.released(tagged)["num_classes"]
+    if own == classes:
+        weights.load(made, tagged, path)
+        return made, False
+    whole = zoo.create(tagged, device="cpu")
+    weights.load(whole, tagged, path)
+    shapes = {name: value.shape for name, value in made.state_dict().items()}
+    made.load_state_dict({n: v for n, v in whole.state_dict().items() if v.shape == shapes[n]}, strict=False)
+    return made, True
 
 
 def family(model: ZooModel) -> str:

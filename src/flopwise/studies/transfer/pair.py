@@ -39,11 +39,13 @@ class How:
 
 def network_of(spec: str, classes: int):
     """(model with random weights, side of its pictures, file of its weights) of `NETWORK:FILE`, where NETWORK is one of
-    flopwise.models.miniature or `timm/<model>`, of any number of classes."""
+    flopwise.models.miniature, `timm/<model>` or `open_clip/<model>`, of any number of classes. The file of the latter holds the
+    image tower as `tower.*` and a linear head `head.weight`, `head.bias`."""
     name, _, path = spec.partition(":")
     if not path:
         raise UserError(
-            f"{spec!r} names no weights; give NETWORK:FILE; NETWORK is timm/<model> or one of {', '.join(miniature.NETWORKS)}"
+            f"{spec!r} names no weights; give NETWORK:FILE; NETWORK is timm/<model>, open_clip/<model> or one of "
+            + ", ".join(miniature.NETWORKS)
         )
     if not Path(path).is_file():
         raise UserError(f"{path} does not exist; give {name}:FILE with a file of weights")
@@ -57,8 +59,15 @@ def network_of(spec: str, classes: int):
         facts = model.pretrained_cfg
         model.normalisation = facts["mean"], facts["std"]
         return model, facts["input_size"][-1], Path(path)
+    if name.startswith("open_clip/"):
+        from flopwise.models import clip, image_towers
+
+        wanted = name.removeprefix("open_clip/")
+        return image_towers.create(wanted, classes), clip.preprocessing(wanted).size, Path(path)
     if name not in miniature.NETWORKS:
-        raise UserError(f"network {name!r} is unknown; {among(name, miniature.NETWORKS)}, and timm/<model>")
+        raise UserError(
+            f"network {name!r} is unknown; {among(name, miniature.NETWORKS)}, timm/<model> and open_clip/<model>"
+        )
     return miniature.create(name, classes), miniature.SIZE, Path(path)
 
 

@@ -33,25 +33,33 @@ def sizes(settings: Settings) -> tuple[int, int, int]:
 
 
 @cache
-def _counted(name: str, classes: int) -> tuple[float, int]:
-    """(forward GFLOPs of one picture, parameters) of a network made here."""
+def _counted(name: str, classes: int, tower: bool = False) -> tuple[float, int]:
+    """(forward GFLOPs of one picture, parameters) of a network made here, or of an image tower of open_clip."""
     import torch
 
     from flopwise.cost import flops
-    from flopwise.models import miniature
 
-    model = miniature.create(name, classes, device="meta").eval()
-    images = torch.empty(1, 3, miniature.SIZE, miniature.SIZE, device="meta")
+    if tower:
+        from flopwise.models import clip, image_towers
+
+        model, side = image_towers.create(name, classes, "meta").eval(), clip.preprocessing(name).size
+    else:
+        from flopwise.models import miniature
+
+        model, side = miniature.create(name, classes, device="meta").eval(), miniature.SIZE
+    images = torch.empty(1, 3, side, side, device="meta")
     return flops.forward(model, images) / 1e9, sum(p.numel() for p in model.parameters())
 
 
 def forward_gflops(model: ZooModel, classes: int) -> float:
     """GFLOPs of one picture; of released models the number that stands in the configuration."""
-    return _counted(model.network, classes)[0] if model.network else model.gflops
+    made = model.network or model.image_tower
+    return _counted(made, classes, not model.network)[0] if made else model.gflops
 
 
 def parameters(model: ZooModel, classes: int) -> float:
-    return _counted(model.network, classes)[1] if model.network else 1e6 * (model.params_m or 0)
+    made = model.network or model.image_tower
+    return _counted(made, classes, not model.network)[1] if made else 1e6 * (model.params_m or 0)
 
 
 def cells_table(settings: Settings) -> pandas.DataFrame:

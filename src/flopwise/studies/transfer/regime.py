@@ -26,7 +26,8 @@ def planned(settings: Settings) -> list[Quantity]:
     study, (train, _, classes) = settings.preset.transfer, sizes(settings)
     amount, cells = study.amounts[study.defaults.amount], Grid(study).cells.values()
     pictures = round(amount.share * train)
-    headline = [cell for cell in cells if cell.method == study.defaults.method]
+    default = study.defaults
+    headline = [cell for cell in cells if (cell.method, cell.amount) == (default.method, default.amount)]
     teachers = max(
         (len({c.teacher for c in headline if c.student == s}) for s in {c.student for c in headline}), default=0
     )

@@ -13,7 +13,7 @@ def missing(settings: Settings) -> list[str]:
     study, lines = settings.preset.transfer, []
     root = settings.config.weights_root
     for name in study.models:
-        if tagged := study.zoo[name].pretrained:
+        if tagged := study.zoo[name].pretrained or study.zoo[name].image_tower:
             model, _, tag = tagged.partition(".")
             try:
                 find_file(model, tag, root or "")

@@ -54,7 +54,7 @@ def _zoo(settings: Settings, data: Pictures, grid: Grid, folder: Path) -> pandas
             own = recipe(settings, name)
             accuracy = asked[name]["accuracy"]
             rows.append(
-                {"model": name, "network": own.network or own.pretrained, "family": network.family(own),
+                {"model": name, "network": own.network or own.pretrained or own.image_tower, "family": network.family(own),
                  "family_published": own.family_published or network.family(own), "norm": network.norm(own),
                  "role": own.role, "augment": "+".join(own.augment) or "none", "optimiser": own.optimiser,
                  "epochs": own.epochs, "seed": own.seed, "status": "done", "accuracy": accuracy["test"],

@@ -7,7 +7,7 @@ from flopwise.config import Settings
 from flopwise.config.transfer import ZooModel
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.device import Placement, place
-from flopwise.core.errors import RunFailure
+from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_json, write_json
 from flopwise.core.loop import Diverged, adamw, progress_bar, update
 from flopwise.core.schedules import learning_rate
@@ -15,7 +15,7 @@ from flopwise.core.seeds import numpy_generator
 from flopwise.core.sgd import SGD
 from flopwise.data import distort
 from flopwise.models.miniature import outputs
-from flopwise.studies.transfer import network, pictures
+from flopwise.studies.transfer import heads, network, pictures
 from flopwise.studies.transfer.pictures import Pictures
 
 MOMENTUM, DECAY, ADAMW_DECAY, CLIP = 0.9, 5e-4, 0.05, 1.0
@@ -76,6 +76,22 @@ def train(
     return {name: value.cpu() for name, value in model.state_dict().items()}, facts
 
 
+def take_over(settings: Settings, own: ZooModel, data: Pictures, placement: Placement, label: str) -> tuple[dict, dict]:
+    """A released model's state dict, with a head fitted to the data where the weights have none for their classes. Raises
+    `UserError` where that is not wanted."""
+    model, headless = network.released(own, len(data.classes), settings.config.weights_root)
+    facts = {"steps": 0, "seconds": 0.0, "loss": None}
+    if headless:
+        how = settings.preset.transfer.heads
+        if how is None:
+            raise UserError(
+                f"{own.pretrained or own.image_tower} has no head for the {len(data.classes)} classes of the data; "
+                "`transfer.heads` fits one"
+            )
+        facts = heads.fit(model, data, how, placement, label)
+    return {name: value.cpu() for name, value in model.state_dict().items()}, facts
+
+
 def zoo_job(settings: Settings, names: tuple[str, ...], out: Path, state: Path, sources: str) -> dict:
     """Train or take over the models `names`; writes `out`/<model>/ (weights) and `out`/trained.json. A model that was
     finished before an interruption is not trained again."""
@@ -84,14 +100,16 @@ def zoo_job(settings: Settings, names: tuple[str, ...], out: Path, state: Path, 
     known = {}
     for name in names:
         own = recipe(settings, name)
-        key = sha256_json([sources, data.digest, own.model_dump(mode="json"), study.zoo_batch_size, study.precision])
+        how = study.heads and study.heads.model_dump(mode="json")
+        key = sha256_json(
+            [sources, data.digest, own.model_dump(mode="json"), study.zoo_batch_size, study.precision, how]
+        )
         folder = StateFolder(state / name, key)
         if (saved := folder.load()) is None:
             if own.network:
                 weights, facts = train(own, data, study.zoo_batch_size, placement, name)
             else:
-                weights = network.released(own, len(data.classes), settings.config.weights_root)
-                facts = {"steps": 0, "seconds": 0.0, "loss": None}
+                weights, facts = take_over(settings, own, data, placement, name)
             folder.save(facts["steps"], weights, facts)
             saved = facts["steps"], weights, facts
         network.save(out / name, saved[1])
