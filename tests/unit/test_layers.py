@@ -24,6 +24,8 @@ NAMING = {  # shared files that name a study, each with its reason
     "report/cost.py": "draws that study's published cost table, in its own words for methods",
     "cost/names.py": "lists the architecture of that study among those that can be priced",
     "cost/tables.py": "prices the architecture of that study",
+    "cost/subjects.py": "prices training steps of the architecture of that study",
+    "models/clip.py": "makes an image tower of that study's architecture for another",
     "models/miniature.py": "makes a small network of that study's architecture for the zoo of another",
     "cost/price.py": "prices the methods of that study's published cost table",
     "methods/deployment.py": "deploys the models of that study's methods",

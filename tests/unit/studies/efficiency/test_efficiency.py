@@ -202,7 +202,10 @@ def test_labels_are_not_to_be_had_from_alt_text():
 @pytest.mark.parametrize(
     ("experiment", "message"),
     [
-        ({"method": ["supervised"], "pool": ["align"]}, r"needs labels, and pool 'align' \(ALIGN\) has none"),
+        (
+            {"method": ["supervised"], "pool": ["align"]},
+            r"needs labels, and pool 'align' \(ALIGN: LAION-400M in its stead\) has none",
+        ),
         ({"method": ["clip"], "pool": ["wit-400m"]}, "'wit-400m' has neither material nor dataset"),
         ({"method": ["mae"], "pool": ["jft"]}, "size 'small' and pool 'jft' do not go together"),
     ],
