@@ -259,7 +259,7 @@ def test_names_and_prices():
     assert scoring_gflops("imagenet-conv", how) == pytest.approx(50_000 * 369.2, rel=1e-3)
     with pytest.raises(UserError, match=r"released.evaluations is 'sintel'"):
         load(scale="workstation", overrides={"perceiver": {"released": {"evaluations": ["sintel"]}}})
-    with pytest.raises(UserError, match="names anything to run"):
+    with pytest.raises(UserError, match="name nothing to run"):
         load(scale="workstation", overrides={"perceiver": {"released": {"evaluations": []}}})
 
 
