@@ -57,7 +57,7 @@ show.table(
 # %% [markdown]
 # # Encoders that others pre-trained
 #
-# At the larger scales released encoders take the place of our own: they are fine-tuned on a real set, and their recipes, pictures
+# At the larger scales released encoders stand beside our own: they are fine-tuned on a real set, and their recipes, pictures
 # seen times FLOPs of one, place them on the cost axis. Nobody held their recipes alike: what differs besides objective and data
 # differs here, too.
 

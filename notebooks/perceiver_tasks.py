@@ -50,9 +50,10 @@ show.table(
 )  # fmt: skip
 
 # %% [markdown]
-# # The released models
+# # The paper's own models
 #
-# At the larger scales the checkpoints that the authors released are scored on the sets of the paper.
+# At the larger scales the checkpoints that the authors released are scored on the sets of the paper; so are the same models, trained
+# from scratch on a user's copies, where a scale does that.
 
 # %%
 show.table(

@@ -2,6 +2,7 @@
 
 from flopwise.config import Settings
 from flopwise.config.perceiver_evaluations import EVALUATIONS
+from flopwise.config.perceiver_recipes import RECIPES
 from flopwise.methods.perceiver import find
 from flopwise.studies.perceiver.plan import Grid
 
@@ -18,6 +19,10 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
     for name in study.released.evaluations:
         one = EVALUATIONS[name]
         found.append((f"released model, {name}", one.source, f"{one.checkpoint} on {one.dataset}"))
+    for name in study.pretraining.recipes:
+        recipe = RECIPES[name]
+        length = f"{study.pretraining.share * recipe.steps:,.0f} steps of {recipe.batch_size:,}"
+        found.append((f"from scratch, {name}", recipe.source, f"{length} on {', '.join(recipe.datasets)}, LAMB"))
     if not cells:
         return found
     how = f"AdamW, weight decay {study.weight_decay:g}, one rate for all arms of a task"
