@@ -52,8 +52,8 @@ show.table(
 # %% [markdown]
 # # The paper's own models
 #
-# At the larger scales the checkpoints that the authors released are scored on the sets of the paper; so are the same models, trained
-# from scratch on a user's copies, where a scale does that.
+# At the larger scales the checkpoints that the authors released are scored on the sets of the paper; so are the same models,
+# trained from scratch on a user's copies, where a scale does that.
 
 # %%
 show.table(
