@@ -33,7 +33,8 @@ def study() -> figures.Study:
         ("transformer", "inputs", 2),
     ]
     sizes = [
-        {"model": model, "along": along, "size": n, "gflops": n**power, "activations_mb": 1.0 * n, "cpu_seconds": 1.0 * n}
+        {"model": model, "along": along, "size": n, "gflops": n**power, "activations_mb": 1.0 * n, "peak_mb": 1.1 * n,
+         "cpu_seconds": 1.0 * n, "seconds": [0.9 * n, 1.0 * n, 1.2 * n]}
         for model, along, power in curves for n in (64, 128, 256)
     ]  # fmt: skip
     exact = pd.DataFrame({"identity": ["one", "two"], "deviation": [0.0, 1e-7]})

@@ -34,7 +34,9 @@ RELEASED = {
     "rate": "its learning rate", "batch_size": "its batch size",
 }  # fmt: skip
 ALONG = {"inputs": "inputs M", "outputs": "outputs O", "layers": "latent layers L"}
-COSTS = {"gflops": "GFLOPs", "activations_mb": "activations (MB)", "cpu_seconds": "CPU seconds"}
+COSTS = {
+    "gflops": "GFLOPs", "activations_mb": "activations (MB)", "peak_mb": "peak memory (MB)", "cpu_seconds": "CPU seconds",
+}  # fmt: skip
 
 
 class Study(NamedTuple):
@@ -96,7 +98,7 @@ def scaling(study: Study) -> Drawn:
     """Costs against inputs, outputs and depth; a transformer where it reads the same inputs."""
     rows = study.scaling
     axes_of = list(dict.fromkeys(rows["along"]))
-    figure, panels = theme.figure(5.2, nrows=len(COSTS), ncols=len(axes_of), squeeze=False, sharex="col", sharey="row")
+    figure, panels = theme.figure(6.6, nrows=len(COSTS), ncols=len(axes_of), squeeze=False, sharex="col", sharey="row")
     for column, along in enumerate(axes_of):
         for line, (cost, title) in enumerate(COSTS.items()):
             axes = panels[line, column]
@@ -118,7 +120,8 @@ def scaling(study: Study) -> Drawn:
     return Drawn(
         figure,
         rows,
-        "What does not grow in a column stays at its smallest. One step on two samples; time is this machine's.",
+        "What does not grow in a column stays at its smallest. One step on two samples; memory is the most that the allocator "
+        "had given beside the weights, time is this machine's.",
     )
 
 
@@ -127,7 +130,9 @@ def exponents(study: Study) -> pd.DataFrame:
     last = study.scaling[study.scaling["last"]]
     return pd.DataFrame(
         {"model": last["model"], "grows with": last["along"], "up to": last["size"],
-         **{f"{title}, exponent": last[f"{name}_exponent"] for name, title in COSTS.items()}}
+         **{f"{title}, exponent": last[f"{name}_exponent"] for name, title in COSTS.items()},
+         "95 % of repetitions": [f"[{low:.2f}, {high:.2f}]" for low, high in
+                                 zip(last["cpu_seconds_exponent_low"], last["cpu_seconds_exponent_high"])]}
     )  # fmt: skip
 
 

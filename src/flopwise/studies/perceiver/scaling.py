@@ -1,7 +1,8 @@
-"""What size costs: FLOPs, activations kept for the backward pass, and time of a training step against inputs M, outputs O and
-depth L, a transformer on the same inputs beside it; and identities of the architecture that hold exactly.
+"""What size costs: FLOPs, activations kept for the backward pass, peak memory and time of a training step against inputs M,
+outputs O and depth L, a transformer on the same inputs beside it; and identities of the architecture that hold exactly.
 
-FLOPs and activations are counted, so they are the same everywhere; time is this machine's."""
+FLOPs and activations are counted, so they are the same everywhere; memory is what torch's allocator had given at most, time is
+this machine's."""
 
 import time
 from pathlib import Path
@@ -39,7 +40,8 @@ class Transformer(torch.nn.Module):
 
 
 def measure(model, inputs: int) -> dict[str, float]:
-    """FLOPs and activations (MB) of a training step on two samples, and its CPU seconds, the median of a few."""
+    """FLOPs, activations (MB) and peak memory beside the weights (MB) of a training step on two samples; its CPU seconds, the
+    median of a few and each of them."""
     x = torch.zeros(BATCH, inputs, CHANNELS)
     step = lambda: model(x).sum().backward()  # noqa: E731
     kept: dict[int, int] = {}
@@ -58,7 +60,19 @@ def measure(model, inputs: int) -> dict[str, float]:
         start = time.process_time()
         step()
         seconds.append(time.process_time() - start)
-    return {"gflops": counted / 1e9, "activations_mb": activations / 1e6, "cpu_seconds": float(np.median(seconds[1:]))}
+    return {"gflops": counted / 1e9, "activations_mb": activations / 1e6, "peak_mb": allocated_peak(step) / 1e6,
+            "cpu_seconds": float(np.median(seconds[1:])), "seconds": seconds[1:]}  # fmt: skip
+
+
+def allocated_peak(step) -> int:
+    """Bytes that torch's CPU allocator had given at most while `step` ran, above what it had before."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        step()
+    events = [one for one in seen.profiler.kineto_results.events() if one.name() == "[memory]"]
+    changes = [one.nbytes() for one in sorted(events, key=lambda one: one.start_ns())]
+    return int(np.cumsum([0, *changes]).max())
 
 
 def sizes(how: Scaling) -> list[tuple[str, str, int, tuple[int, int, int]]]:

@@ -90,14 +90,22 @@ def _released(scored: list[tuple[str, dict]]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=list(RELEASED))
 
 
+def _spread(before: list[float], after: list[float], step: float) -> tuple[float, float]:
+    slopes = np.log(np.divide.outer(np.array(after), np.array(before))) / step
+    return tuple(np.percentile(slopes, [2.5, 97.5]))
+
+
 def exponents(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """Each size with its costs and, per model and axis, the exponent between it and the size before: log-log slope."""
+    """Each size with its costs and, per model and axis, the exponent between it and the size before: log-log slope. Of time also
+    the range in which 95 % of the slopes lie that pairs of repetitions give."""
     parts = []
     for _, part in rows.groupby(["model", "along"], sort=False):
         part = part.sort_values("size")
         steps = np.log(part["size"]).diff()
-        names = ("gflops", "activations_mb", "cpu_seconds")
-        parts.append(part.assign(**{f"{name}_exponent": np.log(part[name]).diff() / steps for name in names}))
+        names = ("gflops", "activations_mb", "peak_mb", "cpu_seconds")
+        part = part.assign(**{f"{name}_exponent": np.log(part[name]).diff() / steps for name in names})
+        low, high = zip((np.nan, np.nan), *map(_spread, part["seconds"], part["seconds"].iloc[1:], steps.iloc[1:]))
+        parts.append(part.assign(cpu_seconds_exponent_low=low, cpu_seconds_exponent_high=high).drop(columns="seconds"))
     found = pandas.concat(parts, ignore_index=True)
     last = found.groupby(["model", "along"])["size"].transform("max") == found["size"]
     return found.assign(last=last, name=found["model"] + "/" + found["along"])

@@ -1,5 +1,6 @@
 """The Perceiver study: schedule, cost against size, identities, tables."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -58,6 +59,25 @@ def test_a_transformer_costs_more_than_in_proportion_and_the_perceiver_less(meas
     last = found[found["last"]].set_index("name")["gflops_exponent"]
     assert last["transformer/inputs"] > 1
     assert all(0 < last[f"perceiver/{along}"] < 1 for along in ("inputs", "outputs", "layers"))
+
+
+def test_peak_memory_is_what_tensors_that_live_at_once_take(measured):
+    def step():
+        one = torch.zeros(250_000)
+        two = one + 1
+        del one
+        return two + 1, torch.zeros(10)
+
+    # the third is made when the first is gone; the last has ten numbers
+    assert scaling.allocated_peak(step) == 2 * 1_000_000 + 40
+    for row in measured["rows"]:
+        assert row["peak_mb"] > 0.85 * row["activations_mb"]
+
+
+def test_a_slope_of_time_has_the_spread_of_its_repetitions():
+    low, high = tables._spread([1.0, 1.0, 1.1], [4.0, 4.0, 4.4], np.log(2))
+    assert low < 2 < high
+    assert tables._spread([1.0], [4.0], np.log(2)) == pytest.approx((2, 2))
 
 
 def test_baselines_cost_what_is_said_of_them():
