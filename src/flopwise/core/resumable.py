@@ -11,21 +11,21 @@ def train(
     model, optimiser, state: StateFolder, steps: int, loss: Callable, rate: Callable, *, every: int, clip_norm: float,
     placement: Placement, seed_of: Callable[[int], int], label: str, first: int = 0, losses: list[float] | None = None,
     after: Callable[[int], None] = lambda step: None,
-) -> None:  # fmt: skip
+) -> float:  # fmt: skip
     """Lower `loss(step)`, a scalar tensor, in the steps from `first` to `steps` at the rate `rate(step)`, from the state where
-    there is one.
+    there is one. Returns the seconds of the placement's clock, those before an interruption included.
 
     every: steps from state to state; one is kept at the end, too. seed_of: of what a step draws inside the model (dropped
     branches): each begins anew, so that no generator has to be kept. losses: those of all steps are put here, on top of what it
     holds. after(step): called after each update. Raises `Diverged`."""
     import torch
 
-    losses = [] if losses is None else losses
+    losses, seconds, began = [] if losses is None else losses, 0.0, placement.clock()
     if (kept := state.load()) is not None:
         first, parts = kept[0], parted(kept[1])
         model.load_state_dict(parts["model"])
         restore_optimiser(optimiser, parts["optimiser"])
-        losses[:] = kept[2]["losses"]
+        losses[:], seconds = kept[2]["losses"], kept[2]["seconds"]
     for step in progress_bar(first, steps, label):
         with torch.random.fork_rng(devices=[], enabled=placement.device == "cpu"):
             torch.manual_seed(seed_of(step))
@@ -34,7 +34,9 @@ def train(
         after(step)
         if (step + 1) % every == 0 or step + 1 == steps:
             tensors = {"model": model.state_dict(), "optimiser": optimiser_tensors(optimiser)}
-            state.save(step + 1, joined(tensors), {"losses": losses})
+            spent = seconds + placement.clock() - began
+            state.save(step + 1, joined(tensors), {"losses": losses, "seconds": spent})
+    return seconds + placement.clock() - began
 
 
 def warmed(step: int, steps: int, warm_up: int) -> float:

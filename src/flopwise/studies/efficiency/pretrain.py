@@ -86,24 +86,30 @@ class Pretraining:
 
     def run(self) -> list[dict]:
         """Train; per cell its record, with `trunk`, the state of the encoder, unless it diverged."""
-        found, losses = [], []
+        found, losses, shared = [], [], 0.0
         for cell in self.cells:
             plan = schedule(self.study, self.image_flops * self.study.batch_size, cell.budget)
             record = {"cell": cell.slug, "steps": plan.steps, "image_flops": self.image_flops, "status": "done"}
             began = self.placement.clock()
             try:
-                first = len(losses)
-                self._train(self.learner, self.optimiser, "constant", first, plan.constant, plan, losses)
+                before, shared = (
+                    shared,
+                    self._train(self.learner, self.optimiser, "constant", len(losses), plan.constant, plan, losses),
+                )
+                if len(losses) > plan.constant and StateFolder(self.folder / cell.budget, self.key).load() is None:
+                    raise RunFailure(f"the state in {self.folder} lacks {cell.budget}; delete the folder to start anew")
                 # the cooldown is a copy's own; copied as one, the optimiser's parameters are the copied learner's
                 learner, optimiser = copy.deepcopy((self.learner, self.optimiser))
                 own = list(losses)
-                if len(losses) > plan.constant and StateFolder(self.folder / cell.budget, self.key).load() is None:
-                    raise RunFailure(f"the state in {self.folder} lacks {cell.budget}; delete the folder to start anew")
-                self._train(learner, optimiser, cell.budget, plan.constant, plan.steps, plan, own)
+                seconds = shared - before
+                seconds += self._train(learner, optimiser, cell.budget, plan.constant, plan.steps, plan, own)
+                trained = self.placement.clock()
                 record |= {"trunk": learner.trunk.state_dict(), "losses": own, **self._collapse(learner.trunk)}
+                seconds += self.placement.clock() - trained
             except Diverged:
+                seconds = self.placement.clock() - began
                 record |= {"status": "diverged", "diverged_at": len(losses), "losses": losses}
-            found.append(record | {"seconds": self.placement.clock() - began, "replaced": self.replaced})
+            found.append(record | {"seconds": seconds, "replaced": self.replaced})
         return found
 
     def clear(self) -> None:
@@ -111,12 +117,15 @@ class Pretraining:
         for name in ("constant", *(cell.budget for cell in self.cells)):
             StateFolder(self.folder / name, "").clear()
 
-    def _train(self, learner, optimiser, name: str, first: int, last: int, plan: Schedule, losses: list[float]) -> None:
-        """Go on from step `first` to `last`, or from the state called `name` where that is further."""
+    def _train(
+        self, learner, optimiser, name: str, first: int, last: int, plan: Schedule, losses: list[float]
+    ) -> float:
+        """Go on from step `first` to `last`, or from the state called `name` where that is further. Returns the seconds that all
+        steps under that name took."""
         study = self.study
         batches = Prefetcher(self.samples, last, self.threads)
         warm = lambda step: min(1.0, (step + 1) / max(1, study.warm_up_steps))  # noqa: E731
-        resumable.train(
+        return resumable.train(
             learner, optimiser, StateFolder(self.folder / name, self.key), last, lambda step: self._loss(learner, step, batches),
             lambda step: self.how.learning_rate * warm(step) * plan.rest(step),
             every=study.pictures.checkpoint_every_steps, placement=self.placement, label=self.cell.training, first=first,
