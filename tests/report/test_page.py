@@ -142,6 +142,20 @@ def test_a_run_stands_beside_the_kept_one(content):
     assert "different: inconclusive, −0.50 [+5.00, +6.00]" in html
 
 
+def test_of_a_study_that_did_not_run_last_the_run_before_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    for name, rows in {"x-1": ("one-1,a", "two-1,b"), "x-2": ("two-1,c", "two-2,d"), "x-10": ("three-1,e",)}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "claims.csv").write_text("\n".join(["id,verdict", *rows]))
+        (tmp_path / name / "run.json").write_text(f'{{"date": "{name}"}}')
+    found = kept.latest("x")
+    assert (found.name, found.facts["date"]) == ("x-10 and x-2 and x-1", "x-10")
+    assert {key: row["verdict"] for key, row in found.claims.items()} == {
+        "three-1": "e", "two-1": "c", "two-2": "d", "one-1": "a",
+    }  # fmt: skip
+    assert kept.latest("y") is None
+
+
 def test_whose_claims_came_out_differently_is_kept_apart(content):
     claim = {**fixtures.claims()[2], "verdict": "not reproduced"}
     whose = {

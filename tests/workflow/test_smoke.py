@@ -72,7 +72,7 @@ def test_a_kept_run_stands_beside_the_next(smoke):
         )
         assert smoke.planned() == {"report": 1}
         summary = smoke.flopwise("--scale", "smoke", "report", "summary").stdout
-        assert "Beside smoke-1, the run of this scale that the repository keeps" in summary
+        assert "Beside smoke-1, kept of this scale in the repository" in summary
         assert " same verdict." in summary
     finally:
         shutil.rmtree(smoke.path / "docs")

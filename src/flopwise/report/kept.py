@@ -40,16 +40,24 @@ def folders(scale: str) -> list[Path]:
 
 def files(scale: str) -> tuple[Path, ...]:
     """What `latest` reads."""
-    return tuple(folder / name for folder in folders(scale)[-1:] for name in ("run.json", "claims.csv"))
+    return tuple(folder / name for folder in folders(scale) for name in ("run.json", "claims.csv"))
 
 
 def latest(scale: str) -> Kept | None:
-    """The last run that is kept of a scale."""
-    if not (found := files(scale)):
-        return None
-    table = read_table(found[1]).astype(object)
-    rows = table.where(table.notna(), None).to_dict("records")
-    return Kept(found[0].parent.name, read_json(found[0]), {row["id"]: row for row in rows})
+    """The last run that is kept of a scale; of studies that did not run in it, the last one in which they did."""
+    claims, names = {}, []
+    for folder in reversed(folders(scale)):
+        table = read_table(folder / "claims.csv").astype(object)
+        rows = table.where(table.notna(), None).to_dict("records")
+        known = {_study(key) for key in claims}
+        if new := {row["id"]: row for row in rows if _study(row["id"]) not in known}:
+            claims |= new
+            names.append(folder)
+    return Kept(" and ".join(one.name for one in names), read_json(names[0] / "run.json"), claims) if names else None
+
+
+def _study(claim: str) -> str:
+    return claim.partition("-")[0]
 
 
 def beside(claim: Mapping, kept: Kept | None) -> str:
@@ -76,7 +84,7 @@ def sentence(claims: Sequence[Mapping], kept: Kept | None) -> str:
         f"{kept.facts['date']}, commit {(kept.facts['commit'] or 'unknown')[:12]}, {kept.facts['machine']['processor']}"
     )
     return (
-        f"Beside {kept.name}, the run of this scale that the repository keeps ({made}): of {found.total()} checks and claims "
+        f"Beside {kept.name}, kept of this scale in the repository ({made}): of {found.total()} checks and claims "
         f"that both tested, {counts}."
     )
 
