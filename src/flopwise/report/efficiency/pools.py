@@ -29,7 +29,8 @@ def matrix(study: Study) -> Drawn:
         cbar_kws={"label": "mIoU over a random encoder (points)"},
     )  # fmt: skip
     axes.set(xlabel="", ylabel="")
-    axes.set_xticklabels([pool_label(pool) for pool in wide.columns], rotation=0, fontsize=7.5)
+    small = 7.5 if len(wide.columns) < 7 else 6.5
+    axes.set_xticklabels([pool_label(pool) for pool in wide.columns], rotation=0, fontsize=small)
     axes.set_yticklabels([style(method).label for method in wide.index], rotation=0)
     note = f"Budget {own['gflops'].median():,.3g} GFLOPs. An empty cell was not run, or has no labels to train on."
     return Drawn(figure, own, f"{note} {seeds_note(own['seeds'], False)}")
