@@ -13,11 +13,8 @@ from torch.nn.functional import affine_grid, conv2d, grid_sample, pad
 
 from flopwise.data.distort import USES, coloured, greyed
 
-RATIO, SIGMA, REACH = (
-    (3 / 4, 4 / 3),
-    (0.1, 2.0),
-    3,
-)  # of a crop; of blur in pixels at 224; standard deviations of its kernel
+RATIO = (3 / 4, 4 / 3)  # of a crop
+SIGMA, REACH = (0.1, 2.0), 3  # of blur in pixels at 224; standard deviations that its kernel reaches
 
 
 def view(
