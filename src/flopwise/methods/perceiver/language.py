@@ -77,7 +77,7 @@ class Work(Base):
 
     title, stands_for, material, score, unit = "language", "Wikipedia, C4 and GLUE", "grammar", "mean_accuracy", "%"
     arms: ClassVar = {
-        "bytes": Arm("Perceiver IO on bytes"), "single-task": Arm("the same, one task at a time"),
+        "bytes": Arm("Perceiver IO on bytes"), "single-task": Arm("one task at a time"),
         "bytes-transformer": Arm("transformer on bytes", "baseline"),
         "pieces-transformer": Arm("transformer on word pieces", "baseline"), "trivial": Arm("commonest answer", "trivial"),
     }  # fmt: skip

@@ -24,7 +24,7 @@ NAMES = {
 METRICS = {
     "accuracy": "accuracy (%)", "closeness": "minus end-point error (pixels)", "win_rate": "games won (%)",
     "psnr": "PSNR of video (dB)", "map": "mean average precision (%)", "mean_accuracy": "mean accuracy (%)",
-    "mean_score": "mean of accuracy and correlation (%)",
+    "mean_score": "mean score (%)",
 }  # fmt: skip
 RELEASED = {
     "epe": "end-point error, pixels", "epe_even": "the same, tiles evenly spaced", "fl_all": "Fl-all, %",
