@@ -6,18 +6,20 @@ import torch
 
 from flopwise.core.loop import adamw, update
 from flopwise.data.materials.build import build_material
-from flopwise.data.store import open_arrays
 from flopwise.methods.perceiver import works
 from flopwise.methods.perceiver.clips import psnr
 from flopwise.methods.perceiver.flow import end_point_error, lucas_kanade
+from flopwise.methods.perceiver.layers import augmented
 from flopwise.methods.perceiver.language import Work as Language
 from flopwise.methods.perceiver.language import pieces
 from flopwise.methods.perceiver.tags import average_precision
+from flopwise.studies.perceiver.train import read_materials
 
 SIZES = {
     "quadrants": {"train": 64, "test": 32}, "flow-affine": {"train": 64, "test": 32}, "battles": {"train": 3, "test": 1},
     "clips": {"train": 64, "test": 32}, "grammar": {"train": 128, "validation": 16, "task_train": 64, "task_test": 16},
-    "text-tasks": {"train": 64, "test": 16},
+    "text-tasks": {"train": 64, "test": 16}, "flow-layers": {"train": 64, "test": 16}, "flow-scenes": {"test": 4},
+    "flow-road": {"test": 4},
 }  # fmt: skip
 TRAINED = [(task, arm) for task, work in works().items() for arm, one in work.arms.items() if one.trained]
 
@@ -28,7 +30,10 @@ def tasks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("materials")
     for name, sizes in SIZES.items():
         build_material(name, sizes, folder / name)
-    return {name: work(open_arrays(folder / work.material).arrays) for name, work in works().items()}
+    return {
+        name: work(read_materials(tuple(folder / one for one in (work.material, *work.others)))[0])
+        for name, work in works().items()
+    }
 
 
 @pytest.mark.parametrize(("task", "arm"), TRAINED)
@@ -74,9 +79,25 @@ def test_one_task_at_a_time_is_a_model_for_each_of_the_same_start(tasks):
     assert list(tuned) == work.tasks
     first, *others = (one.state_dict() for one in tuned.values())
     assert all(torch.equal(first[name], other[name]) for other in others for name in first)
-    work._task_loss(tuned, "single-task", "polarity", 4, np.random.default_rng(0)).backward()
+    shown = torch.from_numpy(work._encoded("single-task", "polarity", "train")[0][:4])
+    work._answers(tuned, "single-task", {"polarity": shown})["polarity"].sum().backward()
     touched = [task for task, one in tuned.items() if any(p.grad is not None for p in one.parameters())]
     assert touched == ["polarity"]
+
+
+@pytest.mark.parametrize("arm", ["bytes", "bytes-transformer", "pieces-transformer"])
+@pytest.mark.parametrize("task", ["language", "english"])
+def test_an_answer_is_the_same_whichever_tasks_are_read_beside_it(tasks, task, arm):
+    work = tasks[task]
+    model = work.tuned(work.model(arm), arm).eval()
+    shown = {one: torch.from_numpy(work._encoded(arm, one, "train")[0][:3]) for one in work.tasks}
+    with torch.no_grad():
+        together = work._answers(model, arm, shown)
+        for one in work.tasks:
+            alone = work._answers(model, arm, {one: shown[one]})[one]
+            torch.testing.assert_close(together[one], alone, rtol=1e-4, atol=1e-5)
+    first, second = (together[one] for one in work.tasks[:2])
+    assert first.shape != second.shape or not torch.allclose(first, second)
 
 
 def test_pairs_are_read_whole_and_numbers_by_their_correlation(tasks):
@@ -88,18 +109,15 @@ def test_pairs_are_read_whole_and_numbers_by_their_correlation(tasks):
     assert text.split(b" \x01 ") == [first, second]
     truth = work._labels("similarity", "test")
 
-    def answer(model, task, shown):
-        return (
-            torch.from_numpy(np.stack([2 * truth + 1, 0 * truth], 1))
-            if task == "similarity"
-            else torch.zeros(len(shown), 4)
-        )
+    def answers(model, arm, shown):
+        known = torch.from_numpy(np.stack([2 * truth + 1, 0 * truth], 1))
+        return {task: known if task == "similarity" else torch.zeros(len(one), 4) for task, one in shown.items()}
 
-    work._answer, kept = answer, work._answer
+    work._answers, kept = answers, work._answers
     try:
         assert work.scores(object(), "bytes", 0)["correlation_similarity"] == pytest.approx(100)
     finally:
-        work._answer = kept
+        work._answers = kept
 
 
 def test_lucas_and_kanade_see_a_shift_that_they_can_know():
@@ -112,6 +130,53 @@ def test_lucas_and_kanade_see_a_shift_that_they_can_know():
     found = lucas_kanade(first, second, 5, iterations=10)
     assert end_point_error(found[:, 3:-3, 3:-3], truth[:, 3:-3, 3:-3]) < 0.2
     assert end_point_error(torch.zeros_like(truth), truth) == 1
+
+
+def warped(second, flow):
+    """The second frames (n, 3, H, W) where the flow (n, H, W, 2) says that the first frames' pixels went."""
+    height, width = flow.shape[1:3]
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    places = (2 * (torch.stack([x, y], -1) + flow) + 1) / torch.tensor([width, height]) - 1
+    return torch.nn.functional.grid_sample(second, places, padding_mode="border", align_corners=False)
+
+
+def test_mirrored_and_reversed_pairs_have_the_flow_that_explains_them(tasks, monkeypatch):
+    work = tasks["layers"]
+    rows = np.arange(64)
+    frames, truth = work._frames("train", rows)
+    for name, value in (("COLOUR", 0.0), ("ERASED", 0.0), ("MIRRORED", (0.5, 0.5))):
+        monkeypatch.setattr(f"flopwise.methods.perceiver.layers.{name}", value)
+    mirrored, moved = augmented(frames.clone(), truth, np.random.default_rng(0))
+    assert 16 < int(((mirrored - frames).abs() > 1e-3).flatten(1).any(1).sum()) < 64
+    reversed_frames, reversed_flow = (both[64:] for both in work._both_ways(frames, truth, rows))
+    assert torch.equal(reversed_frames[:, 0], frames[:, 1])
+    for pairs, flow in ((frames, truth), (mirrored, moved), (reversed_frames, reversed_flow)):
+        still = (pairs[:, 0] - pairs[:, 1]).abs().mean()
+        explained = (pairs[:, 0] - warped(pairs[:, 1], flow)).abs().mean()
+        unlike = (pairs[:, 0] - warped(pairs[:, 1], -flow)).abs().mean()
+        assert explained < 0.6 * still < 0.8 * unlike
+
+
+def test_colours_and_erased_boxes_change_pictures_and_not_the_flow(tasks, monkeypatch):
+    monkeypatch.setattr("flopwise.methods.perceiver.layers.MIRRORED", (0, 0))
+    frames, truth = tasks["layers"]._frames("train", np.arange(64))
+    seen, flow = augmented(frames.clone(), truth, np.random.default_rng(0))
+    assert torch.equal(flow, truth)
+    assert bool(((seen != frames).flatten(1).float().mean(1) > 0.9).all())
+    again, _ = augmented(frames.clone(), truth, np.random.default_rng(0))
+    assert torch.equal(seen, again)
+
+
+def test_larger_pictures_are_seen_in_tiles(tasks):
+    work = tasks["layers"]
+    frames, _ = work._frames("test", of="flow-scenes/")
+    said = work._answer(work.model("perceiver").eval(), "perceiver", frames)
+    assert said.shape == (*frames.shape[:1], *frames.shape[3:], 2)
+    found = work.scores(None, "trivial", 0)
+    length = np.sqrt((work.arrays["flow-road/test_flow"] ** 2).sum(-1))
+    valid = work.arrays["flow-road/test_valid"]
+    wanted = np.mean([one[seen].mean() for one, seen in zip(length, valid)])
+    assert found["end_point_error_road"] == pytest.approx(wanted, rel=1e-5)
 
 
 def test_pieces_are_the_commonest_pairs_and_give_every_word_back(tasks):

@@ -16,10 +16,12 @@ from flopwise.core.choices import check
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of doing a task. kind: `perceiver`, `baseline` (trained alike), `classical` (nothing is trained) or `trivial`."""
+    """One way of doing a task. kind: `perceiver`, `baseline` (trained alike), `classical` (nothing is trained) or `trivial`.
+    start: the arm whose first phase of training it goes on from; empty: its own."""
 
     label: str
     kind: str = "perceiver"
+    start: str = ""
 
     @property
     def trained(self) -> bool:
@@ -27,12 +29,14 @@ class Arm:
 
 
 class Work:
-    """A task with its data. arms: by name, the trivial one among them. score: the metric that says how good an arm is; higher is
+    """A task with its data. material: that it is trained on; others: of which it reads the arrays `<material>/<name>`, too.
+    arms: by name, the trivial one among them. score: the metric that says how good an arm is; higher is
     better (errors stand with their sign turned)."""
 
     title: ClassVar[str]
     stands_for: ClassVar[str]
     material: ClassVar[str]
+    others: ClassVar[tuple[str, ...]] = ()
     arms: ClassVar[Mapping[str, Arm]]
     score: ClassVar[str]
     unit: ClassVar[str]

@@ -2,6 +2,7 @@
 frame's features (arXiv 2107.14795, section 4.2). Beside it a convolutional network of about the same FLOPs, Lucas and Kanade's
 method, and no motion at all."""
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -11,10 +12,15 @@ from flopwise.methods.perceiver import Work as Base
 from flopwise.models.perceiver import Config, create
 from flopwise.models.perceiver.specs import Flow, Fourier, FramePair, InputQueries
 
-SIDE = 8
-_INPUTS = FramePair((SIDE, SIDE), Fourier(2, (SIDE, SIDE)), features=32)
-CONFIG = Config(_INPUTS, InputQueries(SIDE**2, _INPUTS.channels), Flow((SIDE, SIDE), rescale=1.0), 16, 64, 1, heads=4)
 WINDOWS, ITERATIONS = (3, 5, 7), 5
+
+
+def reads_pairs(side: int, bands: int, latents: int, layers: int) -> Config:
+    """Perceiver IO on pairs of `side` x `side` pixels; its queries are the first frame's features."""
+    inputs = FramePair((side, side), Fourier(bands, (side, side)), features=32)
+    return Config(
+        inputs, InputQueries(side**2, inputs.channels), Flow((side, side), rescale=1.0), latents, 64, layers, heads=4
+    )
 
 
 def end_point_error(predicted, truth):
@@ -57,6 +63,7 @@ class Work(Base):
         "closeness",
         "pixels",
     )
+    config = reads_pairs(8, bands=2, latents=16, layers=1)
     arms: ClassVar = {
         "perceiver": Arm("Perceiver IO"), "convolutions": Arm("convolutional network", "baseline"),
         "lucas-kanade": Arm("Lucas and Kanade", "classical"), "trivial": Arm("no motion", "trivial"),
@@ -66,8 +73,8 @@ class Work(Base):
         import torch
         from torch import nn
 
-        if arm == "perceiver":
-            return create(CONFIG, seed=int(torch.randint(2**31, ())))
+        if self.arms[arm].kind == "perceiver":
+            return create(self.config, seed=int(torch.randint(2**31, ())))
         width, layers = 36, []
         for inputs, outputs, kernel, dilation in (
             (6, 36, 5, 1),
@@ -81,37 +88,47 @@ class Work(Base):
             ]
         return nn.Sequential(*layers[:-1])
 
-    def _frames(self, split, rows=slice(None)):
+    def _frames(self, split, rows=slice(None), of=""):
+        """Pairs float32 (n, 2, 3, H, W) and flow (n, H, W, 2) of a split, of this material or of another."""
         import torch
 
-        pairs = [np.array(self.arrays[f"{split}_{name}"][rows]) for name in ("frame1", "frame2")]
+        pairs = [np.array(self.arrays[f"{of}{split}_{name}"][rows]) for name in ("frame1", "frame2")]
         frames = torch.from_numpy(np.stack(pairs, 1)).permute(0, 1, 4, 2, 3).float() / 64 - 2
-        return frames, torch.from_numpy(np.array(self.arrays[f"{split}_flow"][rows]))
+        return frames, torch.from_numpy(np.array(self.arrays[f"{of}{split}_flow"][rows]))
 
     def _predict(self, model, arm, frames):
-        return model(frames) if arm == "perceiver" else model(frames.flatten(1, 2)).permute(0, 2, 3, 1)
+        if self.arms[arm].kind == "perceiver":
+            return model(frames)
+        return model(frames.flatten(1, 2)).permute(0, 2, 3, 1)
 
     def loss(self, model, arm, batch_size, rng):
         frames, truth = self._frames("train", rng.integers(0, len(self.arrays["train_frame1"]), batch_size))
         return ((self._predict(model, arm, frames) - truth) ** 2).sum(-1).mean()
 
     def scores(self, model, arm, seed):
+        frames, truth = self._frames("test")
+        error = float(end_point_error(self._answer(model, arm, frames), truth))
+        return {"closeness": -error, "end_point_error": error}
+
+    def _answer(self, model, arm, frames):
+        """Flow (n, H, W, 2) of pairs, by whatever the arm is."""
         import torch
 
-        frames, truth = self._frames("test")
+        if arm == "trivial":
+            return torch.zeros(len(frames), *frames.shape[3:], 2)
+        if self.arms[arm].kind == "classical":
+            return lucas_kanade(frames[:, 0], frames[:, 1], self._window)
         with torch.no_grad():
-            if model is not None:
-                predicted = self._predict(model, arm, frames)
-            elif arm == "trivial":
-                predicted = torch.zeros_like(truth)
-            else:
-                train, known = self._frames("train", slice(1000))
-                error = {one: end_point_error(lucas_kanade(train[:, 0], train[:, 1], one), known) for one in WINDOWS}
-                predicted = lucas_kanade(frames[:, 0], frames[:, 1], min(error, key=error.get))
-        error = float(end_point_error(predicted, truth))
-        return {"closeness": -error, "end_point_error": error}
+            return self._predict(model, arm, frames)
+
+    @cached_property
+    def _window(self) -> int:
+        """Lucas and Kanade's window that errs least on training pairs."""
+        train, known = self._frames("train", slice(1000))
+        error = {one: end_point_error(lucas_kanade(train[:, 0], train[:, 1], one), known) for one in WINDOWS}
+        return min(error, key=error.get)
 
     def once(self, model, arm):
         import torch
 
-        self._predict(model, arm, torch.zeros(1, 2, 3, SIDE, SIDE))
+        self._predict(model, arm, torch.zeros(1, 2, 3, *self.config.inputs.size))

@@ -77,7 +77,7 @@ class Work(Base):
 
     title, stands_for, material, score, unit = "language", "Wikipedia, C4 and GLUE", "grammar", "mean_accuracy", "%"
     arms: ClassVar = {
-        "bytes": Arm("Perceiver IO on bytes"), "single-task": Arm("one task at a time"),
+        "bytes": Arm("Perceiver IO on bytes"), "single-task": Arm("one task at a time", start="bytes"),
         "bytes-transformer": Arm("transformer on bytes", "baseline"),
         "pieces-transformer": Arm("transformer on word pieces", "baseline"), "trivial": Arm("commonest answer", "trivial"),
     }  # fmt: skip
@@ -174,7 +174,7 @@ class Work(Base):
         from torch.nn.functional import cross_entropy
 
         if getattr(model, "tuning", False):
-            return sum(self._task_loss(model, arm, task, round(TUNING_SHARE * batch_size), rng) for task in self.tasks)
+            return self._tasks_loss(model, arm, round(TUNING_SHARE * batch_size), rng)
         symbols, words = self._encoded(arm)
         rows = rng.integers(0, len(symbols), batch_size)
         read, words = symbols[rows], words[rows]
@@ -187,26 +187,44 @@ class Work(Base):
         where = torch.from_numpy(masked)
         return cross_entropy(said[where], torch.from_numpy(read)[where])
 
-    def _task_loss(self, model, arm, task, count, rng):
+    def _tasks_loss(self, model, arm, count, rng):
+        """The sum of the tasks' losses, each on `count` samples of its own."""
         import torch
         from torch.nn.functional import cross_entropy, mse_loss
 
-        symbols, _ = self._encoded(arm, task, "train")
-        rows = rng.integers(0, len(symbols), count)
-        labels, said = self._labels(task, "train")[rows], self._answer(model, task, torch.from_numpy(symbols[rows]))
-        if self.outputs[task] == 1:
-            return mse_loss(said[:, 0], torch.from_numpy(labels).float())
-        return cross_entropy(said, torch.from_numpy(labels.astype(np.int64)))
+        shown, labels = {}, {}
+        for task in self.tasks:
+            symbols, _ = self._encoded(arm, task, "train")
+            rows = rng.integers(0, len(symbols), count)
+            shown[task], labels[task] = torch.from_numpy(symbols[rows]), torch.from_numpy(self._labels(task, "train")[rows])
+        total = 0
+        for task, said in self._answers(model, arm, shown).items():
+            if self.outputs[task] == 1:
+                total = total + mse_loss(said[:, 0], labels[task].float())
+            else:
+                total = total + cross_entropy(said, labels[task].long())
+        return total
 
     def _labels(self, task: str, split: str) -> np.ndarray:
         return np.array(self.arrays[f"{task}_{split}_labels"])
 
-    def _answer(self, model, task, shown):
+    def _answers(self, model, arm, shown: dict) -> dict:
+        """Answers (n, outputs) by task for symbols int64 (n, length) by task. A model that knows all tasks reads them in one
+        batch; how the samples of the others lie beside them changes no answer."""
         import torch
         from torch import nn
+        from torch.nn.functional import pad
 
-        model = model[task] if isinstance(model, nn.ModuleDict) else model
-        return model(shown, mask=shown > 0, points=torch.tensor([self.tasks.index(task)]))[task]
+        if isinstance(model, nn.ModuleDict):
+            return {task: self._answers(model[task], arm, {task: one})[task] for task, one in shown.items()}
+        longest = max(one.shape[1] for one in shown.values())
+        rows = torch.cat([pad(one, (0, longest - one.shape[1])) for one in shown.values()])
+        sizes, points = [len(one) for one in shown.values()], torch.tensor([self.tasks.index(task) for task in shown])
+        if self.arms[arm].kind == "baseline":  # each sample has the first token of its own task
+            said = model(rows, mask=rows > 0, asked=points.repeat_interleave(torch.tensor(sizes)))
+        else:
+            said = model(rows, mask=rows > 0, points=points)
+        return {task: said[task].split(sizes)[place] for place, task in enumerate(shown)}
 
     def scores(self, model, arm, seed):
         import torch
@@ -217,7 +235,7 @@ class Work(Base):
             if model is not None:
                 symbols, _ = self._encoded(arm, task, "test")
                 with torch.no_grad():
-                    said = self._answer(model, task, torch.from_numpy(symbols)).numpy()
+                    said = self._answers(model, arm, {task: torch.from_numpy(symbols)})[task].numpy()
             if outputs == 1:  # a constant answer has no correlation
                 found[f"correlation_{task}"] = (
                     0.0 if said is None else 100 * float(np.corrcoef(said[:, 0], truth)[0, 1])
@@ -237,8 +255,8 @@ class Work(Base):
 
 
 def transformer(symbols: int, length: int, width: int, layers: int, outputs: dict[str, int]):
-    """Pre-norm transformer on symbols with learned positions; logits by the embedding, or with `tuning` a first token and a head
-    for each task."""
+    """Pre-norm transformer on symbols with learned positions; logits by the embedding, or a first token and a head for each
+    task."""
     import torch
     from torch import nn
     from torch.nn.functional import linear
@@ -264,16 +282,17 @@ def transformer(symbols: int, length: int, width: int, layers: int, outputs: dic
                 }
             )
 
-        def forward(self, shown, mask, points=None):
+        def forward(self, shown, mask, asked=None):
+            """Logits of the symbols; with `asked`, the task of each row, logits of each of these tasks for all rows."""
             x = self.embedding(shown) + self.positions[: shown.shape[1]]
-            if points is not None:
-                x = torch.cat([self.first[points].expand(len(x), -1, -1), x], 1)
-                mask = torch.cat([mask.new_ones(len(mask), len(points)), mask], 1)
+            if asked is not None:
+                x = torch.cat([self.first[asked][:, None], x], 1)
+                mask = torch.cat([mask.new_ones(len(mask), 1), mask], 1)
             for layer in self.layers:
                 x = layer(x, mask[:, None, None])
             x = self.norm(x)
-            if points is None:
+            if asked is None:
                 return linear(x, self.embedding.weight, self.bias)
-            return {tasks[int(one)]: self.heads[tasks[int(one)]](x[:, row]) for row, one in enumerate(points)}
+            return {tasks[one]: self.heads[tasks[one]](x[:, 0]) for one in asked.unique().tolist()}
 
     return Transformer()

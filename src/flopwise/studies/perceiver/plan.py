@@ -4,11 +4,16 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from flopwise.config.perceiver import PerceiverConfig
+from flopwise.methods.perceiver import find
 from flopwise.studies.grids import by_job, in_parts, longest_first
 
 STUDY = "perceiver"
 TABLES = ("cells", "final", "scaling", "exact", "released")
 AXES = ("task", "arm")
+
+
+def slug_of(task: str, arm: str, seed: int) -> str:
+    return f"{task}-{arm}-s{seed}"
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,12 @@ class Grid:
         for name, experiment in self.study.experiments.items():
             for grid in experiment.grids:
                 for task in grid.task:
-                    for arm in grid.arm:
-                        for seed in range(self.study.first_seed, self.study.first_seed + grid.seeds):
-                            slug = f"{task}-{arm}-s{seed}"
+                    for seed in range(self.study.first_seed, self.study.first_seed + grid.seeds):
+                        for arm in grid.arm:
+                            slug = slug_of(task, arm, seed)
                             known = found.get(slug, Cell(slug, task, arm, seed))
                             found[slug] = replace(known, experiments=tuple(dict.fromkeys([*known.experiments, name])))
-        return in_parts(found, self.study.runs_per_job)
+        return in_parts(found, self.study.runs_per_job, lambda cell: (_start(cell), cell.seed))
 
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
@@ -64,3 +69,8 @@ class Grid:
         own = self.study.model_dump(mode="json", include={"weight_decay", "clip_norm", "warm_up"})
         tasks = {name: self.study.tasks[name].model_dump(mode="json") for name in sorted({cell.task for cell in cells})}
         return [own, tasks, [[cell.slug, cell.arm, cell.seed] for cell in cells]]
+
+
+def _start(cell: Cell) -> str:
+    """The arm whose first phase of training the cell has; cells that share one run in one job."""
+    return find(cell.task).arms[cell.arm].start or cell.arm

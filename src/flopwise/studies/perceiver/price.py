@@ -9,7 +9,7 @@ from flopwise.config.perceiver import Pretraining, Released
 from flopwise.config.perceiver_evaluations import find as find_evaluation
 from flopwise.config.perceiver_recipes import find as find_recipe
 from flopwise.methods.perceiver import find
-from flopwise.studies.perceiver.plan import Grid
+from flopwise.studies.perceiver.plan import Grid, slug_of
 
 BACKWARD = 2  # a backward pass costs twice the forward one
 
@@ -33,15 +33,17 @@ def arm_cost(task: str, arm: str) -> tuple[float, int]:
 
 def cells_table(settings: Settings) -> pandas.DataFrame:
     """A row per cell: slug, every parameter, steps, forward GFLOPs of a sample, GFLOPs of its training (the second phase as if
-    its samples cost the same)."""
+    its samples cost the same; a first phase that another cell has done costs nothing)."""
     study, rows = settings.preset.perceiver, []
-    for cell in Grid(study).cells.values():
+    cells = Grid(study).cells
+    for cell in cells.values():
         how, (forward, parameters) = study.tasks[cell.task], arm_cost(cell.task, cell.arm)
-        samples = (how.steps + how.tuning_steps) * how.batch_size
-        kind = find(cell.task).arms[cell.arm].kind
+        arm = find(cell.task).arms[cell.arm]
+        shared = slug_of(cell.task, arm.start, cell.seed) in cells
+        steps = how.tuning_steps if shared else how.steps + how.tuning_steps
         rows.append(
-            {**cell.row(), "kind": kind, "steps_planned": how.steps + how.tuning_steps, "forward_gflops": forward,
-             "parameters": parameters, "planned_gflops": samples * (1 + BACKWARD) * forward}
+            {**cell.row(), "kind": arm.kind, "steps_planned": steps, "forward_gflops": forward, "parameters": parameters,
+             "planned_gflops": steps * how.batch_size * (1 + BACKWARD) * forward}
         )  # fmt: skip
     return pandas.DataFrame(rows, columns=list(COLUMNS))
 

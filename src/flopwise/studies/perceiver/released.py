@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from flopwise.config import Settings
 from flopwise.config.perceiver_evaluations import Evaluation, find
@@ -25,9 +24,9 @@ from flopwise.data.files import in_order
 from flopwise.data.images import open_frame
 from flopwise.data.readers import audio, flow
 from flopwise.models.perceiver import create, huggingface, published
+from flopwise.models.perceiver.tiles import tiled_flow
 from flopwise.studies.perceiver.glue import limited_rows, score_glue
 
-OVERLAP = 20  # pixels
 FLOW_SCALE = 20.0  # pixels of flow for 1 of the released weights' output
 CROP = 224 / 256  # of the shorter side
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -102,41 +101,6 @@ def limited(samples: list, limit: int | None) -> list:
 # flow ------------------------------------------------------------------------------------------------------------------
 
 
-def origins(length: int, tile: int, even: bool = False) -> list[int]:
-    """Where tiles begin along a side: every `tile` - OVERLAP pixels and the last at the end, as the released code places them
-    (which lets some sides have a tile that reaches beyond them; not here); `even`: as few as that, evenly spaced, as the paper
-    says."""
-    if even:
-        count = max(1, -(-(length - OVERLAP) // (tile - OVERLAP)))
-        return [round(index * (length - tile) / max(1, count - 1)) for index in range(count)]
-    return [*range(0, length - tile, tile - OVERLAP), length - tile]
-
-
-def tile_weights(height: int, width: int) -> Tensor:
-    """float32 (H, W): 1 at the edge of a tile, more towards its middle."""
-    rows, columns = (torch.minimum(torch.arange(n) + 1, n - torch.arange(n)) for n in (height, width))
-    return torch.minimum(rows[:, None], columns[None]).float()
-
-
-def tiled_flow(model, frames: Tensor, batch_size: int, even: bool = False) -> Tensor:
-    """Flow (H, W, 2) in pixels of two frames (2, 3, H, W) in [-1, 1]; frames smaller than a tile are continued by their
-    edge."""
-    height, width = model.config.inputs.size
-    below, right = max(0, height - frames.shape[2]), max(0, width - frames.shape[3])
-    whole = pad(frames, (0, right, 0, below), mode="replicate")
-    places = [(y, x) for y in origins(whole.shape[2], height, even) for x in origins(whole.shape[3], width, even)]
-    weights = tile_weights(height, width).to(frames.device)[..., None]
-    total = frames.new_zeros(*whole.shape[2:], 2)
-    seen = frames.new_zeros(*whole.shape[2:], 1)
-    for start in range(0, len(places), batch_size):
-        part = places[start : start + batch_size]
-        said = model(torch.stack([whole[..., y : y + height, x : x + width] for y, x in part]))
-        for (y, x), one in zip(part, said):
-            total[y : y + height, x : x + width] += weights * one * FLOW_SCALE
-            seen[y : y + height, x : x + width] += weights
-    return (total / seen)[: frames.shape[2], : frames.shape[3]]
-
-
 def score_flow(model, one: Evaluation, folder: Path, how, placement: Placement) -> tuple[dict, int, int]:
     """epe and epe_even (evenly spaced tiles), in pixels; of KITTI also fl_all, the percentage of valid pixels that are more than
     3 pixels and 5 % off."""
@@ -157,7 +121,8 @@ def score_flow(model, one: Evaluation, folder: Path, how, placement: Placement) 
         truth, valid = (placement.put(torch.from_numpy(part)) for part in (truth, valid))
         row = []
         for even in (False, True):
-            error = (tiled_flow(model, frames, how.batch_size, even) - truth).norm(dim=2)[valid]
+            said = tiled_flow(model, model.config.inputs.size, frames[None], how.batch_size, even=even)[0]
+            error = (said * FLOW_SCALE - truth).norm(dim=2)[valid]
             row.append(float(error.double().sum()))
             if not even:
                 size = truth.norm(dim=2)[valid]

@@ -46,7 +46,7 @@ class Study(study.Study):
         cells = self.grid.jobs[name]
         task = cells[0].task
         return {
-            "inputs": (self._data(task),), "outputs": (self._runs(name),), "modules": (f"{PACKAGE}.train", module_name(task)),
+            "inputs": self._data(task), "outputs": (self._runs(name),), "modules": (f"{PACKAGE}.train", module_name(task)),
             "settings": self.grid.settings_of(cells), "cells": tuple(cell.slug for cell in cells),
             "seeds": tuple(sorted({cell.seed for cell in cells})),
         }  # fmt: skip
@@ -92,7 +92,7 @@ class Study(study.Study):
     def _run_train(self, job: Job) -> dict:
         from flopwise.studies.perceiver.train import train_job
 
-        return train_job(self.settings, job.name, job.inputs[0], job.outputs[0], job.state, job.code_digest)
+        return train_job(self.settings, job.name, job.inputs, job.outputs[0], job.state, job.code_digest)
 
     def _run_pretrain(self, job: Job) -> dict:
         from flopwise.studies.perceiver.pretrain import pretrain_job
@@ -120,8 +120,9 @@ class Study(study.Study):
     def _tasks(self) -> tuple[str, ...]:
         return tuple(module_name(task) for task in dict.fromkeys(cell.task for cell in self.grid.cells.values()))
 
-    def _data(self, task: str) -> Path:
-        return self.settings.results / "data" / find(task).material
+    def _data(self, task: str) -> tuple[Path, ...]:
+        work = find(task)
+        return tuple(self.settings.results / "data" / name for name in (work.material, *work.others))
 
     def _runs(self, job: str) -> Path:
         return self.folder / "train" / f"{job}.json"

@@ -1,6 +1,7 @@
 """The same training for every arm of a task: AdamW with betas (0.9, 0.98), warm-up, a cosine to 0; a second phase where the task
 has one."""
 
+import copy
 import math
 import time
 from pathlib import Path
@@ -27,9 +28,10 @@ def rate(step: int, steps: int, peak: float, warm_up: float) -> float:
     return peak * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise))) / 2
 
 
-def run(study: PerceiverConfig, work: Work, cell: Cell) -> dict:
-    """Train and score one cell: status, scores, forward MFLOPs of a sample, parameters, losses, seconds."""
-    arm, how = work.arms[cell.arm], study.tasks[cell.task]
+def run(study: PerceiverConfig, work: Work, cell: Cell, first_phases: dict) -> dict:
+    """Train and score one cell: status, scores, forward MFLOPs of a sample, parameters, losses, seconds. first_phases: weights
+    and losses after the first phase by arm and seed, for arms that go on from another's; filled here."""
+    arm = work.arms[cell.arm]
     record = {
         "status": "done",
         "mflops": 0.0,
@@ -41,22 +43,32 @@ def run(study: PerceiverConfig, work: Work, cell: Cell) -> dict:
     model, start = None, time.process_time()
     if arm.trained:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(cell.seed, "perceiver", cell.task, cell.arm))
+            torch.manual_seed(derive(cell.seed, "perceiver", cell.task, arm.start or cell.arm))
             model = work.model(cell.arm)
             record |= {"mflops": count(work, model, cell.arm), "parameters": sum(p.numel() for p in model.parameters())}
             try:
-                losses = _phase(study, work, model, cell, how.steps, how.learning_rate, "first")
-                if how.tuning_steps and (tuned := work.tuned(model, cell.arm)) is not None:
-                    model = tuned
-                    losses += _phase(study, work, model, cell, how.tuning_steps, how.tuning_learning_rate, "second")
+                model, record["losses"] = _trained(study, work, model, cell, first_phases)
             except Diverged:
                 return record | {"status": "diverged", "scores": {}, "train_seconds": time.process_time() - start}
-            record["losses"] = losses
         model.eval()
     record["train_seconds"] = time.process_time() - start
     scored = time.process_time()
     record["scores"] = work.scores(model, cell.arm, cell.seed)
     return record | {"evaluate_seconds": time.process_time() - scored}
+
+
+def _trained(study: PerceiverConfig, work: Work, model, cell: Cell, first_phases: dict):
+    """The model after one or two phases of training, and its losses."""
+    how, key = study.tasks[cell.task], (work.arms[cell.arm].start or cell.arm, cell.seed)
+    if key in first_phases:
+        weights, losses = first_phases[key]
+        model.load_state_dict(weights)
+    else:
+        losses = _phase(study, work, model, cell, how.steps, how.learning_rate, "first")
+        first_phases[key] = copy.deepcopy(model.state_dict()), losses
+    if not how.tuning_steps or (tuned := work.tuned(model, cell.arm)) is None:
+        return model, losses
+    return tuned, losses + _phase(study, work, tuned, cell, how.tuning_steps, how.tuning_learning_rate, "second")
 
 
 def count(work: Work, model, arm: str) -> float:
@@ -79,18 +91,27 @@ def _phase(study: PerceiverConfig, work: Work, model, cell: Cell, steps: int, pe
     return losses
 
 
-def train_job(settings: Settings, job: str, data: Path, out: Path, state: Path, sources: str) -> dict:
-    """Run the cells of `job` on the material in the folder `data`. Writes `out` (JSON): a record by cell. A cell that ended
+def read_materials(folders: tuple[Path, ...]) -> tuple[dict, list]:
+    """The arrays of a task's materials, those of all but the first as `<material>/<name>`; the records of their files."""
+    own, *others = (open_arrays(folder) for folder in folders)
+    arrays = dict(own.arrays)
+    for folder, other in zip(folders[1:], others):
+        arrays |= {f"{folder.name}/{name}": array for name, array in other.arrays.items()}
+    return arrays, [one.card["files"] for one in (own, *others)]
+
+
+def train_job(settings: Settings, job: str, data: tuple[Path, ...], out: Path, state: Path, sources: str) -> dict:
+    """Run the cells of `job` on the materials in the folders `data`, its own first. Writes `out` (JSON): a record by cell. A cell that ended
     before an interruption is not run again."""
     study, grid = settings.preset.perceiver, Grid(settings.preset.perceiver)
-    cells, records = grid.jobs[job], {}
-    stored = open_arrays(data)
-    work = find(cells[0].task)(stored.arrays)
-    digest = sha256_json([sources, stored.card["files"], grid.settings_of(cells)])
+    cells, records, first_phases = grid.jobs[job], {}, {}
+    arrays, files = read_materials(data)
+    work = find(cells[0].task)(arrays)
+    digest = sha256_json([sources, files, grid.settings_of(cells)])
     for cell in cells:
         saved = StateFolder(state / cell.slug, digest)
         if (done := saved.load()) is None:
-            done = (0, {}, run(study, work, cell))
+            done = (0, {}, run(study, work, cell, first_phases))
             saved.save(*done)
         records[cell.slug] = done[2]
     write_json(out, records)

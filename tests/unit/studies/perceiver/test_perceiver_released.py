@@ -40,6 +40,7 @@ from flopwise.models.perceiver.specs import (
 from flopwise.models.perceiver.specs import (
     Image as Pictures,
 )
+from flopwise.models.perceiver import tiles
 from flopwise.report.perceiver import figures
 from flopwise.studies.perceiver import released, scaling, tables
 from flopwise.studies.perceiver.claims import claim_context
@@ -58,15 +59,15 @@ def flow_model():
 
 
 def test_tiles_are_placed_as_the_released_code_and_as_the_paper_say():
-    assert (released.origins(436, 368), released.origins(1024, 496)) == ([0, 68], [0, 476, 528])
-    assert (released.origins(375, 368), released.origins(1242, 496)) == ([0, 7], [0, 476, 746])
-    assert (released.origins(436, 368, True), released.origins(1024, 496, True)) == ([0, 68], [0, 264, 528])
-    assert released.origins(1440, 496) == [0, 476, 944]  # a third step would end beyond the picture
-    assert released.origins(368, 368) == released.origins(368, 368, True) == [0]
+    assert (tiles.origins(436, 368), tiles.origins(1024, 496)) == ([0, 68], [0, 476, 528])
+    assert (tiles.origins(375, 368), tiles.origins(1242, 496)) == ([0, 7], [0, 476, 746])
+    assert (tiles.origins(436, 368, True), tiles.origins(1024, 496, True)) == ([0, 68], [0, 264, 528])
+    assert tiles.origins(1440, 496) == [0, 476, 944]  # a third step would end beyond the picture
+    assert tiles.origins(368, 368) == tiles.origins(368, 368, True) == [0]
 
 
 def test_weights_of_a_tile_grow_towards_its_middle():
-    found = released.tile_weights(4, 5)
+    found = tiles.tile_weights(4, 5)
     assert found.tolist() == [[1, 1, 1, 1, 1], [1, 2, 2, 2, 1], [1, 2, 2, 2, 1], [1, 1, 1, 1, 1]]
 
 
@@ -76,17 +77,17 @@ def test_a_constant_flow_is_put_together_again(size, even):
     model = flow_model()
     torch.nn.init.zeros_(model.head.linear.weight)
     model.head.linear.bias.data = torch.tensor([100.0, -50.0])
-    said = released.tiled_flow(model, torch.rand(2, 3, *size), 3, even)
-    assert said.shape == (*size, 2)
-    assert torch.allclose(said, torch.tensor([20.0, -10.0]).expand_as(said), atol=1e-4)
+    said = tiles.tiled_flow(model, TILE, torch.rand(2, 2, 3, *size), 3, even=even)
+    assert said.shape == (2, *size, 2)
+    assert torch.allclose(said, torch.tensor([1.0, -0.5]).expand_as(said), atol=1e-5)
 
 
 def test_overlapping_tiles_are_weighted_means():
     """Pixel by pixel, against a loop that shares no code."""
     model, frames = flow_model(), torch.rand(2, 3, 24, 40, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        found = released.tiled_flow(model, frames, 1)
-        parts = {x: 20 * model(frames[None, ..., x : x + 32])[0] for x in (0, 8)}  # 40 wide: two tiles
+        found = tiles.tiled_flow(model, TILE, frames[None], 1)[0]
+        parts = {x: model(frames[None, ..., x : x + 32])[0] for x in (0, 8)}  # 40 wide: two tiles
     for y, x in ((0, 0), (5, 9), (12, 20), (23, 39)):
         inside = {start: x - start for start in parts if 0 <= x - start < 32}
         weight = {start: min(c + 1, 32 - c, y + 1, 24 - y) for start, c in inside.items()}
