@@ -9,9 +9,9 @@ from flopwise.data.materials.build import build_material
 from flopwise.methods.perceiver import works
 from flopwise.methods.perceiver.clips import psnr
 from flopwise.methods.perceiver.flow import end_point_error, lucas_kanade
-from flopwise.methods.perceiver.layers import augmented
 from flopwise.methods.perceiver.language import Work as Language
 from flopwise.methods.perceiver.language import pieces
+from flopwise.methods.perceiver.layers import augmented
 from flopwise.methods.perceiver.tags import average_precision
 from flopwise.studies.perceiver.train import read_materials
 

@@ -2,8 +2,8 @@
 paper's order (arXiv 2107.14795, section H). In the first phase nothing is changed and every pair is shown forward and reversed;
 in the second pairs are mirrored, coloured and partly erased, as RAFT's recipe for AutoFlow does.
 
-Scored on pairs held out and, as the paper scores on Sintel and KITTI, on two sets of larger pictures that it was not trained on, in
-tiles of its size. Reported; no claim is judged by it."""
+Scored on pairs held out and, as the paper scores on Sintel and KITTI, on two sets of larger pictures that it was not trained on,
+in tiles of its size. Reported; no claim is judged by it."""
 
 from typing import ClassVar
 
@@ -13,7 +13,12 @@ from flopwise.methods.perceiver import Arm, flow
 
 OVERLAP = 4  # pixels between tiles of 16
 SETS = {"scenes": "flow-scenes", "road": "flow-road"}  # of Sintel, of KITTI
-COLOUR, APART, MIRRORED, ERASED = 0.4, 0.2, (0.5, 0.1), 0.5  # RAFT's: strength; shares of pairs; left to right, top to bottom
+COLOUR, APART, MIRRORED, ERASED = (
+    0.4,
+    0.2,
+    (0.5, 0.1),
+    0.5,
+)  # RAFT's: strength; shares of pairs; left to right, top to bottom
 
 
 class Work(flow.Work):

@@ -101,8 +101,8 @@ def read_materials(folders: tuple[Path, ...]) -> tuple[dict, list]:
 
 
 def train_job(settings: Settings, job: str, data: tuple[Path, ...], out: Path, state: Path, sources: str) -> dict:
-    """Run the cells of `job` on the materials in the folders `data`, its own first. Writes `out` (JSON): a record by cell. A cell that ended
-    before an interruption is not run again."""
+    """Run the cells of `job` on the materials in the folders `data`, its own first. Writes `out` (JSON): a record by cell. A cell
+    that ended before an interruption is not run again."""
     study, grid = settings.preset.perceiver, Grid(settings.preset.perceiver)
     cells, records, first_phases = grid.jobs[job], {}, {}
     arrays, files = read_materials(data)

@@ -20,7 +20,7 @@ from flopwise.core.io import read_json, write_json, write_tensors
 from flopwise.core.judge import judge_all
 from flopwise.data.catalogue import dataset
 from flopwise.data.readers import flow
-from flopwise.models.perceiver import create, huggingface
+from flopwise.models.perceiver import create, huggingface, tiles
 from flopwise.models.perceiver.config import Config
 from flopwise.models.perceiver.specs import (
     Audio,
@@ -40,7 +40,6 @@ from flopwise.models.perceiver.specs import (
 from flopwise.models.perceiver.specs import (
     Image as Pictures,
 )
-from flopwise.models.perceiver import tiles
 from flopwise.report.perceiver import figures
 from flopwise.studies.perceiver import released, scaling, tables
 from flopwise.studies.perceiver.claims import claim_context
