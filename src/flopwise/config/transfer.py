@@ -24,13 +24,20 @@ class ZooModel(Strict):
         "image tower of open_clip, `<model>.<tag>`, below `weights_root`; its head is fitted here (`heads`)",
         "our choice",
     )
+    tuned_on: str | None = setting(
+        None,
+        "name in the catalogue of data sets: all of a released model trains on it before it gets its own head back",
+        "official code",
+    )
     augment: tuple[str, ...] = setting((), "views it is trained on, of flopwise.data.distort", "our choice")
     optimiser: Literal["sgd", "adamw"] = setting("sgd", "SGD with momentum 0.9, or AdamW", "our choice")
     learning_rate: float = setting(0.05, "peak of a one-cycle schedule", "our choice", gt=0, le=1)
     epochs: float = setting(12, "passes over the training data; 0: stays as drawn", "our choice", ge=0)
     seed: int = setting(0, "of weights, order and views", "our choice", ge=0)
-    role: Literal["learned", "weak", "twin", "untrained"] = setting(
-        "learned", "`weak`: on purpose; `twin`: the recipe of `twin_of` with another seed", "our choice"
+    role: Literal["learned", "weak", "twin", "untrained", "elsewhere"] = setting(
+        "learned",
+        "`weak`: on purpose; `twin`: the recipe of `twin_of` with another seed; `elsewhere`: trained on other data (`tuned_on`)",
+        "our choice",
     )
     twin_of: Slug | None = setting(None, "model whose recipe it repeats", "our choice")
     family: Literal["cnn", "transformer", "mlp"] | None = setting(
@@ -50,13 +57,17 @@ class ZooModel(Strict):
     def _one_origin(self):
         if sum(one is not None for one in (self.network, self.pretrained, self.image_tower)) != 1:
             raise ValueError("needs one of `network`, `pretrained` and `image_tower`")
+        if self.tuned_on and not self.pretrained:
+            raise ValueError("`tuned_on` needs a model of timm with its own head (`pretrained`)")
+        if (self.role == "elsewhere") != (self.tuned_on is not None):
+            raise ValueError("role `elsewhere` and key `tuned_on` belong together")
         if (self.role == "twin") != (self.twin_of is not None):
             raise ValueError("role `twin` and key `twin_of` belong together")
         return self
 
 
 class Heads(Strict):
-    """How released models get a head for the classes of the data."""
+    """How released models are trained for the classes of the data, or of other data."""
 
     epochs: int = setting(50, "passes over the training data", "official code", ge=1)
     batch_size: int = setting(256, "pictures", "our choice", ge=2)
@@ -163,6 +174,7 @@ class TransferPreset(Tables, StudyPreset):
     heads: Heads | None = setting(
         None, "released models of other classes get a head; none: they are refused", "official code"
     )
+    tuning: Heads = setting(Heads(learning_rate=0.01), "how models with `tuned_on` are trained", "official code")
     flips: FlipsConfig = setting(FlipsConfig(), "complementary knowledge", "official code")
     models_per_job: int = setting(0, "zoo models that one job trains or asks; 0: all", "our choice", ge=0)
     runs_per_job: int = setting(0, "transfers of a student in one job; 0: all", "our choice", ge=0)
@@ -192,6 +204,7 @@ class TransferConfig(TransferPreset):
 
     @model_validator(mode="after")
     def _names_exist(self):
+        from flopwise.data.catalogue import catalogue
         from flopwise.data.distort import NAMES
         from flopwise.models.miniature import NETWORKS
 
@@ -203,6 +216,8 @@ class TransferConfig(TransferPreset):
             if one.network:
                 check_known(f"zoo.{name}.network", [one.network], NETWORKS)
             check_known(f"zoo.{name}.augment", one.augment, NAMES)
+            if one.tuned_on:
+                check_known(f"zoo.{name}.tuned_on", [one.tuned_on], catalogue())
             if one.twin_of:
                 check_known(f"zoo.{name}.twin_of", [one.twin_of], self.models)
         for name, view in self.views.items():

@@ -67,9 +67,10 @@ def update(
 ) -> float:
     """One optimiser update that lowers the scalar tensor `loss`; returns its value.
 
-    rate: learning rate; a group of parameters with a `share` gets that part of it. before_update(rate): called with the
-    clipped gradients in place. scaler: torch's gradient scaler for fp16; an update whose gradients overflowed is left out, as
-    it does. Raises `Diverged`, before any weight changes, where the loss is not finite."""
+    clip_norm: of the gradient; infinite: as it is. rate: learning rate; a group of parameters with a `share` gets that part of
+    it. before_update(rate): called with the clipped gradients in place. scaler: torch's gradient scaler for fp16; an update
+    whose gradients overflowed is left out, as it does. Raises `Diverged`, before any weight changes, where the loss is not
+    finite."""
     import torch
 
     value = loss.item()
@@ -79,8 +80,10 @@ def update(
     (scaler.scale(loss) if scaler else loss).backward()
     if scaler:
         scaler.unscale_(optimiser)  # clip the norm of the true gradient, not of the scaled one
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+    norm = None
+    if scaler or clip_norm < math.inf:
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("share", 1.0)
     if before_update and (scaler is None or norm.isfinite()):  # the scaler leaves out an update that overflowed

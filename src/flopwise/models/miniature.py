@@ -120,11 +120,13 @@ def create(name: str, classes: int, seed: int = 0, device: str = "cpu"):
     from flopwise.core.seeds import derive
     from flopwise.models.compat import import_timm
 
-    check("network", name, NETWORKS)
+    own = NETWORKS[check("network", name, NETWORKS)]
     timm = import_timm()
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(derive(seed, "initial weights"))  # timm's classes draw from the global generator
-        return NETWORKS[name].make(timm, classes)
+        model = own.make(timm, classes)
+    # on a CPU a step of these takes a quarter less time with channels last; group norm's kernel would take longer
+    return model.to(memory_format=torch.channels_last) if (own.family, own.norm) == ("cnn", "batch") else model
 
 
 def outputs(model, pixels):

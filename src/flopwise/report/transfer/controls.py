@@ -10,7 +10,8 @@ from flopwise.report.transfer import published
 from flopwise.report.transfer.study import Study
 from flopwise.report.transfer.styles import order, style
 
-TEACHERS = {"none": "no teacher", "twin": "twin", "permuted": "classes exchanged", "untrained": "untrained teacher"}
+TEACHERS = {"none": "no teacher", "twin": "twin", "permuted": "classes exchanged", "untrained": "untrained teacher",
+            "elsewhere": "of another domain"}  # fmt: skip
 
 
 def _dots(axes, rows: pd.DataFrame, names: list[str], labels: list[str]) -> None:

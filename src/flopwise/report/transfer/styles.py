@@ -25,6 +25,7 @@ PAIRS = {
     "weak": Style("one weak on purpose", "#8f6a00", "^"),
     "twin": Style("twins (other seed)", "#c14a00", "D"),
     "untrained": Style("one untrained", "#5f6368", "x"),
+    "elsewhere": Style("one of another domain", "#882255", "v"),
 }
 
 

@@ -40,15 +40,17 @@ def all_scores(grid: Grid, folder: Path) -> dict[str, dict]:
 
 def pairs(study: TransferConfig) -> list[tuple[str, str]]:
     """(teacher, student): every ordered pair, or `pairs` of them, number k drawn with seed k as in the official code; a pair
-    that is drawn twice stands once."""
+    that is drawn twice stands once. Models that were trained on other data are not drawn."""
     if not study.flips.pairs:
         return list(permutations(study.models, 2))
-    drawn = [np.random.RandomState(k).choice(len(study.models), 2, replace=False) for k in range(study.flips.pairs)]
-    return list(dict.fromkeys((study.models[t], study.models[s]) for t, s in drawn))
+    models = [name for name in study.models if not study.zoo[name].tuned_on]
+    drawn = [np.random.RandomState(k).choice(len(models), 2, replace=False) for k in range(study.flips.pairs)]
+    return list(dict.fromkeys((models[t], models[s]) for t, s in drawn))
 
 
 def kind_of(study: TransferConfig, teacher: str, student: str) -> str:
-    """What a pair is: ordinary, weak (either model on purpose), twin, untrained, self, team or permuted."""
+    """What a pair is: ordinary, weak (either model on purpose), twin, untrained, elsewhere (either was trained on other data),
+    self, team or permuted."""
     if teacher == student:
         return "self"
     if teacher in study.teams or teacher in study.permuted:
@@ -59,7 +61,7 @@ def kind_of(study: TransferConfig, teacher: str, student: str) -> str:
     if one.twin_of == student or other.twin_of == teacher or (one.twin_of and one.twin_of == other.twin_of):
         return "twin"
     roles = {one.role, other.role}
-    return next((role for role in ("untrained", "weak") if role in roles), "ordinary")
+    return next((role for role in ("untrained", "elsewhere", "weak") if role in roles), "ordinary")
 
 
 def kinds(study: TransferConfig, teacher: str, student: str) -> dict[str, str]:

@@ -6,20 +6,26 @@ from flopwise.config import Settings
 from flopwise.config.transfer import ZooModel
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_file, write_tensors
+from flopwise.core.seeds import derive
 from flopwise.models import miniature
 
 WEIGHTS = "model.safetensors"
 
 
 def create(model: ZooModel, classes: int, device: str = "cpu"):
-    """The network of a zoo model as it is before training; on `meta` without weights."""
+    """The network of a zoo model as it is before training; on `meta` without weights. What its weights lack, a head for other
+    classes, is drawn under its seed."""
     if model.network:
         return miniature.create(model.network, classes, model.seed, device)
+    import torch
+
     from flopwise.models import image_towers, zoo
 
-    if model.image_tower:
-        return image_towers.create(model.image_tower, classes, device)
-    made, facts = zoo.create(model.pretrained, device, classes), zoo.released(model.pretrained)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(model.seed, "initial weights"))
+        if model.image_tower:
+            return image_towers.create(model.image_tower, classes, device)
+        made, facts = zoo.create(model.pretrained, device, classes), zoo.released(model.pretrained)
     made.normalisation = facts["mean"], facts["std"]
     return made
 

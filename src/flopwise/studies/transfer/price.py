@@ -110,13 +110,21 @@ def _row(study: TransferConfig, cell: Cell, n: int, readers: dict, gflops: dict,
 
 
 def zoo_gflops(settings: Settings) -> float:
-    """Of the zoo's training; released models cost nothing here."""
+    """Of the zoo's training: of networks trained here, of released models' heads (their passes forward, the head's part left
+    out) and of all of those that train on other data first."""
+    from flopwise.data.catalogue import dataset
+
     study, (train, _, classes) = settings.preset.transfer, sizes(settings)
-    recipes = [recipe(settings, name) for name in study.models]
-    return sum(
-        steps_of(one, train, study.zoo_batch_size) * study.zoo_batch_size * (1 + BACKWARD) * forward_gflops(one, classes)
-        for one in recipes if one.network
-    )  # fmt: skip
+    total = 0.0
+    for one in (recipe(settings, name) for name in study.models):
+        forward = forward_gflops(one, classes)
+        if one.network:
+            total += steps_of(one, train, study.zoo_batch_size) * study.zoo_batch_size * (1 + BACKWARD) * forward
+        if one.tuned_on:
+            total += study.tuning.epochs * dataset(one.tuned_on).n_train * (1 + BACKWARD) * forward
+        elif study.heads and not one.network:
+            total += study.heads.epochs * train * forward
+    return total
 
 
 def price(settings: Settings) -> dict:

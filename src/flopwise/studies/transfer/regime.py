@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from flopwise.config import Settings
 from flopwise.studies.regime import NOT_SOURCED, Quantity
+from flopwise.studies.transfer.complementary import kinds
 from flopwise.studies.transfer.plan import Grid
 from flopwise.studies.transfer.price import sizes
 
@@ -27,7 +28,11 @@ def planned(settings: Settings) -> list[Quantity]:
     amount, cells = study.amounts[study.defaults.amount], Grid(study).cells.values()
     pictures = round(amount.share * train)
     default = study.defaults
-    headline = [cell for cell in cells if (cell.method, cell.amount) == (default.method, default.amount)]
+    headline = [
+        cell for cell in cells
+        if (cell.method, cell.amount) == (default.method, default.amount)
+        and kinds(study, cell.teacher, cell.student)["among"] == "trained"
+    ]  # fmt: skip
     teachers = max(
         (len({c.teacher for c in headline if c.student == s}) for s in {c.student for c in headline}), default=0
     )

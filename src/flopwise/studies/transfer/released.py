@@ -23,8 +23,9 @@ def missing(settings: Settings) -> list[str]:
                     if root
                     else f"transfer model {name}: weights_root is not set ({tagged})"
                 )
-    if study.dataset:
-        lines += _missing_data(study.dataset, settings.config.data_root)
+    others = [study.zoo[name].tuned_on for name in study.models]
+    for name in dict.fromkeys(name for name in (study.dataset, *others) if name):
+        lines += _missing_data(name, settings.config.data_root)
     return lines
 
 

@@ -5,6 +5,7 @@ in evaluation mode. What they say of kept views comes from the cache, of fresh v
 epoch counts. Source: official code of arXiv 2310.17653; docs/transfer.md lists what differs."""
 
 import copy
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -171,14 +172,14 @@ class Transfer:
             self.config.momentum,
             self.config.weight_decay,
         )
-        slow = self._slow(epochs) if method.slow else None
+        slow, scaler = self._slow(epochs) if method.slow else None, self.placement.scaler()
         self.student.train()
         for epoch in range(epochs):
             order = numpy_generator(self.seed, "order", turn, epoch).permutation(n)
             for step in range(self.steps_per_epoch):
                 chosen = order[step * self.config.batch_size : (step + 1) * self.config.batch_size]
                 loss = self._loss(chosen, epoch, (turn, epoch, step), teachers, frozen, memory)
-                self.result.losses.append(update(loss, optimiser, rate, clip_norm=float("inf")))
+                self.result.losses.append(update(loss, optimiser, rate, clip_norm=math.inf, scaler=scaler))
                 self.result.steps += 1
                 if slow:
                     slow.after_step()

@@ -50,7 +50,7 @@ def train(
         recipe.optimiser, lambda p: adamw(p, recipe.learning_rate, ADAMW_DECAY)
     )
     optimiser, images = make(model.parameters()), placement.put(pictures.pixels(pictures.tensor(data.train)))
-    targets, losses = placement.put(torch.from_numpy(data.train.targets.copy())), []
+    targets, losses, scaler = placement.put(torch.from_numpy(data.train.targets.copy())), [], placement.scaler()
     for step in progress_bar(0, steps, label):
         epoch, place_in = divmod(step, per_epoch)
         if place_in == 0:
@@ -62,7 +62,7 @@ def train(
             loss = torch.nn.functional.cross_entropy(outputs(model, views)[1], targets[chosen])
         rate = learning_rate("cosine", 0, step, steps, peak=recipe.learning_rate)
         try:
-            losses.append(update(loss, optimiser, rate, clip_norm=CLIP))
+            losses.append(update(loss, optimiser, rate, clip_norm=CLIP, scaler=scaler))
         except Diverged as error:
             raise RunFailure(
                 f"zoo model {label} diverged at step {step} ({error}); give it a lower learning_rate"
@@ -77,18 +77,23 @@ def train(
 
 
 def take_over(settings: Settings, own: ZooModel, data: Pictures, placement: Placement, label: str) -> tuple[dict, dict]:
-    """A released model's state dict, with a head fitted to the data where the weights have none for their classes. Raises
-    `UserError` where that is not wanted."""
+    """A released model's state dict, with a head fitted to the data where the weights have none for their classes, or trained
+    on other data (`tuned_on`) before it gets its own head back. Raises `UserError` where a head is needed and not wanted."""
+    study = settings.preset.transfer
     model, headless = network.released(own, len(data.classes), settings.config.weights_root)
     facts = {"steps": 0, "seconds": 0.0, "loss": None}
+    if own.tuned_on:
+        other = pictures.real(own.tuned_on, settings.config.data_root, study.side, study.job.threads)
+        facts = heads.train_elsewhere(model, own, other, study.tuning, placement, label)
     if headless:
-        how = settings.preset.transfer.heads
+        how = study.heads
         if how is None:
             raise UserError(
                 f"{own.pretrained or own.image_tower} has no head for the {len(data.classes)} classes of the data; "
                 "`transfer.heads` fits one"
             )
-        facts = heads.fit(model, data, how, placement, label)
+        fitted = heads.fit(model, data, how, placement, label)
+        facts = fitted | {name: facts[name] + fitted[name] for name in ("steps", "seconds")}
     return {name: value.cpu() for name, value in model.state_dict().items()}, facts
 
 
@@ -100,7 +105,7 @@ def zoo_job(settings: Settings, names: tuple[str, ...], out: Path, state: Path, 
     known = {}
     for name in names:
         own = recipe(settings, name)
-        how = study.heads and study.heads.model_dump(mode="json")
+        how = [part and part.model_dump(mode="json") for part in (study.heads, study.tuning if own.tuned_on else None)]
         key = sha256_json(
             [sources, data.digest, own.model_dump(mode="json"), study.zoo_batch_size, study.precision, how]
         )

@@ -10,6 +10,7 @@ from flopwise.config import load
 from flopwise.config.transfer import Heads
 from flopwise.core.device import Placement
 from flopwise.core.errors import UserError
+from flopwise.data.catalogue import dataset
 from flopwise.models import clip, image_towers
 from flopwise.models.zoo import create
 from flopwise.studies.transfer import heads, network, pair, pictures, zoo
@@ -69,6 +70,54 @@ def test_released_weights_keep_all_but_a_head_of_other_classes(tmp_path):
     state, facts = zoo.take_over(settings, model, coloured(), Placement(), "x")
     assert state["head.fc.weight"].shape[0] == 3
     assert facts["steps"] == 3
+
+
+def test_a_head_that_weights_lack_is_the_same_in_every_run():
+    settings = load(scale="paper")
+    one, other = (network.create(settings.preset.transfer.zoo["regnety-006"], 3).state_dict() for _ in range(2))
+    assert torch.equal(one["head.fc.weight"], other["head.fc.weight"])
+    seeded = settings.preset.transfer.zoo["regnety-006"].model_copy(update={"seed": 1})
+    assert not torch.equal(one["head.fc.weight"], network.create(seeded, 3).state_dict()["head.fc.weight"])
+
+
+def test_a_teacher_of_another_domain_keeps_its_head_and_nothing_else(tmp_path, monkeypatch):
+    changes = {
+        "zoo": {"regnety-drawn": {"pretrained": "regnety_006.pycls_in1k", "tuned_on": "domainnet_infograph",
+                                  "role": "elsewhere", "gflops": 1.2}},
+        "tuning": {"epochs": 2, "batch_size": 20},
+    }  # fmt: skip
+    settings = load(scale="paper", weights_root=str(tmp_path), data_root=str(tmp_path), overrides={"transfer": changes})
+    own = settings.preset.transfer.zoo["regnety-drawn"]
+    start = network.create(own, 1000).state_dict()
+    (tmp_path / "regnety_006").mkdir()
+    save_file(start, tmp_path / "regnety_006" / "pycls_in1k.safetensors")
+    asked = []
+    monkeypatch.setattr(pictures, "real", lambda name, *rest: asked.append(name) or coloured())
+    data = pictures.Pictures(coloured().train, coloured().test, [str(k) for k in range(1000)], None, "x")
+    state, facts = zoo.take_over(settings, own, data, Placement(), "x")
+    assert asked == ["domainnet_infograph"]
+    assert (facts["steps"], state["head.fc.weight"].shape[0]) == (6, 1000)
+    same = {name for name in start if torch.equal(start[name], state[name])}
+    assert same == {"head.fc.weight", "head.fc.bias"}
+    again, _ = zoo.take_over(settings, own, data, Placement(), "x")
+    assert all(torch.equal(state[name], again[name]) for name in state)
+
+
+def test_training_elsewhere_is_charged_and_its_data_are_asked_for(tmp_path):
+    from flopwise.studies.transfer.complementary import kinds, pairs
+    from flopwise.studies.transfer.price import zoo_gflops
+    from flopwise.studies.transfer.released import missing
+
+    settings = load(scale="paper", weights_root=str(tmp_path), data_root=str(tmp_path))
+    study = settings.preset.transfer
+    outside = [name for name in study.models if study.zoo[name].tuned_on]
+    forward = sum(study.zoo[name].gflops for name in outside)
+    assert zoo_gflops(settings) == pytest.approx(50 * 3 * forward * dataset("domainnet_infograph").n_train)
+    assert sum("domainnet_infograph" in line for line in missing(settings)) == 1
+    assert not {name for pair in pairs(study) for name in pair} & set(outside)
+    assert kinds(study, outside[0], "pit-xs-224") == {"pair": "elsewhere", "among": "control"}
+    with pytest.raises(UserError, match="`tuned_on` needs a model of timm with its own head"):
+        load(scale="smoke", overrides={"transfer": {"zoo": {"x": {"network": "vit-p8", "tuned_on": "imagenet_1k"}}}})
 
 
 def test_an_image_tower_takes_its_part_of_a_checkpoint_and_says_what_it_said(tmp_path):

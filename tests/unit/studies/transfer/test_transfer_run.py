@@ -52,13 +52,22 @@ def kept(of, one: run.Material) -> run.Source:
     return run.Source([predictions.ask(of, view, HERE, 20) for view in one.views])
 
 
-def transfer(method: str, teachers=(), seed: int = 0, view: View | None = None, student=None, **changes) -> tuple:
+def transfer(
+    method: str, teachers=(), seed: int = 0, view: View | None = None, student=None, placement=HERE, **changes
+) -> tuple:
     """(weights, run) of a transfer from teachers, models whose logits are kept where the view is."""
     one, student = material(view or View(count=1)), student or model()
     source = (lambda of: kept(of, one)) if one.view.count else (lambda of: run.Source(model=copy.deepcopy(of)))
     config = CONFIG.model_copy(update={"batch_size": 16, "learning_rate": 0.05, "slow_learning_rate": 0.05, **changes})
     made = run.Transfer(
-        config, load(method), one, copy.deepcopy(student), source(student), [source(t) for t in teachers], seed, HERE
+        config,
+        load(method),
+        one,
+        copy.deepcopy(student),
+        source(student),
+        [source(t) for t in teachers],
+        seed,
+        placement,
     )
     return made.run(), made
 
@@ -183,6 +192,26 @@ def test_a_student_with_batch_norm_trains_on_batch_statistics():
         if "running_mean" in name and not torch.equal(weights[name], student.state_dict()[name])
     ]
     assert moved
+
+
+def test_gradients_in_half_precision_are_scaled():
+    """Teacher and student that are nearly sure, as released models are: gradients below what fp16 can hold."""
+    student = model()
+    student.get_classifier().weight.data.mul_(1e-3)
+    student.get_classifier().bias.data = torch.tensor([18.0, 0, 0, 0])
+    teacher = copy.deepcopy(student)
+    teacher.get_classifier().bias.data[0] = 14
+    start, how = student.state_dict(), {"learning_rate": 1e4, "weight_decay": 0.0}
+    exact, half = (
+        transfer("kl", [teacher], student=student, placement=Placement("cpu", precision), **how)[0]
+        for precision in ("fp32", "fp16")
+    )
+    moved = [
+        torch.cat([(one[name] - start[name]).flatten() for name in ("head.weight", "head.bias")])
+        for one in (exact, half)
+    ]
+    assert moved[0].abs().max() > 1e-4
+    assert torch.cosine_similarity(*moved, dim=0) > 0.98
 
 
 def test_an_exchange_of_classes_has_no_fixed_point():
