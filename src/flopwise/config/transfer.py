@@ -259,6 +259,15 @@ class TransferConfig(TransferPreset):
             from flopwise.data.catalogue import catalogue
 
             check_known("transfer.dataset", [self.dataset], catalogue())
+            if self.split == "validation":
+                raise ValueError(
+                    "transfer.split is 'validation', which holds out embedded pictures alone; allowed here is 'test'"
+                )
+            if made := [name for name in self.models if self.zoo[name].network]:
+                raise ValueError(
+                    f"transfer.models has {made[0]!r}, a network for embedded pictures; with `dataset` allowed are models with "
+                    "`pretrained` or `image_tower`"
+                )
 
 
 PRESET, CONFIG, EXPERIMENTS = TransferPreset, TransferConfig, TransferExperiments

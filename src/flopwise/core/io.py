@@ -62,16 +62,15 @@ def read_json(path: Path | str):
 
 def write_tensors(path: Path | str, tensors: dict) -> None:
     """Write named tensors as safetensors; tensors that share memory are written one by one."""
-    from safetensors.torch import save
+    from safetensors.torch import save_file
 
     content, seen = {}, set()  # safetensors refuses two names for one memory: later ones are copied
     for name, value in sorted(tensors.items()):
         place = value.untyped_storage().data_ptr()
         content[name] = value.clone() if place in seen else value.contiguous()
         seen.add(place)
-    content = save(content)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+        save_file(content, temporary)
 
 
 def write_table(path: Path | str, frame) -> None:

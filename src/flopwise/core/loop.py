@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 
 from tqdm import tqdm
 
+LEAST_SCALE = 1e-3  # of losses in fp16; each update whose gradients overflow halves it
+
 
 class Diverged(Exception):
     """The loss became NaN or infinite. A result, not a failure."""
@@ -91,6 +93,8 @@ def update(
     if scaler:
         scaler.step(optimiser)
         scaler.update()
+        if scaler.get_scale() < LEAST_SCALE:
+            raise Diverged("gradients are not finite at any scale of the loss")
     else:
         optimiser.step()
     return value

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from flopwise.core.checkpoint import StateFolder, joined, parted
 from flopwise.core.device import Placement
 from flopwise.core.loop import optimiser_tensors, progress_bar, restore_optimiser, update
+from flopwise.core.seeds import drawn_inside
 
 
 def train(
@@ -18,8 +19,6 @@ def train(
     every: steps from state to state; one is kept at the end, too. seed_of: of what a step draws inside the model (dropped
     branches): each begins anew, so that no generator has to be kept. losses: those of all steps are put here, on top of what it
     holds. after(step): called after each update. Raises `Diverged`."""
-    import torch
-
     losses, seconds, began = [] if losses is None else losses, 0.0, placement.clock()
     if (kept := state.load()) is not None:
         first, parts = kept[0], parted(kept[1])
@@ -27,8 +26,7 @@ def train(
         restore_optimiser(optimiser, parts["optimiser"])
         losses[:], seconds = kept[2]["losses"], kept[2]["seconds"]
     for step in progress_bar(first, steps, label):
-        with torch.random.fork_rng(devices=[], enabled=placement.device == "cpu"):
-            torch.manual_seed(seed_of(step))
+        with drawn_inside(seed_of(step), placement.device):
             value = loss(step)
         losses.append(update(value, optimiser, rate(step), clip_norm=clip_norm))
         after(step)

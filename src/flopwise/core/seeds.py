@@ -3,6 +3,7 @@
 Nothing is drawn from a global generator, so no use can disturb another, and a step can be replayed without its past."""
 
 import hashlib
+from contextlib import contextmanager
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -21,3 +22,14 @@ def torch_generator(seed: int, *names: str | int):
     import torch
 
     return torch.Generator().manual_seed(derive(seed, *names))
+
+
+@contextmanager
+def drawn_inside(seed: int, device: str):
+    """What models draw by themselves, such as dropout, is drawn under `seed`; on a CPU the global generator then goes on as if
+    nothing had been drawn."""
+    import torch
+
+    with torch.random.fork_rng(devices=[], enabled=device == "cpu"):
+        torch.manual_seed(seed)
+        yield

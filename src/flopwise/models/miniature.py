@@ -136,11 +136,8 @@ def outputs(model, pixels):
 
     mean, deviation = getattr(model, "normalisation", (MEAN, DEVIATION))
     mean, deviation = (torch.as_tensor(value, device=pixels.device).view(-1, 1, 1) for value in (mean, deviation))
-    images, head = (pixels - mean) / deviation, model.get_classifier()
-    if not isinstance(
-        head, torch.nn.Linear
-    ):  # several heads, or none of timm's usual kind: what they say is all there is
-        logits = model(images)
-        return logits, logits
-    features = model.forward_head(model.forward_features(images), pre_logits=True)
-    return features, head(features)
+    head, maps = model.get_classifier(), model.forward_features((pixels - mean) / deviation)
+    features = model.forward_head(maps, pre_logits=True).flatten(1)
+    if isinstance(head, torch.nn.Linear) and getattr(model, "aux_head", None) is None:
+        return features, head(features)
+    return features, model.forward_head(maps)  # two heads, one on the map of features, or one that is a convolution

@@ -199,7 +199,7 @@ def test_a_masked_language_model_learns():
 @pytest.mark.parametrize("heads", [1, 4])
 def test_the_fused_kernel_gives_what_is_written_out(heads):
     """Keys and values of all heads, or one for all; value width unlike the query-key width; some keys not to be read."""
-    query, key, value = torch.randn(2, 4, 5, 6), torch.randn(2, heads, 7, 6), torch.randn(2, heads, 7, 8)
+    query, key, value = torch.randn(2, 4, 5, 6), torch.randn(2, heads, 7, 6), torch.randn(2, heads, 7, 10)
     mask = torch.rand(2, 1, 1, 7) < 0.6
     mask[..., 0] = True
     for given in (None, mask):

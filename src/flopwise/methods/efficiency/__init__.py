@@ -6,6 +6,7 @@ An objective makes a learner: the trunk with its heads, whose `loss(batch)` a st
 
 import importlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,21 @@ class Batch:
         from flopwise.data.augment import view
 
         return (self.views or view)(self.pictures, self.generator, smallest, colour, side or self.side, **more)
+
+    def whole(self) -> "Tensor":
+        """The pictures unchanged, at the size of views."""
+        from torch.nn.functional import interpolate
+
+        if self.side in (None, self.pictures.shape[-1]):
+            return self.pictures
+        return interpolate(self.pictures, (self.side, self.side), mode="bilinear", antialias=True)
+
+
+def full_precision(tensor):
+    """Context in which products of similarities, which a temperature magnifies, are not rounded to half precision."""
+    import torch
+
+    return nullcontext() if tensor.device.type == "meta" else torch.autocast(tensor.device.type, enabled=False)
 
 
 @dataclass(frozen=True)

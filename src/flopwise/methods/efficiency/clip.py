@@ -6,7 +6,7 @@ Equal captions in a batch are false negatives, as they are with few classes; the
 
 import math
 
-from flopwise.methods.efficiency import SUPERVISED, Batch, Facts, Objective
+from flopwise.methods.efficiency import SUPERVISED, Batch, Facts, Objective, full_precision
 
 
 def contrast(images, texts, scale):
@@ -14,7 +14,8 @@ def contrast(images, texts, scale):
     import torch
     from torch.nn.functional import cross_entropy
 
-    logits = scale * images @ texts.T
+    with full_precision(images):
+        logits = scale * images.float() @ texts.float().T
     own = torch.arange(len(logits), device=logits.device)
     return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
 

@@ -44,9 +44,9 @@ def learner(trunk, facts: Facts, mask: float, width: int, depth: int, heads: int
 
         def decode(self, encoded, kept, n: int):
             """encoded (B, k, D) of the patches `kept` (B, k) -> pixels (B, n, 3 P^2)."""
-            small = self.to_decoder(encoded)
+            small = self.to_decoder(encoded).float()  # blocks add to it, as the trunk's do, in full precision
             place = kept[..., None].expand(-1, -1, width)
-            tokens = self.missing.to(small.dtype).expand(len(small), n, -1).scatter(1, place, small)
+            tokens = self.missing.expand(len(small), n, -1).scatter(1, place, small)
             tokens = tokens + POSITION * positions(width, round(n**0.5)).to(tokens)
             for block in self.blocks:
                 tokens = block(tokens)

@@ -2,7 +2,7 @@
 
 l_i = -log( exp(<z_i, z_p(i)> / tau) / sum_{k != i} exp(<z_i, z_k> / tau) ),    loss = mean over the 2B views"""
 
-from flopwise.methods.efficiency import Batch, Facts, Objective
+from flopwise.methods.efficiency import Batch, Facts, Objective, full_precision
 
 
 def nt_xent(z, temperature: float):
@@ -10,7 +10,8 @@ def nt_xent(z, temperature: float):
     import torch
     from torch.nn.functional import cross_entropy
 
-    logits = z @ z.T / temperature
+    with full_precision(z):
+        logits = z.float() @ z.float().T / temperature
     logits = logits.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), float("-inf"))
     return cross_entropy(logits, torch.arange(len(z), device=z.device).roll(len(z) // 2))
 

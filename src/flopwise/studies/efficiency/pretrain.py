@@ -86,30 +86,34 @@ class Pretraining:
 
     def run(self) -> list[dict]:
         """Train; per cell its record, with `trunk`, the state of the encoder, unless it diverged."""
-        found, losses, shared = [], [], 0.0
+        found, losses, shared, reached = [], [], 0.0, 0
         for cell in self.cells:
             plan = schedule(self.study, self.image_flops * self.study.batch_size, cell.budget)
             record = {"cell": cell.slug, "steps": plan.steps, "image_flops": self.image_flops, "status": "done"}
-            began = self.placement.clock()
+            own, branch, seconds, kept = losses, StateFolder(self.folder / cell.budget, self.key), 0.0, None
             try:
-                before, shared = (
-                    shared,
-                    self._train(self.learner, self.optimiser, "constant", len(losses), plan.constant, plan, losses),
-                )
-                if len(losses) > plan.constant and StateFolder(self.folder / cell.budget, self.key).load() is None:
+                shared = self._train(self.learner, self.optimiser, "constant", len(losses), plan.constant, plan, losses)
+                own, began, kept = list(losses), self.placement.clock(), branch.load()
+                if kept is None and len(losses) > plan.constant:
                     raise RunFailure(f"the state in {self.folder} lacks {cell.budget}; delete the folder to start anew")
+                if kept is not None and kept[2].get("diverged"):
+                    own, seconds = kept[2]["losses"], kept[2]["seconds"]
+                    raise Diverged
                 # the cooldown is a copy's own; copied as one, the optimiser's parameters are the copied learner's
                 learner, optimiser = copy.deepcopy((self.learner, self.optimiser))
-                own = list(losses)
-                seconds = shared - before
-                seconds += self._train(learner, optimiser, cell.budget, plan.constant, plan.steps, plan, own)
+                seconds = self._train(learner, optimiser, cell.budget, plan.constant, plan.steps, plan, own)
                 trained = self.placement.clock()
                 record |= {"trunk": learner.trunk.state_dict(), "losses": own, **self._collapse(learner.trunk)}
                 seconds += self.placement.clock() - trained
             except Diverged:
-                seconds = self.placement.clock() - began
-                record |= {"status": "diverged", "diverged_at": len(losses), "losses": losses}
-            found.append(record | {"seconds": seconds, "replaced": self.replaced})
+                if own is not losses and not seconds:  # kept, so that the training can go on with later budgets
+                    seconds = self.placement.clock() - began + (kept[2]["seconds"] if kept else 0.0)
+                    branch.save(len(own), {}, {"losses": own, "seconds": seconds, "diverged": True})
+                record |= {"status": "diverged", "diverged_at": len(own), "losses": list(own)}
+            found.append(record | {"seconds": seconds, "replaced": self.replaced, "constant": plan.constant - reached})
+            reached = plan.constant
+        for record in found:  # each budget has its share of the steps at the constant rate
+            record["seconds"] += shared * record.pop("constant") / max(1, reached)
         return found
 
     def clear(self) -> None:
@@ -185,7 +189,7 @@ def collapse(encoder, batch: Batch) -> dict:
 
     encoder.eval()
     with torch.no_grad():
-        embedded = encoder(batch.pictures).mean(1)
+        embedded = encoder(batch.whole()).mean(1)
         shares = torch.linalg.svdvals(embedded - embedded.mean(0)) ** 2
         shares = shares / shares.sum().clamp(min=1e-12)
         rank = torch.exp(-(shares * shares.clamp(min=1e-12).log()).sum())

@@ -42,8 +42,9 @@ def rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.learning_rate * warm * (1 + math.cos(math.pi * rest)) / 2
 
 
-def train(model, recipe: Recipe, source: Source, how: How, placement: Placement, state: StateFolder) -> list[float]:
-    """Train in place, or go on where the state says so; returns the losses of all steps. Raises `Diverged`."""
+def train(model, recipe: Recipe, source: Source, how: How, placement: Placement, state: StateFolder):
+    """Train in place, or go on where the state says so; returns the losses of all steps and the seconds that they took, those
+    before an interruption included. Raises `Diverged`."""
     steps, threads, losses = steps_of(recipe, how), decoding_threads(placement), []
     matrices, others = ([p for p in model.parameters() if (p.ndim > 1) == wide] for wide in (True, False))
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -60,12 +61,12 @@ def train(model, recipe: Recipe, source: Source, how: How, placement: Placement,
         parts = split(batch, how.part_size)
         return sum(checkpoint(of_part, part, use_reentrant=False) for part in parts) / source.divisor(batch)
 
-    resumable.train(
+    seconds = resumable.train(
         model.train(), Lamb(groups, recipe.learning_rate), state, steps, loss, lambda step: rate(recipe, step, steps),
         every=how.checkpoint_every_steps, clip_norm=recipe.clip_norm, placement=placement, seed_of=seed_of, label=recipe.model,
         losses=losses,
     )  # fmt: skip
-    return losses
+    return losses, seconds
 
 
 def pretrain_job(settings: Settings, name: str, out: Path, state: Path, sources: str) -> dict:
@@ -77,8 +78,7 @@ def pretrain_job(settings: Settings, name: str, out: Path, state: Path, sources:
     source = SOURCES[recipe.kind](root_of(settings), config, recipe.datasets)
     key = sha256_json([sources, name, how.model_dump(mode="json")])
     model = placement.put(create(config, seed=derive(0, "perceiver", "pretrain", name)))
-    start = placement.clock()
-    losses = train(model, recipe, source, how, placement, StateFolder(state / "training", key))
+    losses, seconds = train(model, recipe, source, how, placement, StateFolder(state / "training", key))
     trained = placement.clock()
     write_tensors(out / WEIGHTS, model.state_dict())
     scores = {}
@@ -97,7 +97,7 @@ def pretrain_job(settings: Settings, name: str, out: Path, state: Path, sources:
         }  # fmt: skip
     write_json(out / SCORED, {"scores": scores, "losses": losses})
     shutil.rmtree(state, ignore_errors=True)
-    return {"train_seconds": trained - start, "evaluate_seconds": placement.clock() - trained}
+    return {"train_seconds": seconds, "evaluate_seconds": placement.clock() - trained}
 
 
 def root_of(settings: Settings) -> Path:

@@ -192,7 +192,7 @@ def _batches(read: Callable, samples: list, how, placement: Placement) -> Iterab
 
 
 def read_clip(folder: Path, side: int, samples: int, count: int = FRAMES) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (count, 3, side, side) in [0, 1] and (samples,): the first frames, their middle square resized, and the sound."""
+    """uint8 (count, 3, side, side) and float32 (samples,): the first frames, their middle square resized, and the sound."""
     from PIL import Image
 
     frames = []
@@ -201,7 +201,7 @@ def read_clip(folder: Path, side: int, samples: int, count: int = FRAMES) -> tup
         edge = min(image.size)
         left, top = ((length - edge) // 2 for length in image.size)
         part = image.crop((left, top, left + edge, top + edge)).resize((side, side), Image.Resampling.BILINEAR)
-        frames.append(np.asarray(part, np.float32).transpose(2, 0, 1) / 255)
+        frames.append(np.asarray(part).transpose(2, 0, 1))
     sounds = sorted(folder.glob("*.wav"))
     if len(sounds) != 1:
         raise UserError(f"{folder} holds {len(sounds)} WAV files, expected is one")
@@ -242,7 +242,7 @@ def score_clips(model, one: Evaluation, folder: Path, how, placement: Placement)
     for clip, label in there:
         frames, samples = read_clip(clip, video.size[0], sound.samples)
         inputs = {
-            "image": placement.put(torch.from_numpy(frames))[None],
+            "image": placement.put(torch.from_numpy(frames)).float().div_(255)[None],
             "audio": placement.put(torch.from_numpy(samples))[None],
         }
         said = decoded(model, inputs)
@@ -267,8 +267,8 @@ def score_tags(model, one: Evaluation, folder: Path, how, placement: Placement) 
     said, truth = [], np.zeros((len(there), len(identifiers)), bool)
     for row, (clip, classes) in enumerate(there):
         frames, samples = read_clip(clip, video.size[0], sound.samples, video.frames)
-        given = {"image": frames, "audio": samples}
-        said.append(model({name: placement.put(torch.from_numpy(part))[None] for name, part in given.items()})[0].cpu())
+        image, sounds = (placement.put(torch.from_numpy(part))[None] for part in (frames, samples))
+        said.append(model({"image": image.float().div_(255), "audio": sounds})[0].cpu())
         truth[row, list(classes)] = True
     occur = truth.any(0)
     scores = torch.stack(said).float().numpy()[:, occur]

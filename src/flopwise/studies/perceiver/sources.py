@@ -160,6 +160,11 @@ class Clips(Source):
     def batch(self, step, size, threads):
         return self.read(self.rows(step, size, len(self.clips)), threads)
 
+    @staticmethod
+    def pixels(part):
+        """Frames as the model reads them; a whole batch of them as numbers would take tens of GB."""
+        return part["image"].float().div_(255)
+
     def prepared(self, batch, generator):
         """Points to decode, the same for all clips of a step; the label is hidden in half of them."""
         counts = {
@@ -176,9 +181,13 @@ class Clips(Source):
         return batch | {"hidden": hidden.to(batch["image"].device)}
 
     def loss(self, model, part):
-        given = {name: part[name] for name in ("image", "audio", "label")}
-        said = model(given, points=self.points | {"label": None}, hidden={"label": part["hidden"]})
-        video = part["image"].permute(0, 1, 3, 4, 2).flatten(1, 3)[:, self.points["image"]]
+        frames = self.pixels(part)
+        said = model(
+            {"image": frames, "audio": part["audio"], "label": part["label"]},
+            points=self.points | {"label": None},
+            hidden={"label": part["hidden"]},
+        )
+        video = frames.permute(0, 1, 3, 4, 2).flatten(1, 3)[:, self.points["image"]]
         sound = part["audio"].unflatten(1, (-1, self.sound.patch))[:, self.points["audio"]].flatten(1)
         each = VIDEO * (said["image"].float() - video).abs().flatten(1).mean(1)
         each = each + SOUND * (said["audio"].float().flatten(1) - sound).abs().mean(1)
@@ -197,7 +206,7 @@ class Tags(Clips):
         return batch
 
     def loss(self, model, part):
-        said = model({name: part[name] for name in ("image", "audio")})
+        said = model({"image": self.pixels(part), "audio": part["audio"]})
         return binary_cross_entropy_with_logits(said.float(), part["label"], reduction="none").mean(1).sum()
 
 

@@ -23,9 +23,10 @@ VIEWS = ("flip", "crop")
 
 
 def classifiers(model) -> list:
-    """The linear layers that a model ends with; some models of timm have two."""
+    """The layers that a model of timm ends with: one, or two where it was distilled or has another for its tokens."""
     found = model.get_classifier()
-    return list(found) if isinstance(found, (tuple, list)) else [found]
+    layers = [*(found if isinstance(found, (tuple, list)) else [found]), getattr(model, "aux_head", None)]
+    return [layer for layer in layers if layer is not None]
 
 
 def rate(step: int, steps: int, peak: float, last: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from flopwise.config import Settings
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.device import place
+from flopwise.core.errors import RunFailure
 from flopwise.core.io import read_json, sha256_json, write_json
 from flopwise.data.store import write_arrays
 from flopwise.methods.transfer import Method, load
@@ -105,13 +106,23 @@ def _transfer(zoo: Zoo, cell: Cell) -> tuple[int, dict, dict]:
     )  # fmt: skip
     weights = run.run()
     result = vars(run.result)
-    if result["status"] != "done":  # weights that are not finite predict nothing
-        predicted = np.full(len(zoo.data.test), -1, np.int32)
-        return result["steps"], {"predicted": torch.from_numpy(predicted)}, result | {"evaluate_seconds": 0.0}
+    if result["status"] != "done":
+        return _diverged(zoo, result)
     student.load_state_dict(weights)
     start = zoo.placement.clock()
-    scores = test_scores(
-        zoo.placement.put(student.eval()), zoo.data.test, zoo.placement, zoo.study.evaluation_batch_size
-    )
+    try:
+        scores = test_scores(
+            zoo.placement.put(student.eval()), zoo.data.test, zoo.placement, zoo.study.evaluation_batch_size
+        )
+    except RunFailure:  # finite losses, and weights that say nothing finite in evaluation mode
+        return _diverged(zoo, result | {"status": "diverged", "diverged_at": result["steps"]})
     said = {name: torch.from_numpy(value) for name, value in scores.items()}
     return result["steps"], said, result | {"evaluate_seconds": zoo.placement.clock() - start}
+
+
+def _diverged(zoo: Zoo, result: dict) -> tuple[int, dict, dict]:
+    """What is kept of a cell whose weights are not finite: they predict nothing."""
+    import torch
+
+    predicted = np.full(len(zoo.data.test), -1, np.int32)
+    return result["steps"], {"predicted": torch.from_numpy(predicted)}, result | {"evaluate_seconds": 0.0}

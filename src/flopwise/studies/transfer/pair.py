@@ -16,6 +16,7 @@ from flopwise.methods.transfer import Method, load
 from flopwise.models import miniature
 from flopwise.models.weights import read
 from flopwise.studies.transfer import flips
+from flopwise.studies.transfer.heads import classifiers
 from flopwise.studies.transfer.network import fit
 from flopwise.studies.transfer.pictures import Part, Pictures, material, tensor
 from flopwise.studies.transfer.predictions import ask, test_scores
@@ -76,7 +77,8 @@ def checkpoint(spec: str, classes: int):
     classes are not the data's."""
     model, side, path = network_of(spec, classes)
     state = read(path)
-    head = next(name for name, module in model.named_modules() if module is model.get_classifier())
+    heads = classifiers(model)
+    head = next(name for name, module in model.named_modules() if any(module is one for one in heads))
     found = state.get(f"{head}.weight")
     if found is not None and found.shape[0] != classes:
         raise UserError(

@@ -9,6 +9,7 @@ from flopwise.core.choices import among
 from flopwise.core.errors import UserError
 from flopwise.studies.grids import by_job, in_parts, longest_first
 
+READ = ("material", "dataset", "side")  # what decides which pictures are read, and how
 STUDY = "transfer"
 TABLES = (
     "cells", "zoo", "flips", "class_flips", "tops", "final", "top_rates", "students", "groups", "tests", "costs", "regime",
@@ -105,7 +106,7 @@ class Grid:
         """All that decides what these cells compute, as JSON."""
         own = self.study.model_dump(
             mode="json", include={"batch_size", "learning_rate", "slow_learning_rate", "momentum", "weight_decay",
-                                  "slow_every", "slow_share", "precision", "split", "material", "dataset"}
+                                  "slow_every", "slow_share", "precision", "split", *READ}
         )  # fmt: skip
         amounts, views = ({getattr(cell, axis) for cell in cells} for axis in ("amount", "view"))
         named = {

@@ -8,6 +8,7 @@ from flopwise.config import Settings
 from flopwise.core.device import Placement, place
 from flopwise.core.errors import RunFailure
 from flopwise.core.io import sha256_json, write_json
+from flopwise.core.seeds import numpy_generator
 from flopwise.data import distort
 from flopwise.data.store import open_arrays, write_arrays
 from flopwise.models.miniature import outputs
@@ -79,7 +80,8 @@ def predictions_job(settings: Settings, names: tuple[str, ...], zoo: Path, out: 
     study, data = settings.preset.transfer, pictures.load(settings)
     placement, grid = place(settings.config.device, study.precision), Grid(study)
     cache, asked, start = LogitCache(out / "cache"), {}, placement.clock()
-    first = Part(data.train.images[:SHOWN], data.train.targets[:SHOWN])
+    few = np.sort(numpy_generator(0, "shown").permutation(len(data.train))[:SHOWN])  # real sets lie class by class
+    first = Part(data.train.images[few], data.train.targets[few])
     for name in names:
         model = placement.put(network.restored(settings, name, len(data.classes), zoo / name))
         before = placement.clock()

@@ -12,9 +12,9 @@ import numpy as np
 
 from flopwise.config.transfer import Amount, TransferPreset, View
 from flopwise.core.device import Placement
-from flopwise.core.errors import UserError
+from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.loop import Diverged, update
-from flopwise.core.seeds import numpy_generator, torch_generator
+from flopwise.core.seeds import derive, drawn_inside, numpy_generator, torch_generator
 from flopwise.core.sgd import SGD
 from flopwise.data import distort
 from flopwise.methods.masks import flips
@@ -152,9 +152,12 @@ class Transfer:
         copied = copy.deepcopy(model).eval()
         if not self.material.view.count:
             return Source(model=copied)
-        return Source(
-            [ask(copied, view, self.placement, self.config.evaluation_batch_size) for view in self.material.views]
-        )
+        try:
+            return Source(
+                [ask(copied, view, self.placement, self.config.evaluation_batch_size) for view in self.material.views]
+            )
+        except RunFailure as error:
+            raise Diverged(str(error)) from error
 
     def _train(self, teachers: list[Source], frozen: Source, epochs: int, turn: int) -> dict:
         """Train for so many epochs with a new optimiser; returns the state dict that counts."""
@@ -199,7 +202,7 @@ class Transfer:
         labels = self.placement.put(self.material.labels[chosen])
         said = [source(epoch, chosen, images, self.placement) for source in teachers]
         _, own = frozen(epoch, chosen, images, self.placement)
-        with self.placement.autocast():
+        with self.placement.autocast(), drawn_inside(derive(self.seed, "inside", *at), self.placement.device):
             features, logits = outputs(self.student, self.placement.put(images))
         logits = logits.float()
         batch = Batch(

@@ -9,7 +9,7 @@ from flopwise.methods.transfer import module_name
 from flopwise.methods.transfer import modules as method_modules
 from flopwise.provenance.job import Job
 from flopwise.studies import study
-from flopwise.studies.transfer.plan import STUDY, TABLES, Grid
+from flopwise.studies.transfer.plan import READ, STUDY, TABLES, Grid
 
 PACKAGE = "flopwise.studies.transfer"
 PAIRS = ("flips", "class_flips", "tops")  # tables that the verb `flips` writes
@@ -31,6 +31,10 @@ class Study(study.Study):
         own = {"zoo": self.grid.parts, "predictions": self.grid.parts, "transfer": self.grid.jobs}
         return list(own.get(verb, [""]))
 
+    @property
+    def _read(self) -> dict:
+        return self.config.model_dump(mode="json", include=set(READ))
+
     # what jobs read, write and do ------------------------------------------------------------------------------------
 
     def _plan(self) -> dict:
@@ -44,7 +48,9 @@ class Study(study.Study):
         names = self.grid.parts[part]
         recipes = {name: zoo[name].model_dump(mode="json") for name in names}
         twins = {one: zoo[one].model_dump(mode="json") for name in names if (one := zoo[name].twin_of)}
-        how = self.config.model_dump(mode="json", include={"epochs_multiple", "zoo_batch_size", "precision", "split"})
+        how = self.config.model_dump(
+            mode="json", include={"epochs_multiple", "zoo_batch_size", "precision", "split", "heads", "tuning", *READ}
+        )
         return {
             "inputs": self._data, "outputs": (self._trained(part),), "modules": (f"{PACKAGE}.zoo",),
             "settings": [how, recipes, twins],
@@ -57,7 +63,7 @@ class Study(study.Study):
         return {
             "inputs": (*self._data, self._trained(part)), "outputs": (self._asked(part),),
             "modules": (f"{PACKAGE}.predictions",),
-            "settings": [views, amounts, asked, self.config.split, self.config.precision],
+            "settings": [views, amounts, asked, self.config.split, self.config.precision, self._read],
         }  # fmt: skip
 
     def _flips(self) -> dict:
@@ -65,7 +71,7 @@ class Study(study.Study):
         return {
             "inputs": (*self._data, *map(self._asked, self.grid.parts)), "outputs": tuple(map(self._pairs, PAIRS)),
             "modules": (f"{PACKAGE}.complementary",),
-            "settings": [self.config.flips.model_dump(mode="json"), roles, self.config.split],
+            "settings": [self.config.flips.model_dump(mode="json"), roles, self.config.split, self._read],
         }  # fmt: skip
 
     def _transfer(self, name: str) -> dict:

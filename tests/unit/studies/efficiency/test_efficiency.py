@@ -88,6 +88,38 @@ def test_a_training_goes_on_bit_by_bit_wherever_it_was_stopped(settings, tmp_pat
     assert not list(tmp_path.glob("parts/*"))
 
 
+def test_a_cooldown_that_diverges_stays_known_and_later_budgets_go_on(settings, tmp_path, monkeypatch):
+    """With its own losses and no others', also after an interruption before its first state."""
+    study, pool = settings.preset.efficiency, pools.load(settings, "in1k")
+    cells = [Cell(f"simclr-{budget}", "simclr", "in1k", "small", budget, seed=0) for budget in ("f0.5", "f1")]
+    one, kept, asked = Pretraining(study, cells, pool, tmp_path), Pretraining._loss, []
+    small = schedule(study, one.image_flops * study.batch_size, "f0.5")
+
+    def loss(self, learner, step, batches):
+        asked.append(step)
+        if len(asked) == stop:
+            raise KeyboardInterrupt
+        found = kept(self, learner, step, batches)
+        return (
+            found * float("nan") if learner is not self.learner and step == small.constant + 1 < small.steps else found
+        )
+
+    assert small.steps - small.constant > 1
+    monkeypatch.setattr(Pretraining, "_loss", loss)
+    stop = small.steps + 2
+    with pytest.raises(KeyboardInterrupt):
+        one.run()
+    asked, stop = [], 0
+    first, second = Pretraining(study, cells, pool, tmp_path).run()
+    assert (first["status"], first["diverged_at"], len(first["losses"])) == (
+        "diverged",
+        small.constant + 1,
+        small.constant + 1,
+    )
+    assert (second["status"], len(second["losses"])) == ("done", second["steps"])
+    assert first["seconds"] > 0
+
+
 def test_all_objectives_of_a_seed_begin_as_the_random_encoder(settings, tmp_path):
     study = settings.preset.efficiency
     start = trunk(study, "small", 3).state_dict()

@@ -122,7 +122,7 @@ def test_every_kind_learns_a_batch_by_heart(kind, root, tmp_path):
     prepared = given.prepared
     given.prepared = lambda one, generator: prepared(one, torch_generator(0, "same"))
     how = recipe(kind, steps=25, learning_rate=0.2 if kind == "flow" else 0.01)  # its head starts at zero
-    found = pretrain.train(create(MODELS[kind]), how, given, HOW, Placement(), StateFolder(tmp_path, "x"))
+    found, _ = pretrain.train(create(MODELS[kind]), how, given, HOW, Placement(), StateFolder(tmp_path, "x"))
     assert len(found) == 25
     assert min(found[-5:]) < 0.97 * found[0]
 
@@ -144,7 +144,7 @@ def test_parts_have_the_gradient_of_the_whole(kind, root, tmp_path, monkeypatch)
     found = []
     for size in (1, 16):
         how, state = HOW.model_copy(update={"part_size": size}), StateFolder(tmp_path / str(size), "x")
-        losses = pretrain.train(
+        losses, _ = pretrain.train(
             create(MODELS[kind]), recipe(kind, steps=2), source(kind, root), how, Placement(), state
         )
         found.append((losses, Grads.last.seen))
@@ -158,7 +158,7 @@ def test_parts_have_the_gradient_of_the_whole(kind, root, tmp_path, monkeypatch)
 def test_a_training_goes_on_bit_by_bit(kind, root, tmp_path, monkeypatch):
     def run(folder):
         model = create(MODELS[kind])
-        losses = pretrain.train(
+        losses, _ = pretrain.train(
             model, recipe(kind), source(kind, root), HOW, Placement(), StateFolder(tmp_path / folder, "x")
         )
         return losses, model.state_dict()

@@ -12,6 +12,7 @@ from flopwise.core.device import Placement
 from flopwise.core.errors import UserError
 from flopwise.data.catalogue import dataset
 from flopwise.models import clip, image_towers
+from flopwise.models.miniature import outputs
 from flopwise.models.zoo import create
 from flopwise.studies.transfer import heads, network, pair, pictures, zoo
 
@@ -70,6 +71,25 @@ def test_released_weights_keep_all_but_a_head_of_other_classes(tmp_path):
     state, facts = zoo.take_over(settings, model, coloured(), Placement(), "x")
     assert state["head.fc.weight"].shape[0] == 3
     assert facts["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["volo_d1_224", "pit_ti_distilled_224", "resnetv2_50", "dla46_c", "regnety_006", "resmlp_12_224"]
+)
+def test_a_released_model_says_what_timm_says_and_shows_what_its_head_sees(name):
+    """Models with one linear head, two heads, a head on the map of features, a convolution as head."""
+    model = create(name, "cpu", 5).eval()
+    for layer in heads.classifiers(model):  # some start at zero
+        torch.nn.init.normal_(layer.weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    model.normalisation = (0.0,) * 3, (1.0,) * 3
+    pixels = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        features, logits = outputs(model, pixels)
+        assert torch.equal(logits, model(pixels))
+    assert features.shape[1] > 5
+    names = heads._names(model, heads.classifiers(model))
+    assert {value.shape[0] for key, value in model.state_dict().items() if key in names} == {5}
+    assert not any(value.shape[0] == 5 for key, value in model.state_dict().items() if value.ndim and key not in names)
 
 
 def test_a_head_that_weights_lack_is_the_same_in_every_run():

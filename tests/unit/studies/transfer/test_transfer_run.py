@@ -1,6 +1,7 @@
 """Transfers of small models: what is kept, what is a null, what several teachers are, what goes wrong in one line."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,16 +11,18 @@ from flopwise.config import load as load_settings
 from flopwise.config.transfer import Amount, View
 from flopwise.core.device import Placement
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.loop import Diverged, update
+from flopwise.core.sgd import SGD
 from flopwise.data import distort
 from flopwise.methods.transfer import load
 from flopwise.models import miniature
-from flopwise.studies.transfer import network, predictions, run
+from flopwise.studies.transfer import jobs, network, predictions, run
 from flopwise.studies.transfer.cache import LogitCache, Said, key_of
 from flopwise.studies.transfer.cache import View as Shown
 from flopwise.studies.transfer.pictures import Part, Pictures
 from flopwise.studies.transfer.plan import Grid
 
-CLASSES, HERE = 4, Placement()
+CLASSES, HERE, HALF = 4, Placement(), Placement("cpu", "fp16")
 CONFIG = load_settings(scale="smoke").preset.transfer
 
 
@@ -202,10 +205,7 @@ def test_gradients_in_half_precision_are_scaled():
     teacher = copy.deepcopy(student)
     teacher.get_classifier().bias.data[0] = 14
     start, how = student.state_dict(), {"learning_rate": 1e4, "weight_decay": 0.0}
-    exact, half = (
-        transfer("kl", [teacher], student=student, placement=Placement("cpu", precision), **how)[0]
-        for precision in ("fp32", "fp16")
-    )
+    exact, half = (transfer("kl", [teacher], student=student, placement=one, **how)[0] for one in (HERE, HALF))
     moved = [
         torch.cat([(one[name] - start[name]).flatten() for name in ("head.weight", "head.bias")])
         for one in (exact, half)
@@ -218,6 +218,41 @@ def test_an_exchange_of_classes_has_no_fixed_point():
     exchange = run.permuted(9, "permuted")
     assert sorted(exchange.tolist()) == list(range(9))
     assert all(exchange[k] != k for k in range(9))
+
+
+def test_a_model_that_ends_without_finite_logits_is_a_diverged_run(monkeypatch):
+    broken = model()
+    broken.head.weight.data[0] = float("inf")
+    zoo = SimpleNamespace(data=DATA, placement=HERE, study=CONFIG, model=lambda name: copy.deepcopy(model()))
+    zoo.material_of = lambda *_: material(View(count=1))
+    zoo.source, zoo.teachers = (lambda *_: kept(model(), material(View(count=1)))), lambda *_: []
+    monkeypatch.setattr(
+        run.Transfer, "run", lambda self: vars(self.result).update(status="done") or broken.state_dict()
+    )
+    cell = SimpleNamespace(
+        method="self-dist", student="x", amount="small", view="plain", seed=0, reading="as-described"
+    )
+    _, said, record = jobs._transfer(zoo, cell)
+    assert record["status"] == "diverged"
+    assert (said["predicted"] == -1).all()
+
+
+def test_gradients_that_fit_at_no_scale_end_a_run():
+    weight = torch.nn.Parameter(torch.ones(1))
+    weight.register_hook(lambda gradient: gradient * float("inf"))
+    scaler = HALF.scaler()
+    with pytest.raises(Diverged, match="at any scale"):
+        for _ in range(60):
+            update(weight.sum(), SGD([weight], 0.1), 0.1, clip_norm=float("inf"), scaler=scaler)
+    assert weight.item() == 1
+
+
+def test_dropout_inside_a_student_is_drawn_under_the_seed():
+    student = model()
+    student.norm = torch.nn.Sequential(student.norm, torch.nn.Dropout(0.5))
+    one, _ = transfer("kl", [model(seed=1)], student=student)
+    other, _ = transfer("kl", [model(seed=1)], student=student)
+    assert distance(one, other) == 0
 
 
 def test_a_loss_that_is_not_finite_is_a_result():

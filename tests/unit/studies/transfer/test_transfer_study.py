@@ -22,6 +22,7 @@ from flopwise.models.weights import read
 from flopwise.report.transfer import pair as page
 from flopwise.studies.transfer import complementary, network, pictures, price, regime
 from flopwise.studies.transfer.plan import Grid
+from flopwise.studies.transfer.study import Study
 
 PAPER = load(scale="paper").preset.transfer
 
@@ -91,6 +92,24 @@ def test_no_check_of_the_instrument_compares_methods_and_every_claim_waits_for_a
     assert numbers == {str(k) for k in range(1, 23)}  # 22 is ours
 
 
+@pytest.mark.parametrize(
+    ("changes", "verbs"),
+    [
+        ({"tuning": {"epochs": 3}}, {"zoo"}),
+        ({"heads": {"epochs": 3}}, {"zoo"}),
+        ({"side": 160}, {"zoo", "predictions", "flips", "transfer"}),
+        ({"dataset": "caltech256_transfer"}, {"zoo", "predictions", "flips", "transfer"}),
+    ],
+)
+def test_what_decides_a_job_is_among_its_settings(changes, verbs):
+    before, after = Study(load(scale="paper")), Study(load(scale="paper", overrides={"transfer": changes}))
+    changed = {
+        verb for verb in ("zoo", "predictions", "flips", "transfer")
+        if before.job(verb, before.names(verb)[0]).settings != after.job(verb, after.names(verb)[0]).settings
+    }  # fmt: skip
+    assert changed == verbs
+
+
 def test_the_regime_is_the_papers_at_the_papers_scale():
     quantities = {one.quantity: one for one in regime.planned(load(scale="paper"))}
     assert set(quantities) == set(regime.PLANNED)
@@ -118,6 +137,8 @@ def test_the_regime_is_the_papers_at_the_papers_scale():
         ),
         ({"dataset": "imagenet_1k"}, "needs either `material` or `dataset`"),
         ({"material": "flow-road"}, "no pictures to train and test on"),
+        ({"material": None, "dataset": "imagenet_1k", "split": "validation"}, "transfer.split is 'validation'"),
+        ({"material": None, "dataset": "imagenet_1k"}, "a network for embedded pictures"),
         ({"views": {"seeded": {"distort": []}}}, "without `distort` all views are the same"),
     ],
 )
