@@ -1,10 +1,11 @@
-"""What the workflow adds to Snakemake's own process: two mends of its scheduler. Called from workflow/rules/engine.smk;
-docs/engine.md says why."""
+"""What the workflow adds to Snakemake's own process: two mends of its scheduler, a line on what failed. Called from
+workflow/rules/engine.smk; docs/engine.md says why."""
 
 import sys
 import threading
 from collections import defaultdict
 from heapq import nlargest
+from pathlib import Path
 
 WINDOW = 50  # ready jobs of a rule that a pass of the scheduler looks at, or twice as many as may run at once
 
@@ -80,3 +81,12 @@ def narrow(scheduler) -> None:
         return [*groups, *(job for each in first for job in each)]
 
     scheduler.__class__ = type(kind.__name__, (kind,), {"open_jobs": property(some)})
+
+
+def tell(scheduler) -> None:
+    """Say in a line per failed job what it said last and where; with `--quiet rules` Snakemake says only that it failed."""
+    for job in sorted(getattr(scheduler, "failed", ()), key=lambda job: job.jobid):
+        for log in map(Path, () if job.is_group() else job.log):
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+            print(f"{job.rule.name} failed: {last} ({log})", file=sys.stderr)

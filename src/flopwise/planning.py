@@ -82,7 +82,8 @@ def _missing_data(settings: Settings) -> list[str]:
     if data.kind != "catalogue":
         return []
     if root is None or not Path(root).is_dir():
-        return [f"data_root is {root}: it must be the folder of your copies of the data sets"]
+        found = "is not set" if root is None else f"is {root}, which does not exist"
+        return [f"data_root {found}; in config/config.yaml it must be the folder of your copies of the data sets"]
     lines = []
     for name in (*data.adaptation, *data.evaluation):
         folder = Path(root) / dataset(name).folder

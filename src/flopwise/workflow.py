@@ -15,6 +15,7 @@ from pathlib import Path
 from flopwise.config import ROOT, Settings, load
 from flopwise.core.choices import among
 from flopwise.core.errors import RunFailure, UserError
+from flopwise.core.paths import making
 from flopwise.cost.names import TABLES as COST_TABLES
 from flopwise.data import jobs as data
 from flopwise.provenance.job import Job
@@ -106,7 +107,7 @@ class Workflow:
     def again(self, job: Job, path: Path) -> Path:
         """Make a file that a notebook drew again, in a temporary folder, and return it."""
         if not job.rule.endswith("_figures"):
-            raise UserError(f"--rerun compares what notebooks draw; to re-make {path} run `snakemake --force {path}`")
+            raise UserError(f"--rerun compares what notebooks draw; to re-make {path} run `{making(path, force=True)}`")
         from flopwise.report.notebook import execute
 
         notebook, folder = self.notebook(job.rule), Path(tempfile.mkdtemp(prefix="flopwise-"))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from flopwise.config import ROOT
-from flopwise.engine import WINDOW, narrow, tame
+from flopwise.engine import WINDOW, narrow, tame, tell
 
 JOBS = 200
 MEND = f"include: {str(ROOT / 'workflow' / 'rules' / 'engine.smk')!r}"
@@ -115,3 +115,16 @@ def test_another_snakemake_is_left_alone():
     tame(other)
     narrow(other)
     assert other.open_jobs == [1]
+
+
+def test_a_failed_job_is_told_by_its_last_line(tmp_path, capsys):
+    log = tmp_path / "a.log"
+    log.write_text("step 1\nflopwise: data_root is not set\n\n")
+    job = lambda number, path: SimpleNamespace(  # noqa: E731
+        jobid=number, log=[path], is_group=lambda: False, rule=SimpleNamespace(name="data_set")
+    )
+    tell(SimpleNamespace(failed=[job(2, tmp_path / "absent.log"), job(1, str(log))]))
+    tell(SimpleNamespace())
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"data_set failed: flopwise: data_root is not set ({log})"
+    assert "it said nothing" in second

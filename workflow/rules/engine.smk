@@ -1,4 +1,4 @@
-# Snakemake's own process: its scheduler mended, its CPU seconds booked (docs/engine.md).
+# Snakemake's own process: its scheduler mended, its CPU seconds booked, what failed told (docs/engine.md).
 from flopwise import engine
 from flopwise.provenance import ledger, meter
 
@@ -16,3 +16,4 @@ onsuccess:
 
 onerror:
     ledger.close(flow.settings)
+    engine.tell(workflow.scheduler)

@@ -28,5 +28,7 @@ def check(what: str, given: str, allowed: Iterable[str]) -> str:
     if given in allowed:
         return given
     found = near(given, allowed, 4, 0.5)
-    hint = f"did you mean {', '.join(found)}?" if found else f"there are {len(allowed)}"
+    hint = (
+        f"did you mean {', '.join(found)}?" if found else f"there are {len(allowed)}, such as {', '.join(allowed[:3])}"
+    )
     raise UserError(f"{what} {given!r} is unknown; {hint if len(allowed) > 16 else 'allowed: ' + ', '.join(allowed)}")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure
+from flopwise.core.paths import making
 from flopwise.core.text import read_text
 
 
@@ -55,7 +56,7 @@ def read_json(path: Path | str):
     try:
         return json.loads(read_text(path))
     except FileNotFoundError as error:
-        raise RunFailure(f"{path} is missing; `snakemake {path}` makes it") from error
+        raise RunFailure(f"{path} is missing; `{making(path)}` makes it") from error
     except json.JSONDecodeError as error:
         raise RunFailure(f"{path} is damaged (not JSON: {error}); delete it and run again") from error
 
@@ -106,7 +107,7 @@ def read_table(path: Path | str, **options):
     try:
         return pandas.read_csv(path, **options)
     except FileNotFoundError as error:
-        raise RunFailure(f"{path} is missing; `snakemake {path}` makes it") from error
+        raise RunFailure(f"{path} is missing; `{making(path)}` makes it") from error
     except UnicodeDecodeError:
         return read_text(path)  # raises, with the byte and what the encoding may be
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:

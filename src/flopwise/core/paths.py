@@ -22,3 +22,21 @@ def expanded(path: str) -> str:
 def given(path: Path | None) -> Path | None:
     """The same for an option of the command line: a shell leaves `--root=~/data` as it is."""
     return None if path is None else Path(expanded(str(path)))
+
+
+def not_below(folder: str, root: Path | str | None) -> str:
+    """Why a data set's folder is not there, and what to do."""
+    if root is None:
+        return "`data_root` is not set; it stands in config/config.yaml"
+    return f"no {folder}/ below data_root ({root})"
+
+
+def making(path: Path | str, force: bool = False) -> str:
+    """The command that makes a file of the workflow, with the scale and the results folder that its path lies in."""
+    path, scales = Path(path), Path(__file__).parents[3] / "config" / "scales"
+    place = next((n for n, part in enumerate(path.parts) if n and (scales / part).is_dir()), None)
+    settings = [] if place is None else [f"scale={path.parts[place]}"]
+    if place is not None and (root := Path(*path.parts[:place])) != Path("results"):
+        settings.append(f"results={root}")
+    options = [*(["--force"] if force else []), *(["--config", *settings] if settings else [])]
+    return " ".join(["snakemake", *options, *(["--"] if options else []), str(path)])

@@ -1,4 +1,4 @@
-"""A training that can be stopped at any moment and goes on bit for bit."""
+"""A training that can be stopped at any moment and goes on: bit for bit on a CPU, on a GPU as far as its kernels allow."""
 
 from collections.abc import Callable
 

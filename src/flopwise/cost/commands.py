@@ -14,7 +14,9 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
-Model = Annotated[str, typer.Option("--model", help="open_clip:NAME or timm:NAME.")]
+Model = Annotated[
+    str, typer.Option("--model", help="open_clip:NAME, timm:NAME, or perceiver:NAME of a picture classifier.")
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Samples per training step.")]
 Convention = Annotated[
     str,

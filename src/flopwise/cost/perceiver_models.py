@@ -8,6 +8,7 @@ input adapter, its queries and its head add. The two are written apart: a test h
 import math
 from dataclasses import dataclass
 
+from flopwise.core.choices import check
 from flopwise.cost import perceiver
 from flopwise.cost.closed_forms import block, linear
 from flopwise.models.perceiver import published, specs
@@ -184,11 +185,19 @@ NOTES = {
 
 def find(name: str) -> perceiver.Configuration | Transformer:
     """Of a published configuration of `flopwise.cost.perceiver`, one that only the models know, or a Transformer."""
+    check("perceiver model", name, dict.fromkeys([*TRANSFORMERS, *perceiver.CONFIGURATIONS, *published.PUBLISHED]))
     if name in TRANSFORMERS:
         return TRANSFORMERS[name]
     if name in perceiver.CONFIGURATIONS:
         return perceiver.CONFIGURATIONS[name]
     return closed_form(published.find(name))
+
+
+def sizes(form: perceiver.Configuration | Transformer) -> tuple[int, int]:
+    """Parameters, and forward FLOPs of one example."""
+    if isinstance(form, Transformer):
+        return form.parameters(), form.flops()
+    return perceiver.parameters(form), perceiver.flops(form)
 
 
 def audit(rows: list[dict]) -> list[dict]:
@@ -201,11 +210,8 @@ def audit(rows: list[dict]) -> list[dict]:
     found = []
     for row in rows:
         form = find(row["model"])
-        if isinstance(form, Transformer):
-            sizes, note = (form.parameters(), form.flops()), ""
-        else:
-            sizes, note = (perceiver.parameters(form), perceiver.flops(form)), form.note
-        here = {"params_m": sizes[0] / 1e6, "gflops": sizes[1] / 1e9}
+        parameters, operations = sizes(form)
+        note, here = getattr(form, "note", ""), {"params_m": parameters / 1e6, "gflops": operations / 1e9}
         residuals = {name: None if row[name] is None else here[name] / row[name] - 1 for name in here}
         holds = {name: None if value is None else abs(value) <= TOLERANCE for name, value in residuals.items()}
         found.append(

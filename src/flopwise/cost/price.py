@@ -34,10 +34,9 @@ def forward(name: str) -> dict:
     """Parameters (millions) and forward GFLOPs of one sample; 1 multiply-add = 2 FLOPs."""
     library, rest = subjects.split(name)
     if library == "perceiver":
-        from flopwise.cost import perceiver
+        from flopwise.cost import perceiver_models
 
-        configuration = perceiver.find(rest)
-        parameters, operations = perceiver.parameters(configuration), perceiver.flops(configuration)
+        parameters, operations = perceiver_models.sizes(perceiver_models.find(rest))
     else:
         subject = subjects.load(name)
         parameters = subject.parameters

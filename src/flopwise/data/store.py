@@ -14,6 +14,7 @@ import numpy as np
 
 from flopwise.core.errors import RunFailure
 from flopwise.core.io import atomic_path, read_json, sha256_file, write_json
+from flopwise.core.paths import making
 from flopwise.data.files import ImageFiles
 from flopwise.data.strings import Strings
 
@@ -165,6 +166,8 @@ def _write_folder(directory: Path, arrays: dict[str, np.ndarray], documents: dic
 
 
 def _open_card(directory: Path, verify: bool) -> dict:
+    if not directory.is_dir():
+        raise RunFailure(f"{directory} is not made yet; `{making(directory)}` makes it")
     if not (directory / CARD).is_file():
         raise RunFailure(f"{directory / CARD} is missing: the data set is not complete; {_remedy(directory)}")
     card = read_json(directory / CARD)
@@ -189,7 +192,7 @@ def _check(path: Path, expected: dict, verify: bool) -> None:
 
 
 def _remedy(directory: Path) -> str:
-    return f"delete the folder {directory} and run snakemake again to re-make it"
+    return f"delete the folder {directory}; `{making(directory)}` makes it again"
 
 
 def _open_split(directory: Path, split: str) -> Split:

@@ -22,6 +22,7 @@ from pathlib import Path
 from flopwise.core.choices import check, near
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import atomic_path, read_json, write_json, write_tensors
+from flopwise.core.paths import making
 from flopwise.models.checkpoints import checkpoints
 from flopwise.models.compat import import_open_clip, import_open_clip_alone
 
@@ -221,7 +222,7 @@ def load_tensors(path: Path | str) -> dict:
     try:
         return load_file(path)
     except FileNotFoundError as error:
-        raise RunFailure(f"checkpoint {path} is missing; `snakemake {path}` makes it") from error
+        raise RunFailure(f"checkpoint {path} is missing; `{making(path)}` makes it") from error
     except (SafetensorError, ValueError) as error:
         raise RunFailure(f"checkpoint {path} is damaged ({error}); delete it and run again") from error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from flopwise.config.load import ROOT
 from flopwise.core.errors import UserError
 from flopwise.core.io import read_json, sha256_file
+from flopwise.core.paths import making
 from flopwise.provenance.job import ASKED, Job
 from flopwise.provenance.lineage import hash_input, hash_path
 
@@ -24,7 +25,7 @@ def results_of(path: Path) -> Path:
 def inside(path: Path) -> Path:
     """`path` as records name it: relative to the working directory where it lies below it."""
     if not path.exists():
-        raise UserError(f"{path} does not exist; `snakemake {path}` makes it if a rule does")
+        raise UserError(f"{path} does not exist; `{making(path)}` makes it if a rule does")
     return path.resolve().relative_to(Path.cwd()) if path.resolve().is_relative_to(Path.cwd()) else path
 
 
@@ -88,7 +89,7 @@ def audit_path(path: Path, job_of: Callable[[str, str], Job], rerun: Callable[[J
 def _again(record: dict, path: Path) -> str:
     """What makes a file again: Snakemake, or the job itself where no rule makes it."""
     by_hand = f"flopwise --scale {results_of(path).name} run {record['rule']} {record['job']}"
-    return by_hand if record["study"] == ASKED else f"snakemake --force {path}"
+    return by_hand if record["study"] == ASKED else making(path, force=True)
 
 
 def _problems(file: str, record: dict, checked: dict[tuple, str | None], job_of) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pandas
 
 from flopwise.config import ROOT, Settings
 from flopwise.core.io import atomic_path, read_json, read_table, sha256_json
+from flopwise.core.paths import making
 from flopwise.provenance import ledger
 from flopwise.provenance.job import Job
 from flopwise.provenance.lineage import code_version, versions
@@ -106,7 +107,7 @@ def _made(workflow) -> dict[str, page.Made]:
         for name in (*notebook.figures, *notebook.tables):
             files = [path for path in job.outputs if path.stem == name]
             found[name] = page.Made(
-                rule=record["rule"], command=f"snakemake --cores 1 --force {files[0]}", inputs=len(record["inputs"]),
+                rule=record["rule"], command=making(files[0], force=True), inputs=len(record["inputs"]),
                 code_version=f"{code['flopwise']}, commit {(code['commit'] or 'unknown')[:12]}", lineage=digest[:16],
                 files=tuple(f"../{file.relative_to(results)}" for file in files),
                 note=f"flopwise audit {files[0]}; record {job.lineage.name}",

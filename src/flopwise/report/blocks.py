@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flopwise.core.errors import RunFailure
+from flopwise.core.paths import making
 from flopwise.report import notebook, show, shrink, words
 
 HEAVY = 400_000  # characters above which a vector figure goes in as PNG if that is clearly smaller
@@ -75,7 +76,7 @@ def picture(svg: Path, png: Path) -> tuple[words.Markup, int, int]:
     try:
         vector, raster = svg.read_text(encoding="utf-8"), png.read_bytes()
     except OSError as error:
-        raise RunFailure(f"{error.filename} is missing; `snakemake {error.filename}` makes it") from error
+        raise RunFailure(f"{error.filename} is missing; `{making(error.filename)}` makes it") from error
     if raster[:8] != b"\x89PNG\r\n\x1a\n":
         raise RunFailure(f"{png} is damaged (not PNG); delete it and run again")
     width, height = (round(size * 96 / 150) for size in struct.unpack(">II", raster[16:24]))

@@ -107,8 +107,9 @@ def written_out(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, 
 
 
 def fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
-    """Kernels that keep no scores want widths that are multiples of 8; zeros beside change nothing."""
+    """Kernels that keep no scores want widths that are multiples of 8; zeros beside change nothing, and are not counted."""
     key, value = (tensor.expand(-1, query.shape[1], -1, -1) for tensor in (key, value))
     width = value.shape[3]
-    query, key, value = (pad(tensor, (0, -tensor.shape[3] % 8)) for tensor in (query, key, value))
+    if query.device.type != "meta":
+        query, key, value = (pad(tensor, (0, -tensor.shape[3] % 8)) for tensor in (query, key, value))
     return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1 / scale)[..., :width]

@@ -7,6 +7,7 @@ from pathlib import Path
 from flopwise.config import Settings
 from flopwise.config.efficiency import SCRATCH, Checkpoint, EfficiencyConfig
 from flopwise.core.errors import UserError
+from flopwise.core.paths import not_below
 from flopwise.core.seeds import derive
 from flopwise.studies.efficiency.plan import Cell, Grid
 
@@ -64,7 +65,7 @@ def missing(settings: Settings) -> list[str]:
 
         folder, root = dataset(name).folder, settings.config.data_root
         if not (root and (Path(root) / folder).is_dir()):
-            lines.append(f"data set {name} of the efficiency study: no {folder}/ below data_root ({root})")
+            lines.append(f"data set {name} of the efficiency study: {not_below(folder, root)}")
     return lines
 
 

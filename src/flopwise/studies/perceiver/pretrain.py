@@ -20,6 +20,7 @@ from flopwise.core.device import Placement, place
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_json, write_json, write_tensors
 from flopwise.core.lamb import Lamb
+from flopwise.core.paths import not_below
 from flopwise.core.seeds import derive, torch_generator
 from flopwise.data.ahead import Prefetcher, decoding_threads
 from flopwise.data.catalogue import dataset
@@ -114,5 +115,5 @@ def missing(settings: Settings) -> list[str]:
         for one in dict.fromkeys([*recipe.datasets, *(find_evaluation(each).dataset for each in recipe.evaluations)]):
             folder = dataset(one).folder
             if not (root and (Path(root) / folder).is_dir()):
-                lines.append(f"perceiver recipe {name}: no {folder}/ below data_root ({root}), for the data set {one}")
+                lines.append(f"data set {one} of the perceiver recipe {name}: {not_below(folder, root)}")
     return lines

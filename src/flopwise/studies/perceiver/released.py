@@ -18,6 +18,7 @@ from flopwise.config.perceiver_evaluations import Evaluation, find
 from flopwise.core.device import Placement, place
 from flopwise.core.errors import UserError
 from flopwise.core.io import sha256_file, sha256_json, write_json
+from flopwise.core.paths import not_below
 from flopwise.data.ahead import Prefetcher, decoding_threads
 from flopwise.data.catalogue import dataset
 from flopwise.data.files import in_order
@@ -77,7 +78,7 @@ def weights_of(settings: Settings, one: Evaluation) -> Path:
 def folder_of(settings: Settings, one: Evaluation) -> Path:
     root, folder = settings.config.data_root, dataset(one.dataset).folder
     if root is None or not ((path := Path(root) / folder).is_dir() or path.with_name(f"{folder}.tar").is_file()):
-        raise UserError(f"data set {one.dataset}: no {folder}/ below data_root ({root})")
+        raise UserError(f"data set {one.dataset}: {not_below(folder, root)}")
     return path
 
 

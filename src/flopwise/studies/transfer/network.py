@@ -6,6 +6,7 @@ from flopwise.config import Settings
 from flopwise.config.transfer import ZooModel
 from flopwise.core.errors import RunFailure, UserError
 from flopwise.core.io import sha256_file, write_tensors
+from flopwise.core.paths import making
 from flopwise.core.seeds import derive
 from flopwise.models import miniature
 
@@ -80,7 +81,7 @@ def load(folder: Path) -> dict:
     try:
         return load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
-        raise RunFailure(f"{folder / WEIGHTS} is missing; `snakemake {folder.parent}` makes it") from error
+        raise RunFailure(f"{folder / WEIGHTS} is missing; `{making(folder.parent)}` makes it") from error
     except (SafetensorError, OSError) as error:
         raise RunFailure(f"{folder / WEIGHTS} is damaged ({error}); delete {folder.parent} and run again") from error
 

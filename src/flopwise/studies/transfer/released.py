@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flopwise.config import Settings
 from flopwise.core.errors import UserError
+from flopwise.core.paths import not_below
 
 
 def missing(settings: Settings) -> list[str]:
@@ -35,4 +36,4 @@ def _missing_data(name: str, root: str | None) -> list[str]:
     folder = dataset(name).folder
     if root and ((path := Path(root) / folder).is_dir() or path.with_name(f"{folder}.tar").is_file()):
         return []
-    return [f"data set {name} of the transfer study: no {folder}/ below data_root ({root})"]
+    return [f"data set {name} of the transfer study: {not_below(folder, root)}"]

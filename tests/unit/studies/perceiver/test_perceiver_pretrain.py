@@ -245,9 +245,7 @@ def test_the_job_trains_scores_and_goes_into_the_table_of_checkpoints(root, tmp_
 def test_what_is_not_there_is_said(root, tmp_path):
     settings = load(scale="paper", data_root=str(tmp_path))
     lines = pretrain.missing(settings)
-    assert (
-        f"perceiver recipe optical-flow: no AUTOFLOW/ below data_root ({tmp_path}), for the data set autoflow" in lines
-    )
+    assert f"data set autoflow of the perceiver recipe optical-flow: no AUTOFLOW/ below data_root ({tmp_path})" in lines
     with pytest.raises(UserError, match="expected are files"):
         sources.Text(tmp_path, MODELS["text"], {"c4": 1.0})
     with pytest.raises(UserError, match=r"pretraining\.recipes is 'imagenet-conv'"):
