@@ -30,8 +30,8 @@ class Arm:
 
 class Work:
     """A task with its data. material: that it is trained on; others: of which it reads the arrays `<material>/<name>`, too.
-    arms: by name, the trivial one among them. score: the metric that says how good an arm is; higher is
-    better (errors stand with their sign turned)."""
+    arms: by name, the trivial one among them. score: the metric that says how good an arm is; higher is better (errors stand
+    with their sign turned)."""
 
     title: ClassVar[str]
     stands_for: ClassVar[str]

@@ -13,12 +13,12 @@ from flopwise.methods.perceiver import Arm, flow
 
 OVERLAP = 4  # pixels between tiles of 16
 SETS = {"scenes": "flow-scenes", "road": "flow-road"}  # of Sintel, of KITTI
-COLOUR, APART, MIRRORED, ERASED = (
-    0.4,
+# RAFT's augmentation for AutoFlow
+COLOUR, ERASED = 0.4, 0.5  # how strong colours change; share of pairs of which a part is erased
+APART, MIRRORED = (
     0.2,
     (0.5, 0.1),
-    0.5,
-)  # RAFT's: strength; shares of pairs; left to right, top to bottom
+)  # shares: whose frames have colours of their own; mirrored left to right, top to bottom
 
 
 class Work(flow.Work):
