@@ -42,7 +42,7 @@ def assert_one_line(done, status: int, *parts: str) -> None:
 def test_a_data_file_cut_short(smoke, results):
     path = results / "data" / "greek" / "train_images.npy"
     os.truncate(path, 1000)
-    assert_one_line(train(smoke, results), 1, "greek/train_images.npy holds 1000 bytes", "run snakemake again")
+    assert_one_line(train(smoke, results), 1, "greek/train_images.npy holds 1000 bytes", "makes it again")
     assert not (results / "continual" / "train").exists()
 
 
