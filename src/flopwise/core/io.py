@@ -63,6 +63,7 @@ def read_json(path: Path | str):
 
 def write_tensors(path: Path | str, tensors: dict) -> None:
     """Write named tensors as safetensors; tensors that share memory are written one by one."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     content, seen = {}, set()  # safetensors refuses two names for one memory: later ones are copied
@@ -71,7 +72,10 @@ def write_tensors(path: Path | str, tensors: dict) -> None:
         content[name] = value.clone() if place in seen else value.contiguous()
         seen.add(place)
     with atomic_path(path) as temporary:
-        save_file(content, temporary)
+        try:
+            save_file(content, temporary)
+        except SafetensorError as error:  # a full disk, among others
+            raise RunFailure(f"cannot write {path}: {error}") from error
 
 
 def write_table(path: Path | str, frame) -> None:

@@ -2,15 +2,18 @@
 
 import errno
 import os
+import resource
+import signal
 
 import numpy as np
 import pandas
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from flopwise.core.checkpoint import StateFolder
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.core.io import atomic_path, read_json, read_table, write_json, write_rows, write_table
+from flopwise.core.io import atomic_path, read_json, read_table, write_json, write_rows, write_table, write_tensors
 from flopwise.core.paths import expanded
 from flopwise.core.seeds import derive
 
@@ -27,6 +30,22 @@ def test_a_full_disk_leaves_the_old_file_and_no_debris(tmp_path, monkeypatch):
         write_json(target, {"a": 2})
     assert read_json(target) == {"a": 1}
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_tensors_on_a_full_disk_are_one_line_and_no_debris(tmp_path):
+    """A file-size limit stands for the full disk."""
+    target, handler = tmp_path / "state.safetensors", signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    write_tensors(target, {"a": torch.ones(2)})
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(RunFailure, match=r"cannot write .*state\.safetensors: .*File too large"):
+            write_tensors(target, {"a": torch.zeros(10_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert load_file(target)["a"].tolist() == [1, 1]
+    assert os.listdir(tmp_path) == ["state.safetensors"]
 
 
 def test_an_error_while_writing_leaves_nothing(tmp_path):
