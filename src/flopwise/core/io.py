@@ -63,19 +63,16 @@ def read_json(path: Path | str):
 
 def write_tensors(path: Path | str, tensors: dict) -> None:
     """Write named tensors as safetensors; tensors that share memory are written one by one."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     content, seen = {}, set()  # safetensors refuses two names for one memory: later ones are copied
     for name, value in sorted(tensors.items()):
         place = value.untyped_storage().data_ptr()
         content[name] = value.clone() if place in seen else value.contiguous()
         seen.add(place)
+    content = save(content)  # `save_file` would give the file to its owner alone, whatever the umask
     with atomic_path(path) as temporary:
-        try:
-            save_file(content, temporary)
-        except SafetensorError as error:  # a full disk, among others
-            raise RunFailure(f"cannot write {path}: {error}") from error
+        temporary.write_bytes(content)
 
 
 def write_table(path: Path | str, frame) -> None:
