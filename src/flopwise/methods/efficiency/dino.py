@@ -12,9 +12,8 @@ from flopwise.methods.efficiency.byol import TWO, follow
 def self_distillation(teacher, student, centre, teacher_temperature: float, student_temperature: float):
     """teacher (2, B, K), student (2 + local, B, K): prototype scores; the first two of the student are the teacher's views."""
     target = ((teacher - centre) / teacher_temperature).softmax(2)
-    logs = (
-        (student / student_temperature).log_softmax(2).unbind(0)
-    )  # one gradient for all, not one of this size for each
+    # unbound: one gradient for all, not one of this size for each term
+    logs = (student / student_temperature).log_softmax(2).unbind(0)
     terms = [-(target[a] * logs[b]).sum(1).mean() for a in range(2) for b in range(len(logs)) if a != b]
     return sum(terms) / len(terms)
 

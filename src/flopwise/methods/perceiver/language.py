@@ -196,10 +196,8 @@ class Work(Base):
         for task in self.tasks:
             symbols, _ = self._encoded(arm, task, "train")
             rows = rng.integers(0, len(symbols), count)
-            shown[task], labels[task] = (
-                torch.from_numpy(symbols[rows]),
-                torch.from_numpy(self._labels(task, "train")[rows]),
-            )
+            shown[task] = torch.from_numpy(symbols[rows])
+            labels[task] = torch.from_numpy(self._labels(task, "train")[rows])
         total = 0
         for task, said in self._answers(model, arm, shown).items():
             if self.outputs[task] == 1:
