@@ -169,7 +169,7 @@ class TransferPreset(Tables, StudyPreset):
         0.39, "how far a run's updates carry the slow weights towards fast ones that stand still; tau follows from it",
         "derived: 1 - 0.9999^5000", gt=0, lt=1,
     )  # fmt: skip
-    evaluation_batch_size: int = setting(500, "images per forward pass; changes no result", "our choice", ge=1)
+    evaluation_batch_size: int = setting(200, "images per forward pass; changes no result", "our choice", ge=1)
     precision: Literal["fp32", "fp16", "bf16"] = setting("fp32", "of the matrix products", "official code: fp16")
     heads: Heads | None = setting(
         None, "released models of other classes get a head; none: they are refused", "official code"
