@@ -5,7 +5,7 @@ CORES ?= $(shell python3 -c "import os; print(len(os.sched_getaffinity(0)) if ha
 PYTHON ?= python3
 # Programs are called as modules of the interpreter: the first line of a script in .venv/bin holds no quotes or long paths.
 BIN := .venv/bin
-SIDE_BY_SIDE := --numprocesses $(CORES) --maxprocesses 8 --dist loadfile
+SIDE_BY_SIDE := --numprocesses $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # Snakemake keeps a cache under the user's home; where that cannot be written, one lies here.
 CACHE := $(shell d="$${XDG_CACHE_HOME:-$${HOME:-/dev/null}/.cache}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo "$$d")
 ifeq ($(CACHE),)

@@ -8,6 +8,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
+DEAR = ("smoke", "smoke_run")  # fixtures that are made once in a session: a run of the workflow, an executed notebook
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
@@ -18,12 +20,18 @@ def pytest_xdist_make_scheduler(config, log):
     class OneSmokeRun(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "smoke" if needs_smoke(config.rootpath / file) else file
+            return scope(config.rootpath / file) or file
 
     return OneSmokeRun(config, log)
 
 
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first (with --no-loadscope-reorder), so that no process is left waiting for it at the end."""
+    items.sort(key=lambda item: (scope(item.path) != "smoke", item.path.parent.name != "workflow"))
+
+
 @cache
-def needs_smoke(file: Path) -> bool:
-    """Whether a test or fixture of the file asks for the fixture `smoke`."""
-    return re.search(r"def \w+\([^)]*\bsmoke\b", file.read_text(encoding="utf-8")) is not None
+def scope(file: Path) -> str:
+    """The dear fixture that a test or fixture of the file asks for, if any."""
+    text = file.read_text(encoding="utf-8")
+    return next((name for name in DEAR if re.search(rf"def \w+\([^)]*\b{name}\b", text)), "")

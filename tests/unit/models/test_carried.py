@@ -72,7 +72,8 @@ def test_the_tag_decides_the_activation_of_both_towers(tag, activation):
 
 @pytest.mark.parametrize("name", ["EVA02-B-16", "MobileCLIP-B"])
 def test_a_text_tower_of_its_own_is_kept(name):
-    model, theirs = clip.create(name, device="meta"), open_clip.create_model(name, device="meta")
+    with torch.device("meta"):  # open_clip draws the weights, then moves them
+        model, theirs = clip.create(name, device="meta"), open_clip.create_model(name, device="meta")
     assert type(model) is type(theirs) is open_clip.CustomTextCLIP
     shapes = [{key: value.shape for key, value in m.state_dict().items()} for m in (model, theirs)]
     assert shapes[0] == shapes[1]
@@ -84,16 +85,13 @@ def saved(folder, name: str) -> dict:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("ViT-H-14.dfn5b", marks=pytest.mark.slow),
-        *("ViT-L-14.laion2b_s32b_b82k", "RN101.yfcc15m", "convnext_base.laion400m_s13b_b51k"),
-    ],
+    "name", ["ViT-H-14.dfn5b", "ViT-L-14.laion2b_s32b_b82k", "RN101.yfcc15m", "convnext_base.laion400m_s13b_b51k"]
 )
 def test_the_saved_folder_gives_open_clip_the_same_model_and_pictures(tmp_path, name):
     written = saved(tmp_path, name)
     assert written["flopwise"] == name
-    model = open_clip.create_model(f"local-dir:{tmp_path}", load_weights=False, device="meta")
+    with torch.device("meta"):
+        model = open_clip.create_model(f"local-dir:{tmp_path}", load_weights=False, device="meta")
     table = open_clip.get_pretrained_cfg(*clip.parts(name))
     for key in ("mean", "std", "interpolation", "resize_mode"):
         held = model.visual.preprocess_cfg[key]
