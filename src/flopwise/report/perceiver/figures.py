@@ -11,6 +11,7 @@ from flopwise.methods.perceiver import works
 from flopwise.report import theme
 from flopwise.report.frames import seeds_note, summarise
 from flopwise.report.show import Drawn, absent
+from flopwise.report.ticks import plain_log
 
 KINDS = {  # colour, marker
     "perceiver": ("#0065a3", "o"), "baseline": ("#c14a00", "s"), "classical": ("#8f6a00", "D"), "trivial": ("#5f6368", "x"),
@@ -108,6 +109,7 @@ def scaling(study: Study) -> Drawn:
                     name = "Perceiver IO" if model == "perceiver" else "transformer"
                     axes.plot(own["size"], own[cost], marker=marker, color=colour, ms=4, label=name)
             axes.set(xscale="log", yscale="log")
+            plain_log(axes.yaxis)
             if column == 0:
                 axes.set_ylabel(title)
         panels[-1, column].set_xlabel(

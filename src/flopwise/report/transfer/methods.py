@@ -5,6 +5,7 @@ import pandas as pd
 
 from flopwise.report import theme
 from flopwise.report.show import Drawn, absent
+from flopwise.report.ticks import plain_log
 from flopwise.report.transfer import published
 from flopwise.report.transfer.study import Study
 from flopwise.report.transfer.styles import FAMILIES, order, style
@@ -136,16 +137,15 @@ def sizes(study: Study) -> Drawn:
         part = table[table["family"] == family].sort_values("student_parameters")
         if len(part):
             axes.plot(part["student_parameters"], part["rate"], f"{look.marker}-", color=look.colour, label=look.label)
-    for row in table.itertuples():
-        axes.annotate(
-            row.student,
-            (row.student_parameters, row.rate),
-            xytext=(4, 4),
-            textcoords="offset points",
-            color=theme.QUIET,
-            fontsize=7,
-        )
+    for _, same in table.sort_values("rate").groupby("student_parameters"):  # of one size: names above and below
+        for place, row in enumerate(same.itertuples()):
+            below = place == 0 and len(same) > 1
+            axes.annotate(
+                row.student, (row.student_parameters, row.rate), xytext=(4, -9 if below else 4), textcoords="offset points",
+                color=theme.QUIET, fontsize=7,
+            )  # fmt: skip
     axes.set(xscale="log", xlabel="parameters of the student", ylabel="strict transfer rate (%)")
+    plain_log(axes.xaxis)
     axes.legend()
     return Drawn(figure, table, "")
 
