@@ -25,7 +25,7 @@ scale = "laptop"
 runs = perceiver.load(tables)
 
 # %% [markdown]
-# # One architecture, six tasks
+# # One architecture, many tasks
 #
 # Inputs of any kind are read into a few latents, processed there, and read out by a query for each output. All arms of a task see
 # the same batches, steps and rate; the baselines are those that the paper used, as far as they can be made small.

@@ -204,6 +204,36 @@ def test_masks_cover_whole_words(tasks):
     assert set(symbols[0][len(line) :]) == {0}
 
 
+@pytest.mark.parametrize("task", ["language", "english"])
+def test_bits_of_masked_words_are_those_of_a_code_that_is_worked_by_hand(tasks, task):
+    """A model that always says the same needs log2 of its symbols; bytes' frequencies need less; the same words are masked for
+    all arms, and none of the lines is among those that are learned."""
+    work = tasks[task]
+
+    class Same(torch.nn.Module):
+        def __init__(self, symbols):
+            super().__init__()
+            self.symbols, self.seen = symbols, []
+
+        def forward(self, shown, mask):
+            self.seen.append(shown)
+            return torch.zeros(*shown.shape, self.symbols)
+
+    for arm, symbols in (("bytes", 262), ("pieces-transformer", 262 + work.merges_count)):
+        model = Same(symbols)
+        found = work.first_scores(model, arm)["bits_per_masked_byte"]
+        shown, read = torch.cat(model.seen), work._encoded(arm, "held-out")[0]
+        hidden = (shown.numpy() == 3).sum()
+        assert 0.05 < hidden / (read[: len(shown)] > 0).sum() < 0.3
+        if arm == "bytes":
+            count = hidden
+        assert found == pytest.approx(hidden / count * np.log2(symbols))
+    assert hidden < count
+    assert 3 < work.first_scores(None, "trivial")["bits_per_masked_byte"] < 6
+    learned = {bytes(line) for line in work.corpus()}
+    assert not any(bytes(line) in learned for line in work.corpus("held-out"))
+
+
 def test_metrics_on_cases_worked_by_hand():
     assert psnr(0.01, 1.0) == pytest.approx(20)
     scores, truth = np.array([[0.9], [0.8], [0.7], [0.1]]), np.array([[1], [0], [1], [0]])

@@ -56,6 +56,10 @@ class Work:
         """Metrics on held-out samples; `model` is None where nothing is trained."""
         raise NotImplementedError
 
+    def first_scores(self, model, arm: str) -> dict[str, float]:
+        """Metrics on held-out samples after the first of two phases of training; `model` is None where nothing is trained."""
+        return {}
+
     def once(self, model, arm: str) -> None:
         """One sample through the network, as its cost counts it; needs no data."""
         raise NotImplementedError

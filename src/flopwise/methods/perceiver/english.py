@@ -21,8 +21,9 @@ class Work(language.Work):
     widths: ClassVar = {"bytes-transformer": 32, "pieces-transformer": language.WIDTH}
     outputs: ClassVar = {"area": 4, "paraphrase": 2, "same-document": 2, "similarity": 1, "source": 2, "word-order": 2}
 
-    def corpus(self) -> np.ndarray:
-        lines = np.concatenate([self.arrays[f"{task}_train_first"] for task in UNCHANGED])
+    def corpus(self, split: str = "train") -> np.ndarray:
+        own = "train" if split == "train" else "test"
+        lines = np.concatenate([self.arrays[f"{task}_{own}_first"] for task in UNCHANGED])
         return self._padded(np.unique(lines, axis=0))
 
     def texts(self, task: str, split: str) -> np.ndarray:

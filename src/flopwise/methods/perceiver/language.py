@@ -1,7 +1,9 @@
 """Bytes of a small language (Wikipedia, C4 and GLUE in small): masked words are filled in, then four tasks are learned at once, a
 query each (arXiv 2107.14795, section 4.1). Beside it transformers of about the same FLOPs on bytes and on word pieces.
 
-The score is the mean accuracy on the tasks; nats per masked symbol are not comparable between bytes and pieces."""
+The score is the mean accuracy on the tasks. After the first phase: bits per byte of masked words of held-out lines, each symbol
+said without the others; marks in their place tell how many bytes a word has, or how many pieces, so that bytes and pieces are not
+quite comparable."""
 
 from collections import Counter
 from functools import cached_property
@@ -9,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from flopwise.core.seeds import numpy_generator
 from flopwise.methods.perceiver import Arm
 from flopwise.methods.perceiver import Work as Base
 from flopwise.models.perceiver import Config, create
@@ -18,6 +21,7 @@ WIDTH, HEADS, MARKS, MASK = 48, 4, 6, 3
 SYMBOLS = 256 + MARKS
 TUNING_SHARE = 16 / 48  # samples of each task in a step, of a batch of lines
 MASKED = 0.15
+HELD_OUT, AT_ONCE = 1000, 250  # lines whose masked words are scored, at most; lines in a pass
 
 
 def pieces(lines: list[bytes], merges: int) -> list[tuple[bytes, bytes]]:
@@ -90,9 +94,9 @@ class Work(Base):
     def tasks(self) -> list[str]:
         return list(self.outputs)
 
-    def corpus(self) -> np.ndarray:
-        """Lines to fill words into, uint8 (n, length)."""
-        return np.array(self.arrays["train"])
+    def corpus(self, split: str = "train") -> np.ndarray:
+        """Lines to fill words into, uint8 (n, length); split: `train` or `held-out`."""
+        return np.array(self.arrays["train" if split == "train" else "validation"])
 
     def texts(self, task: str, split: str) -> np.ndarray:
         """Samples of a task, uint8 (n, length)."""
@@ -103,10 +107,10 @@ class Work(Base):
         return pieces([bytes(row).rstrip(b"\0") for row in self.corpus()[:1500]], self.merges_count)
 
     def _encoded(self, arm: str, *name: str):
-        """Symbols int64 (n, length) of the corpus or of a task's split, 0 behind the end, and the word that each belongs to."""
+        """Symbols int64 (n, length) of a split of the corpus or of a task, 0 behind the end, and the word of each."""
         key = ("pieces" if arm == "pieces-transformer" else "bytes", *name)
         if key not in self._cache:
-            lines = self.texts(*name) if name else self.corpus()
+            lines = self.texts(*name) if len(name) == 2 else self.corpus(*name)
             self._cache[key] = self._as_pieces(lines) if key[0] == "pieces" else self._as_bytes(lines)
         return self._cache[key]
 
@@ -170,22 +174,42 @@ class Work(Base):
         return new
 
     def loss(self, model, arm, batch_size, rng):
+        if getattr(model, "tuning", False):
+            return self._tasks_loss(model, arm, round(TUNING_SHARE * batch_size), rng)
+        symbols, words = self._encoded(arm, "train")
+        rows = rng.integers(0, len(symbols), batch_size)
+        masked = _masked(symbols[rows], words[rows], rng)
+        return self._filled(model, symbols[rows], masked if masked.any() else symbols[rows] > 0)
+
+    def _filled(self, model, read: np.ndarray, masked: np.ndarray, reduction: str = "mean"):
+        """Cross entropy of the masked symbols, in nats."""
         import torch
         from torch.nn.functional import cross_entropy
 
-        if getattr(model, "tuning", False):
-            return self._tasks_loss(model, arm, round(TUNING_SHARE * batch_size), rng)
-        symbols, words = self._encoded(arm)
-        rows = rng.integers(0, len(symbols), batch_size)
-        read, words = symbols[rows], words[rows]
-        chosen = rng.random((batch_size, words.max() + 1)) < MASKED
-        masked = np.take_along_axis(chosen, words, 1) & (read > 0)
-        if not masked.any():
-            masked = read > 0
-        shown = torch.from_numpy(np.where(masked, MASK, read))
+        shown, where = torch.from_numpy(np.where(masked, MASK, read)), torch.from_numpy(masked)
         said = model(shown, mask=shown > 0)[:, : shown.shape[1]]
-        where = torch.from_numpy(masked)
-        return cross_entropy(said[where], torch.from_numpy(read)[where])
+        return cross_entropy(said[where], torch.from_numpy(read)[where], reduction=reduction)
+
+    def first_scores(self, model, arm):
+        """The answer that knows nothing says how often each byte occurs."""
+        import torch
+
+        def drawn(kind: str):
+            symbols, words = (part[:HELD_OUT] for part in self._encoded(kind, "held-out"))
+            return symbols, _masked(symbols, words, numpy_generator(0, "perceiver", "held-out words"))
+
+        symbols, masked = drawn("bytes")  # the same words are masked for all arms
+        count, nats = masked.sum(), 0.0
+        if model is None:
+            often = 1 + np.bincount(self._encoded("bytes", "train")[0].ravel(), minlength=SYMBOLS)[MARKS:]
+            nats = -np.log(often / often.sum())[symbols[masked] - MARKS].sum()
+        else:
+            symbols, masked = drawn(arm)
+            with torch.no_grad():
+                for first in range(0, len(symbols), AT_ONCE):
+                    rows = slice(first, first + AT_ONCE)
+                    nats += float(self._filled(model, symbols[rows], masked[rows], "sum"))
+        return {"bits_per_masked_byte": float(nats / count / np.log(2))}
 
     def _tasks_loss(self, model, arm, count, rng):
         """The sum of the tasks' losses, each on `count` samples of its own."""
@@ -253,6 +277,12 @@ class Work(Base):
         shown = torch.ones((1, length), dtype=torch.int64)
         model.tuning = False
         model(shown, mask=shown > 0)
+
+
+def _masked(symbols: np.ndarray, words: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Which symbols to hide, bool (n, length): those of `MASKED` of the words of each line, about."""
+    chosen = rng.random((len(words), words.max() + 1)) < MASKED
+    return np.take_along_axis(chosen, words, 1) & (symbols > 0)
 
 
 def transformer(symbols: int, length: int, width: int, layers: int, outputs: dict[str, int]):

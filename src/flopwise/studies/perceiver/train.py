@@ -29,8 +29,8 @@ def rate(step: int, steps: int, peak: float, warm_up: float) -> float:
 
 
 def run(study: PerceiverConfig, work: Work, cell: Cell, first_phases: dict) -> dict:
-    """Train and score one cell: status, scores, forward MFLOPs of a sample, parameters, losses, seconds. first_phases: weights
-    and losses after the first phase by arm and seed, for arms that go on from another's; filled here."""
+    """Train and score one cell: status, scores, forward MFLOPs of a sample, parameters, losses, seconds. first_phases: weights,
+    losses and scores after the first phase by arm and seed, for arms that go on from another's; filled here."""
     arm = work.arms[cell.arm]
     record = {
         "status": "done",
@@ -40,35 +40,39 @@ def run(study: PerceiverConfig, work: Work, cell: Cell, first_phases: dict) -> d
         "train_seconds": 0.0,
         "evaluate_seconds": 0.0,
     }
-    model, start = None, time.process_time()
+    model, first, start = None, {}, time.process_time()
     if arm.trained:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(cell.seed, "perceiver", cell.task, arm.start or cell.arm))
             model = work.model(cell.arm)
             record |= {"mflops": count(work, model, cell.arm), "parameters": sum(p.numel() for p in model.parameters())}
             try:
-                model, record["losses"] = _trained(study, work, model, cell, first_phases)
+                model, record["losses"], first = _trained(study, work, model, cell, first_phases)
             except Diverged:
                 return record | {"status": "diverged", "scores": {}, "train_seconds": time.process_time() - start}
         model.eval()
+    else:
+        first = work.first_scores(None, cell.arm)
     record["train_seconds"] = time.process_time() - start
     scored = time.process_time()
-    record["scores"] = work.scores(model, cell.arm, cell.seed)
+    record["scores"] = work.scores(model, cell.arm, cell.seed) | first
     return record | {"evaluate_seconds": time.process_time() - scored}
 
 
 def _trained(study: PerceiverConfig, work: Work, model, cell: Cell, first_phases: dict):
-    """The model after one or two phases of training, and its losses."""
+    """The model after one or two phases of training, its losses, and its scores after the first of two."""
     how, key = study.tasks[cell.task], (work.arms[cell.arm].start or cell.arm, cell.seed)
     if key in first_phases:
-        weights, losses = first_phases[key]
+        weights, losses, first = first_phases[key]
         model.load_state_dict(weights)
     else:
         losses = _phase(study, work, model, cell, how.steps, how.learning_rate, "first")
-        first_phases[key] = copy.deepcopy(model.state_dict()), losses
+        first = work.first_scores(model.eval(), cell.arm)
+        first_phases[key] = copy.deepcopy(model.state_dict()), losses, first
     if not how.tuning_steps or (tuned := work.tuned(model, cell.arm)) is None:
-        return model, losses
-    return tuned, losses + _phase(study, work, tuned, cell, how.tuning_steps, how.tuning_learning_rate, "second")
+        return model, losses, first
+    losses = losses + _phase(study, work, tuned, cell, how.tuning_steps, how.tuning_learning_rate, "second")
+    return tuned, losses, first
 
 
 def count(work: Work, model, arm: str) -> float:
