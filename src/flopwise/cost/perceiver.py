@@ -18,7 +18,6 @@ released code where the paper is silent; `note` says which, and which published 
 
 from dataclasses import dataclass
 
-from flopwise.core.choices import check
 from flopwise.cost.closed_forms import linear
 
 
@@ -202,7 +201,3 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "audioset-raw-average": _audioset(13_024, 512, 0, "Perceiver: latents averaged, no decoder"),
     "audioset-mel-average": _audioset(17_344, 512, 0, "Perceiver: latents averaged, no decoder"),
 }  # fmt: skip
-
-
-def find(name: str) -> Configuration:
-    return CONFIGURATIONS[check("perceiver model", name, CONFIGURATIONS)]

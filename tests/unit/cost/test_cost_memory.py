@@ -247,7 +247,9 @@ def test_a_training_step_of_a_perceiver_is_three_forwards_and_needs_memory_in_pr
 
     name = "imagenet-fourier"
     small, large = (price.step(f"perceiver:{name}", "full-ft", size) for size in (2, 4))
-    assert small["gflops_per_step"] == pytest.approx(6 * perceiver.flops(perceiver.find(name)) / 1e9, rel=0.02)
+    assert small["gflops_per_step"] == pytest.approx(
+        6 * perceiver.flops(perceiver.CONFIGURATIONS[name]) / 1e9, rel=0.02
+    )
     assert 1.6 < large["peak_memory_gb"] / small["peak_memory_gb"] < 2
     with pytest.raises(UserError, match=r"priced for imagenet-fourier, .*; other perceiver names have `forward`"):
         subjects.load("perceiver:multimodal")

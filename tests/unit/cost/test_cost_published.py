@@ -135,7 +135,7 @@ PERCEIVER = {
 @pytest.mark.parametrize("name", PERCEIVER)
 def test_perceiver_closed_forms_equal_independent_models(name):
     parameters, gflops = PERCEIVER[name]
-    configuration = perceiver.find(name)
+    configuration = perceiver.CONFIGURATIONS[name]
     assert perceiver.parameters(configuration) == parameters
     assert perceiver.flops(configuration) / 1e9 == pytest.approx(gflops, rel=2e-4)
 
@@ -155,5 +155,5 @@ def test_perceiver_audit_names_the_rows_that_do_not_hold():
     }  # fmt: skip
     assert all(audited[name]["note"] for name in wrong_flops)
     # what the published 113 GFLOPs of the byte model are: everything but the attention products
-    language = perceiver.find("language-bytes")
+    language = perceiver.CONFIGURATIONS["language-bytes"]
     assert (perceiver.flops(language) - perceiver.attention_products(language)) / 1e9 == pytest.approx(113, abs=0.1)

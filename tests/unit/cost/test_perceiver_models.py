@@ -106,7 +106,7 @@ def test_published_models_have_the_closed_forms_cost_at_their_full_size(name):
 @pytest.mark.parametrize("name", perceiver.CONFIGURATIONS)
 def test_models_are_those_of_the_papers_tables(name):
     """`cost.perceiver` was written from the tables, `models.perceiver.published` from the architecture."""
-    model, tables = forms.closed_form(PUBLISHED[name]), perceiver.find(name)
+    model, tables = forms.closed_form(PUBLISHED[name]), perceiver.CONFIGURATIONS[name]
     assert perceiver.flops(model) == perceiver.flops(tables)
     # the tables leave out AudioSet's padding vectors, because the number of audio bands is not stated
     padding = 487 + 4 - PUBLISHED[name].inputs.parts["audio"].channels if name.startswith("audioset") else 0
@@ -219,17 +219,17 @@ def test_the_page_on_the_model_shows_the_audit():
 
 def test_what_would_explain_the_figures_that_do_not_hold():
     """Attention left out; logits at one FLOP per multiply-add; 261 channels; 12 layers; another width of inputs."""
-    language = perceiver.find("language-bytes")
+    language = perceiver.CONFIGURATIONS["language-bytes"]
     assert (perceiver.flops(language) - perceiver.attention_products(language)) / 1e9 == pytest.approx(113, abs=0.1)
     bert = forms.TRANSFORMERS["bert-base"]
     assert (bert.flops() - replace(bert, symbols=0).flops()) / 1e9 == pytest.approx(25.17, abs=0.01)
     assert (bert.flops() + replace(bert, symbols=0).flops()) / 2e9 == pytest.approx(109.2, abs=0.05)
-    narrow = replace(perceiver.find("imagenet-learned"), input_width=261)
+    narrow = replace(perceiver.CONFIGURATIONS["imagenet-learned"], input_width=261)
     assert perceiver.flops(narrow) / 1e9 - narrow.extra_flops / 1e9 == pytest.approx(406.1, abs=0.1)
-    jft = perceiver.find("imagenet-b-fourier")
+    jft = perceiver.CONFIGURATIONS["imagenet-b-fourier"]
     for model, gflops in (
         (replace(jft, depth=12), 212.9), (replace(jft, input_width=514), 334.6),
-        (replace(perceiver.find("imagenet-b-conv"), depth=12), 175.9),
+        (replace(perceiver.CONFIGURATIONS["imagenet-b-conv"], depth=12), 175.9),
     ):  # fmt: skip
         assert perceiver.flops(model) / 1e9 == pytest.approx(gflops, abs=0.12)
     assert perceiver.parameters(replace(jft, input_width=514)) / 1e6 == pytest.approx(213.0, abs=0.1)
