@@ -7,7 +7,7 @@ import fixtures
 import pytest
 
 from flopwise.core.errors import RunFailure, UserError
-from flopwise.report import kept, page, verdicts
+from flopwise.report import kept, page, verdicts, words
 from flopwise.report.chapters import outline
 from flopwise.studies.regime import CAPTION, Quantity
 
@@ -175,7 +175,7 @@ def test_says_why_a_claim_was_not_tested_what_chance_gives_and_what_survives_cor
     assert "one seed only" in rows[4]
     assert "Needs 2 model scales." in rows[4]
     assert ["survives Holm" in row for row in rows] == [True, True, False, False, False]
-    assert "4 claims were tested" in html
+    assert "4 claims rest on such an interval" in html
     assert "about 0.1 would come out as reproduced" in html
     assert "2 of the 3 verdicts other than inconclusive survive" in html
 
@@ -357,3 +357,8 @@ def test_checks_stand_apart_from_claims_and_in_the_first_paragraph(content):
     assert html.count('class="claim" id="claim-check-') == 2
     tally = html[html.index('class="tally"') :]
     assert "1 reproduced" in tally[: tally.index("</p>")]
+
+
+def test_prose_sets_names_and_subscripts_and_escapes_the_rest():
+    assert words.prose("rho_pos of `views` < A_KA") == ("ρ<sub>pos</sub> of <code>views</code> &lt; A<sub>KA</sub>")
+    assert "<script>" not in words.prose(f"`{EVIL}`")

@@ -144,22 +144,23 @@ def interval(claim: Mapping) -> str:
 
 
 def survives(claim: Mapping) -> bool:
-    """Whether the effect differs from the claim's threshold at 5 % after Holm's correction over all tested claims."""
+    """Whether the effect differs from the claim's threshold at 5 % after Holm's correction over all such claims."""
     return claim["p_holm"] is not None and claim["p_holm"] < 0.05
 
 
 def chance(claims: Sequence[Mapping]) -> str:
-    """What chance alone would give among the claims that were tested; empty for fewer than two."""
+    """What chance alone would give among the claims that an interval decides; empty for fewer than two."""
     tested = [claim for claim in claims if claim["p_holm"] is not None]
     if len(tested) < 2:
         return ""
     decided = [claim for claim in tested if claim["verdict"] != "inconclusive"]
+    by_chance = f"about {len(tested) / 40:.1f}"
     return (
-        f"{len(tested)} claims were tested. If there were nothing to find in any of them, about {len(tested) / 40:.1f} "
-        f"would come out as reproduced and about {len(tested) / 40:.1f} as not reproduced by chance alone. Claims share runs "
-        "(full fine-tuning and EMA-merging stand in most), so chance verdicts come in clumps: a run that happens to be good "
-        f"moves several at once. {sum(map(survives, decided))} of the {len(decided)} verdicts other than inconclusive survive "
-        "Holm's correction over all tested claims of their study."
+        f"{len(tested)} claims rest on such an interval. If there were nothing to find in any of them, {by_chance} would come "
+        f"out as reproduced and {by_chance} as not reproduced by chance alone. Claims share runs (full fine-tuning and "
+        "EMA-merging stand in most), so chance verdicts come in clumps: a run that happens to be good moves several at once. "
+        f"{sum(map(survives, decided))} of the {len(decided)} verdicts other than inconclusive survive Holm's correction over "
+        "all such claims of their study."
     )
 
 

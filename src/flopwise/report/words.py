@@ -8,8 +8,9 @@ __all__ = ["Markup", "count", "duration", "markdown", "plain", "prose", "section
 
 
 def prose(text) -> Markup:
-    """Escaped text in which A_KA and rho_pos are set with real subscripts."""
-    text = re.sub(r"\brho_(pos|neg)\b", r"ρ<sub>\1</sub>", str(escape(text)))
+    """Escaped text in which A_KA and rho_pos are set with real subscripts, names between backticks as code."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    text = re.sub(r"\brho_(pos|neg)\b", r"ρ<sub>\1</sub>", text)
     return Markup(re.sub(r"(?<![A-Za-z0-9_])([A-Z])_([A-Z]{2})\b", r"\1<sub>\2</sub>", text))
 
 

@@ -60,7 +60,7 @@ def examples(study: Study) -> Drawn:
         own = study.class_flips[mine].assign(share=lambda frame: 100 * frame["flips"] / frame["samples"].clip(lower=1))
         own = own.sort_values("share", ascending=False)
         axes.bar(np.arange(len(own)), own["share"], color="#0065a3", width=0.9)
-        axes.set(title=f"{pair['difference']:+.1f} points".replace("-", "−"), xlabel="classes, sorted")
+        axes.set(title=f"{round(pair['difference'], 1) + 0.0:+.1f} points".replace("-", "−"), xlabel="classes, sorted")
         axes.text(
             0.97,
             0.9,
