@@ -98,7 +98,6 @@ def test_a_touch_does_nothing_and_an_edit_re_runs_what_depends_on_it(smoke):
 
 
 def test_one_core_gives_the_same_bytes_as_two(smoke):
-    made = sorted(path.name for path in (smoke.path / RESULTS / "data").iterdir() if path.is_dir())
     targets = [f"results1/smoke/continual/train/{JOB}{end}" for end in (".csv", ".chunks.csv")]
     done = smoke.snakemake(
         "--cores",
@@ -110,9 +109,10 @@ def test_one_core_gives_the_same_bytes_as_two(smoke):
         "results=results1",
         "--",
         *targets,
-        *(f"results1/smoke/data/{name}" for name in made),
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    made = sorted(path.parent.name for path in (smoke.path / "results1" / "smoke" / "data").glob("*/card.json"))
+    assert len(made) > 20
     cards = [f"results1/smoke/data/{name}/card.json" for name in made]  # a card holds the hash of every file of its set
     for target in (*targets, *cards):
         assert (smoke.path / target).read_bytes() == (smoke.path / target.replace("results1", "results")).read_bytes()
