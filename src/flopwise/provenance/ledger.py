@@ -15,6 +15,7 @@ from flopwise.provenance.lineage import records
 ENGINE = "engine: parsing and scheduling"
 BETWEEN = "shells, end of interpreters, failed jobs"
 AGAIN = "jobs made again or deleted since"
+FREE = {ASKED: ", asked for", AGAIN: ", held against nothing"}
 REFERENCE = 60.0  # GFLOP/s of the matrix product below, one thread of the machine that the ledgers were measured on
 OVER = 1.5  # times what it may spend: from here on the check fails
 
@@ -92,21 +93,22 @@ def _cost(what: str, seconds: float, part: float, jobs: int | None = None) -> di
 
 
 def by_study(settings: Settings, running: Job | None = None) -> dict[str, float]:
-    """CPU seconds by study, all that its jobs count, and of everything else (`other`), Snakemake's process included."""
+    """CPU seconds by study, all that its jobs count, and of everything else (`other`), Snakemake's process included; work whose
+    record is gone stands by itself."""
     found = dict.fromkeys(settings.preset.ledger, 0.0)
     for _, record in records(settings):
         if record["study"]:
             found[record["study"]] = found.get(record["study"], 0.0) + record["cost"]["cpu_seconds"]
-    studies = sum(found.values())
-    total = sum(seconds for seconds, _ in core_seconds(settings, running).values())
-    return found | {"other": max(0.0, total - studies)}
+    rows = {rule: seconds for rule, (seconds, _) in core_seconds(settings, running).items()}
+    again = {AGAIN: rows.pop(AGAIN)} if AGAIN in rows else {}
+    return {**found, "other": max(0.0, sum(rows.values()) - sum(found.values())), **again}
 
 
 def ledger(settings: Settings, running: Job | None = None) -> list[dict]:
     """For each study and for all else: core-seconds it may spend, those it used, and `counted`, what is held against the
     former, as seconds of the machine that the ledger was measured on: of a study training and evaluation, each job by the
     speed of the matrix product that it timed itself, so that a slow or a busy machine fails nothing. Nothing is held against
-    seeds that a person asked for."""
+    seeds that a person asked for, nor against work that was done again."""
     used, counted = by_study(settings, running), dict.fromkeys(settings.preset.ledger, 0.0)
     speeds = []
     for _, record in records(settings):
@@ -121,15 +123,21 @@ def ledger(settings: Settings, running: Job | None = None) -> list[dict]:
          "over": counted[name] > OVER * allowed}
         for name, allowed in settings.preset.ledger.items()
     ]  # fmt: skip
-    free = {"study": ASKED, "allowed": None, "used": used.get(ASKED), "counted": 0.0, "share": None, "over": False}
-    return [*rows, *([free] if ASKED in used else [])]
+    return rows + [
+        {"study": name, "allowed": None, "used": used[name], "counted": 0.0, "share": None, "over": False}
+        for name in (ASKED, AGAIN) if name in used
+    ]  # fmt: skip
 
 
 def ledger_text(rows: list[dict]) -> str:
     """The ledger for a reader."""
     return "\n".join(
         f"{row['study']}: {row['used']:,.0f} core-seconds"
-        + (f"; {row['counted']:,.0f} counted of {row['allowed']:,.0f} allowed" if row["allowed"] else ", asked for")
+        + (
+            f"; {row['counted']:,.0f} counted of {row['allowed']:,.0f} allowed"
+            if row["allowed"]
+            else FREE[row["study"]]
+        )
         + (": over by more than half" if row["over"] else "")
         for row in rows
     )

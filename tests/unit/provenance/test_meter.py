@@ -136,7 +136,10 @@ def test_invocations_add_up(settings):
         ledger.BETWEEN: (1.5, 4), ledger.ENGINE: (3.5, 2), ledger.AGAIN: (5.0, 0),
     }  # fmt: skip
     assert total(settings) == (1 + 10) + (2 + 3.5) + 2.5 + 1
-    assert ledger.by_study(settings) == {"continual": 9.0, "other": 11.0}
+    assert ledger.by_study(settings) == {"continual": 9.0, "other": 6.0, ledger.AGAIN: 5.0}
+    assert ledger.ledger_text(ledger.ledger(settings)[-1:]) == (
+        "jobs made again or deleted since: 5 core-seconds, held against nothing"
+    )
 
 
 def test_the_ledger_holds_training_and_evaluation_against_what_is_allowed(settings):
