@@ -46,7 +46,8 @@ show.table(
 # %%
 show.table(
     perceiver.metrics(runs), figures, "perceiver_metrics",
-    caption="Every metric of every arm, with forward MFLOPs of one sample and parameters.",
+    caption="Every metric of every arm, with forward MFLOPs of one sample and parameters. Bits per masked byte are those after "
+    "the first phase of training on text; beside the commonest answer those of how often each byte occurs.",
 )  # fmt: skip
 
 # %% [markdown]
