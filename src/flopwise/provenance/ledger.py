@@ -16,7 +16,7 @@ ENGINE = "engine: parsing and scheduling"
 BETWEEN = "shells, end of interpreters, failed jobs"
 AGAIN = "jobs made again or deleted since"
 FREE = {ASKED: ", asked for", AGAIN: ", held against nothing"}
-REFERENCE = 60.0  # GFLOP/s of the matrix product below, one thread of the machine that the ledgers were measured on
+REFERENCE = 8.1  # ms of the training step that jobs time, one thread of the quiet machine that the ledgers were set on; docs/engine.md
 OVER = 1.5  # times what it may spend: from here on the check fails
 
 
@@ -107,14 +107,14 @@ def by_study(settings: Settings, running: Job | None = None) -> dict[str, float]
 def ledger(settings: Settings, running: Job | None = None) -> list[dict]:
     """For each study and for all else: core-seconds it may spend, those it used, and `counted`, what is held against the
     former, as seconds of the machine that the ledger was measured on: of a study training and evaluation, each job by the
-    speed of the matrix product that it timed itself, so that a slow or a busy machine fails nothing. Nothing is held against
+    small training step that it timed itself, so that a slow or a busy machine fails nothing. Nothing is held against
     seeds that a person asked for, nor against work that was done again."""
     used, counted = by_study(settings, running), dict.fromkeys(settings.preset.ledger, 0.0)
     speeds = []
     for _, record in records(settings):
         cost = record["cost"]
-        speed = cost.get("matrix_product_rate", REFERENCE) / REFERENCE
-        speeds += [speed] if "matrix_product_rate" in cost else []
+        speed = REFERENCE / cost.get("training_step_ms", REFERENCE)
+        speeds += [speed] if "training_step_ms" in cost else []
         if record["study"] in counted:
             counted[record["study"]] += inside(cost) * speed
     counted["other"] = used["other"] * (median(speeds) if speeds else 1.0)

@@ -64,7 +64,8 @@ def folder(settings: Settings) -> Path:
 
 def record(job: Job, cost: dict | None = None) -> None:
     """Write the record of a finished job. cost: what the job knows of its cost (gflops ...); what the meter knows is added
-    last: CPU seconds, peak memory, the Snakemake process around it, and the speed of a matrix product (GFLOP/s)."""
+    last: CPU seconds, peak memory, the Snakemake process around it, and how long a small training step takes
+    on one thread here and now."""
     facts = {
         "rule": job.rule, "job": job.name, "study": job.study, "settings": job.settings,
         "inputs": {str(path): hash_input(path) for path in job.inputs},
@@ -72,8 +73,8 @@ def record(job: Job, cost: dict | None = None) -> None:
         "sources": source_hashes(job), "cells": list(job.cells), "seeds": list(job.seeds),
         "code": code_version(), "versions": versions(), "machine": platform.machine(),
     }  # fmt: skip
-    rate = meter.matrix_product_rate()
-    measured = {**({"matrix_product_rate": rate} if rate else {}), **meter.around(job), **meter.own()}
+    step = meter.training_step_ms()
+    measured = {**({"training_step_ms": step} if step else {}), **meter.around(job), **meter.own()}
     write_json(job.lineage, {**facts, "cost": {**(cost or {}), **measured}})
 
 

@@ -115,14 +115,14 @@ def keep(workflow, claims: Sequence[Mapping], studies: Sequence[str], now: datet
 def _facts(settings, now: datetime) -> dict:
     found = [record for _, record in records(settings)]
     codes = sorted({(str(one["code"]["commit"]), bool(one["code"]["changed"])) for one in found})
-    rates = [one["cost"]["matrix_product_rate"] for one in found if "matrix_product_rate" in one["cost"]]
+    steps = [one["cost"]["training_step_ms"] for one in found if "training_step_ms" in one["cost"]]
     walls = [read_json(path).get("wall_seconds") for path in sorted((settings.results / "engine").glob("*.json"))]
     return {
         "scale": settings.config.scale, "date": f"{now:%Y-%m-%d}", "commit": codes[-1][0] if len(codes) == 1 else None,
         "commits": [commit + ", with changes" * changed for commit, changed in codes],
         "machine": {
             "processor": _processor(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}",
-            "matrix_product_gflops": round(median(rates), 1) if rates else None,
+            "training_step_ms": round(median(steps), 1) if steps else None,
         },
         "versions": found[-1]["versions"], "wall_seconds": [wall and round(wall) for wall in walls],
         "core_seconds": round(sum(seconds for seconds, _ in core_seconds(settings).values())),

@@ -135,6 +135,13 @@ def test_sets_have_no_order():
     torch.testing.assert_close(network.encode(x[:, order]), network.encode(x), rtol=1e-5, atol=1e-5)
 
 
+def test_the_head_may_be_asked_about_some_outputs_alone():
+    network, symbols = model(BYTES), torch.randint(40, (2, 12))
+    where = torch.zeros(2, 12, dtype=torch.bool)
+    where[0, 3] = where[1, 7] = where[1, 2] = True
+    torch.testing.assert_close(network(symbols, where=where), network(symbols)[where], rtol=1e-5, atol=1e-5)
+
+
 def test_a_masked_element_is_an_element_that_is_not_there():
     network, symbols = model(BYTES), torch.randint(40, (2, 12))
     mask = torch.ones(2, 12, dtype=torch.bool)

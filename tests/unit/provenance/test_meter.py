@@ -143,11 +143,11 @@ def test_invocations_add_up(settings):
 
 
 def test_the_ledger_holds_training_and_evaluation_against_what_is_allowed(settings):
-    slow = ledger.REFERENCE / 2
-    put(settings, "a", cpu_seconds=30.0, train_seconds=15.0, evaluate_seconds=5.0, matrix_product_rate=slow)
+    slow = 2 * ledger.REFERENCE
+    put(settings, "a", cpu_seconds=30.0, train_seconds=15.0, evaluate_seconds=5.0, training_step_ms=slow)
     study, other = ledger.ledger(settings)
     assert (study["used"], study["counted"], study["over"]) == (30.0, 10.0, False)
-    put(settings, "b", cpu_seconds=30.0, train_seconds=12.0, matrix_product_rate=2 * slow)
+    put(settings, "b", cpu_seconds=30.0, train_seconds=12.0, training_step_ms=slow / 2)
     study, other = ledger.ledger(settings)
     assert (study["counted"], study["share"], study["over"]) == (22.0, 2.2, True)
     assert not other["over"]

@@ -187,8 +187,8 @@ class Work(Base):
         from torch.nn.functional import cross_entropy
 
         shown, where = torch.from_numpy(np.where(masked, MASK, read)), torch.from_numpy(masked)
-        said = model(shown, mask=shown > 0)[:, : shown.shape[1]]
-        return cross_entropy(said[where], torch.from_numpy(read)[where], reduction=reduction)
+        said = model(shown, mask=shown > 0, where=where)  # logits of all symbols would take a third of a step
+        return cross_entropy(said, torch.from_numpy(read)[where], reduction=reduction)
 
     def first_scores(self, model, arm):
         """The answer that knows nothing says how often each byte occurs."""
@@ -313,15 +313,16 @@ def transformer(symbols: int, length: int, width: int, layers: int, outputs: dic
                 }
             )
 
-        def forward(self, shown, mask, asked=None):
-            """Logits of the symbols; with `asked`, the task of each row, logits of each of these tasks for all rows."""
+        def forward(self, shown, mask, asked=None, where=None):
+            """Logits of the symbols, of those at `where` (B, n) alone if that is given; with `asked`, the task of each row,
+            logits of each of these tasks for all rows."""
             x = self.embedding(shown) + self.positions[: shown.shape[1]]
             if asked is not None:
                 x = torch.cat([self.first[asked][:, None], x], 1)
                 mask = torch.cat([mask.new_ones(len(mask), 1), mask], 1)
             for layer in self.layers:
                 x = layer(x, mask[:, None, None])
-            x = self.norm(x)
+            x = self.norm(x if where is None else x[where])
             if asked is None:
                 return linear(x, self.embedding.weight, self.bias)
             return {tasks[one]: self.heads[tasks[one]](x[:, 0]) for one in asked.unique().tolist()}

@@ -40,18 +40,20 @@ class Perceiver(nn.Module):
                 z = layer(z)
         return z
 
-    def decode(self, z: Tensor, x: Tensor, points=None):
+    def decode(self, z: Tensor, x: Tensor, points=None, where: Tensor | None = None):
         """What the head gives for latents `z` (B, N, D) of the input array `x` (B, M, C). `points`: numbers of the outputs
-        wanted, int64 (n,), by modality where there are several; None: all of them."""
+        wanted, int64 (n,), by modality where there are several; None: all of them. `where` bool (B, O): the head is asked
+        about these outputs alone, (n, E) to it; for heads that treat each by itself."""
         if self.decoder is None:
             return self.head(z)
         y = self.decoder(self.queries(x, points), z)
+        y = y if where is None else y[where]
         return y if self.head is None else self.head(y, self.inputs, points)
 
-    def forward(self, inputs, mask: Tensor | None = None, points=None, **options):
-        """`inputs`: what the input adapter takes, `options` too; `mask`, `points`: see `encode` and `decode`."""
+    def forward(self, inputs, mask: Tensor | None = None, points=None, where: Tensor | None = None, **options):
+        """`inputs`: what the input adapter takes, `options` too; `mask`, `points`, `where`: see `encode` and `decode`."""
         x = self.inputs(inputs, **options)
-        return self.decode(self.encode(x, mask), x, points)
+        return self.decode(self.encode(x, mask), x, points, where)
 
 
 def _checked(mask: Tensor, x: Tensor) -> Tensor:

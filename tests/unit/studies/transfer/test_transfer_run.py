@@ -305,6 +305,19 @@ def test_models_are_asked_about_what_their_cells_keep_and_nothing_else():
     assert grid.kept_of("vit-a") == [], "it only takes part in the flips"
 
 
+def test_pooling_with_channels_last_gives_the_same():
+    """The hooks change how the maps lie in memory for the pooling, no value, no gradient and nothing behind it."""
+    network, pixels, found = miniature.create("resnet-gn", 5, seed=1), torch.rand(3, 3, 32, 32), []
+    for _ in range(2):
+        network.zero_grad()
+        _, logits = miniature.outputs(network, pixels)
+        logits.square().sum().backward()
+        found.append((logits.detach(), network.conv1[0].weight.grad.clone()))
+        network.maxpool._forward_pre_hooks.clear()
+        network.maxpool._forward_hooks.clear()
+    assert all(torch.equal(one, other) for one, other in zip(*found))
+
+
 def test_a_perceiver_is_a_network_like_the_others():
     """Its features are what its classifier sees, its weights follow from the seed, and it can teach and be taught."""
     images = torch.rand((2, 3, 32, 32), generator=torch.Generator().manual_seed(0))
