@@ -16,7 +16,7 @@ ENGINE = "engine: parsing and scheduling"
 BETWEEN = "shells, end of interpreters, failed jobs"
 AGAIN = "jobs made again or deleted since"
 FREE = {ASKED: ", asked for", AGAIN: ", held against nothing"}
-REFERENCE = 8.1  # ms of the training step that jobs time, one thread of the quiet machine that the ledgers were set on; docs/engine.md
+REFERENCE = 8.1  # ms of the training step that jobs time, on the quiet machine of the ledgers (docs/engine.md)
 OVER = 1.5  # times what it may spend: from here on the check fails
 
 
