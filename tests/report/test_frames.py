@@ -4,6 +4,7 @@ import fixtures
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import stats
 
 from flopwise.report import frames, labels, theme
@@ -87,6 +88,21 @@ def test_a_method_keeps_its_colour_and_unknown_ones_get_one():
     assert styles.group("lora-r64") == styles.group("dora-r4") == "adapters and low-rank updates"
     assert styles.group("brand-new") == styles.OTHERS
     assert styles.order(["oracle", "brand-new", "lnfit", "full-ft"]) == ["full-ft", "lnfit", "brand-new", "oracle"]
+
+
+def test_both_files_of_a_figure_have_its_size_and_its_layout(tmp_path):
+    """The layout is made once: what lies outside the axes has its room in both, and images on one pair of axes stay apart."""
+    figure, axes = theme.figure(2.0)
+    for place in ((0, 1, 0, 1), (2, 3, 0, 1)):
+        axes.imshow(np.eye(4), extent=place, aspect="auto")
+    axes.set(xlim=(0, 3), ylim=(0, 1), ylabel="a label\nof three\nlines")
+    svg, png, _ = theme.save(figure, tmp_path, "f", pd.DataFrame({"x": [1]}))
+    with Image.open(png) as picture:
+        assert picture.size == (round(150 * theme.WIDTH), 300)
+    text = svg.read_text()
+    assert f'width="{72 * theme.WIDTH:g}pt" height="144pt"' in text
+    assert text.count("<image ") == 2
+    assert figure.axes[0].yaxis.label.get_window_extent().x0 >= 0
 
 
 def test_tables_are_escaped_for_latex_and_markdown(tmp_path):

@@ -98,23 +98,23 @@ def test_a_touch_does_nothing_and_an_edit_re_runs_what_depends_on_it(smoke):
 
 
 def test_one_core_gives_the_same_bytes_as_two(smoke):
+    """From the data to a training; of the sets some are made again, the others are taken over."""
+    again = {"digits", "flags", "scenes", "typefaces", "icon-search"}
+    for card in (smoke.path / RESULTS / "data").glob("*/card.json"):
+        record = smoke.path / RESULTS / "lineage" / "data_set" / f"{card.parent.name}.json"
+        if record.exists() and card.parent.name not in again:
+            shutil.copytree(card.parent, smoke.path / "results1" / "smoke" / "data" / card.parent.name)
+            put = smoke.path / "results1" / "smoke" / "lineage" / "data_set" / record.name
+            put.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(record, put)
     targets = [f"results1/smoke/continual/train/{JOB}{end}" for end in (".csv", ".chunks.csv")]
-    done = smoke.snakemake(
-        "--cores",
-        "1",
-        "--quiet",
-        "all",
-        "--config",
-        "scale=smoke",
-        "results=results1",
-        "--",
-        *targets,
-    )
+    one = ("--config", "scale=smoke", "results=results1", "--", *targets)
+    assert smoke.planned(*one[2:])["data_set"] == len(again)
+    done = smoke.snakemake("--cores", "1", "--quiet", "all", *one)
     assert done.returncode == 0, done.stdout + done.stderr
-    made = sorted(path.parent.name for path in (smoke.path / "results1" / "smoke" / "data").glob("*/card.json"))
-    assert len(made) > 20
-    cards = [f"results1/smoke/data/{name}/card.json" for name in made]  # a card holds the hash of every file of its set
-    for target in (*targets, *cards):
+    # a card holds the hash of each of its files
+    made = [f"results1/smoke/data/{name}/card.json" for name in (*again, "pool")]
+    for target in (*targets, *made, "results1/smoke/data/index.json"):
         assert (smoke.path / target).read_bytes() == (smoke.path / target.replace("results1", "results")).read_bytes()
 
 

@@ -13,6 +13,7 @@ from flopwise.data.store import Split, StoredSet, open_set
 from flopwise.report import theme
 
 COLUMNS, ROWS = 10, 2  # classes beside each other on a contact sheet, images of each below each other
+BLOCK, STEP, SIDE = 2.05, 0.686, 0.631  # inches: height of a data set's block, from image to image, of an image
 
 
 def open_sets(folder: Path | str, names) -> list[StoredSet]:
@@ -32,37 +33,20 @@ def contact_sheet(sets: Sequence[StoredSet]) -> tuple[Figure, pd.DataFrame]:
     """A block per data set: up to ten of its classes in columns, two test images of each (more where there are fewer
     classes); images of retrieval sets and of pools stand above their captions. Which are shown is fixed: classes evenly
     spread, the first images of each; of a pool the first images of each kind."""
-    figure, grid = theme.figure(
-        max(1, len(sets)) * 2.05, nrows=max(1, len(sets)) * ROWS, ncols=COLUMNS, squeeze=False,
-        gridspec_kw={"left": 0.005, "right": 0.995, "wspace": 0.12},
-    )  # fmt: skip
+    figure, axes = theme.figure(BLOCK * max(1, len(sets)))
     figure.set_layout_engine("none")
+    axes.set_position([0, 0, 1, 1])
+    axes.axis("off")
+    axes.set(xlim=(0, theme.WIDTH), ylim=(figure.get_figheight(), 0))  # one pair of axes for all images, in inches
     records = []
     for number, one in enumerate(sets):
-        block = grid[ROWS * number : ROWS * (number + 1)]
-        _place(figure, block, number, len(sets), one)
-        chosen = _choose(one)
-        for column in range(COLUMNS):
-            for row in range(ROWS):
-                block[row, column].axis("off")
-            if column < len(chosen):
-                records += _column(block[:, column], one, *chosen[column])
+        top = BLOCK * number
+        pool = f": {one.card['name']}" if one.card["role"] == "pre-training" else ""
+        axes.text(0.07, top + 0.12, one.card["title"] + pool, fontsize=9, fontweight="bold", va="center")
+        axes.text(6.93, top + 0.12, _facts(one), fontsize=7.5, color=theme.QUIET, va="center", ha="right")
+        for column, chosen in enumerate(_choose(one)[:COLUMNS]):
+            records += _column(axes, 0.07 + STEP * column, top + 0.36, one, *chosen)
     return figure, pd.DataFrame(records, columns=["dataset", "class", "image"])
-
-
-def _place(figure: Figure, block, number: int, total: int, one: StoredSet) -> None:
-    """Put the two rows of a block at a fixed place and its title above them."""
-    height = 1 / total
-    top = 1 - number * height
-    size = 0.98 / COLUMNS
-    tall = size * figure.get_figwidth() / figure.get_figheight()
-    for row in range(ROWS):
-        for column in range(COLUMNS):
-            y = top - 0.15 * height - (row + 1) * tall
-            block[row, column].set_position([0.01 + column * size, y, 0.92 * size, 0.92 * tall])
-    pool = f": {one.card['name']}" if one.card["role"] == "pre-training" else ""
-    figure.text(0.01, top - 0.06 * height, one.card["title"] + pool, fontsize=9, fontweight="bold", va="center")
-    figure.text(0.99, top - 0.06 * height, _facts(one), fontsize=7.5, color=theme.QUIET, va="center", ha="right")
 
 
 def _facts(one: StoredSet) -> str:
@@ -123,13 +107,14 @@ def _evenly(values: np.ndarray) -> np.ndarray:
     return values[np.unique(np.linspace(0, len(values) - 1, COLUMNS).round().astype(int))]
 
 
-def _column(axes, one: StoredSet, name: str, members: np.ndarray, named: bool) -> list[dict]:
-    for panel, member in zip(axes, members):
-        panel.imshow(_pictured(one).images[member], interpolation="none")
-    lowest = axes[len(members) - 1]
+def _column(axes, x: float, y: float, one: StoredSet, name: str, members: np.ndarray, named: bool) -> list[dict]:
+    """The images `members` below each other, from the place (x, y) on, and their name."""
+    for row, member in enumerate(members):
+        place = (x, x + SIDE, y + STEP * row + SIDE, y + STEP * row)
+        axes.imshow(_pictured(one).images[member], extent=place, interpolation="none", aspect="auto")
     lines = 3 if len(members) == ROWS else 7  # a caption may fill the place of a second image
     words = textwrap.wrap(name.replace("_", " "), 11, max_lines=lines, placeholder=" …") if named else []
-    lowest.text(0, -0.06, "\n".join(words), transform=lowest.transAxes, fontsize=6.5, va="top", linespacing=1.05)
+    axes.text(x, place[2] + 0.04, "\n".join(words), fontsize=6.5, va="top", linespacing=1.05)
     return [{"dataset": one.card["name"], "class": name, "image": int(member)} for member in members]
 
 
