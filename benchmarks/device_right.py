@@ -9,11 +9,18 @@ from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 
-from flopwise.core.io import read_json, write_json
+import yaml
+
+from flopwise.config.load import merged
+from flopwise.core.io import read_json, write_json, write_text
 
 MODEL = "vit-xs-8"
 JOB = f"{MODEL}/f1/oracle/oracle/all"  # one training of all weights, saved every five steps
 SHARED = ("data", "continual/base", "continual/streams")  # made once, on the CPU
+TOY = {  # what the rehearsal has in place of the smoke scale's
+    "data": {"adaptation": ["flags", "leaves", "charts", "signs", "symbols"], "evaluation": ["shapes", "colours"]},
+    "continual": {"models": {MODEL: {"pretrain_steps": 40}}},
+}
 
 
 def right(root: Path, where: str):
@@ -21,17 +28,18 @@ def right(root: Path, where: str):
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # one card, which two jobs at once have to share
     os.environ.pop("SLURM_JOB_ID", None)  # under SLURM a job relies on it for a card of its own and takes no lock
     start = time.perf_counter()
-    cpu = Run(root, "cpu", "cpu")
+    toy = TOY if where == "cpu" else {}
+    cpu = Run(root, "cpu", "cpu", toy=toy)
     cpu.prepare()
     yield {"what": "data and initial weights, cpu", "s": time.perf_counter() - start}
     cpu.done()
     yield {"what": "cpu, fp32", **cpu.facts()}
     for precision in ("fp32", "bf16", "fp16"):
-        run = Run(root, precision, where, precision)
+        run = Run(root, precision, where, precision, toy)
         run.done()
         first = max(abs(a - b) for a, b in zip(run.losses[:4], cpu.losses))
         yield {"what": f"{where}, {precision}", **run.facts(), "first 4 losses differ by": first, **run.against(cpu)}
-    one, two = Run(root, "one", where), Run(root, "two", where)
+    one, two = Run(root, "one", where, toy=toy), Run(root, "two", where, toy=toy)
     start = time.perf_counter()
     ended = [process.join() or process.exitcode for process in (one.start(), two.start())]
     (_, end), (begin, _) = sorted((one.held, two.held))
@@ -39,7 +47,7 @@ def right(root: Path, where: str):
         "what": "two jobs at once, fp32", "exit statuses": str(ended), "s": time.perf_counter() - start,
         "second got the card s after the first's end": begin - end, **one.against(two),
     }  # fmt: skip
-    resumed = Run(root, "resumed", where)
+    resumed = Run(root, "resumed", where, toy=toy)
     step = resumed.interrupt()
     resumed.done()
     yield {"what": "killed and resumed, fp32", "killed after step": step, **resumed.facts(), **resumed.against(one)}
@@ -48,11 +56,12 @@ def right(root: Path, where: str):
 class Run:
     """The training `JOB` in a results folder of its own, `root`/<name>, from the data and the weights of the run `cpu`."""
 
-    def __init__(self, root: Path, name: str, where: str, precision: str = "fp32"):
+    def __init__(self, root: Path, name: str, where: str, precision: str = "fp32", toy: dict | None = None):
         self.where, self.results, self.config = where, root / name, root / f"{name}.yaml"
         self.folder = self.results / "smoke"
         root.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(f"scale: smoke\ndevice: {where}\noverrides: {{continual: {{precision: {precision}}}}}\n")
+        overrides = merged(toy or {}, {"continual": {"precision": precision}})
+        write_text(self.config, yaml.safe_dump({"scale": "smoke", "device": where, "overrides": overrides}))
         for part in SHARED if name != "cpu" else ():
             link = self.folder / part
             link.parent.mkdir(parents=True, exist_ok=True)
