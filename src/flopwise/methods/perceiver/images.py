@@ -33,7 +33,7 @@ CONFIGS = {
 class Work(Base):
     title, stands_for, material, score, unit = "images", "ImageNet", "quadrants", "accuracy", "%"
     arms: ClassVar = {
-        "fourier": Arm("2-D Fourier positions"), "average": Arm("the same, latents averaged"),
+        "fourier": Arm("2-D Fourier positions"), "average": Arm("2-D Fourier, latents averaged"),
         "learned": Arm("learned positions"), "conv": Arm("convolution first"), "trivial": Arm("commonest class", "trivial"),
     }  # fmt: skip
 

@@ -44,7 +44,7 @@ def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
 class Work(Base):
     title, stands_for, material, score, unit = "tags", "AudioSet", "clips", "map", "%"
     arms: ClassVar = {
-        "both": Arm("video and sound"), "average": Arm("the same, latents averaged"), "sound": Arm("sound alone"),
+        "both": Arm("video and sound"), "average": Arm("both, latents averaged"), "sound": Arm("sound alone"),
         "trivial": Arm("how often each tag occurs", "trivial"),
     }  # fmt: skip
 
