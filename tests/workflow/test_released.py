@@ -33,7 +33,7 @@ def shrink(tree, root) -> None:
             "one": {"pretrained": f"{TINY}.augreg_in21k", "method": "supervised", "pool": "imagenet-21k", **source},
             "two": {"pretrained": f"{TINY}.augreg_in21k_ft_in1k", "method": "mae", "pool": "imagenet-1k", **source},
         },
-        "scenes": {"side": 48, "stride": 32, "steps": 8, "batch_size": 2, "trial_steps": 4, "trials": [0.5, 1], "held_out": 4,
+        "scenes": {"side": 48, "stride": 32, "steps": 4, "batch_size": 2, "trial_steps": 2, "trials": [0.5, 1], "held_out": 4,
                    "precision": "fp32"},
         "experiments": {
             "scratch": {"size": ["small"], "seeds": 2},
