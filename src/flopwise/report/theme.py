@@ -104,7 +104,7 @@ def save(figure: Figure, folder: Path | str, name: str, data) -> list[Path]:
     """Write `<name>.svg`, `<name>.png` (150 dpi) and `<name>.csv`, what is drawn. Equal input, equal bytes."""
     svg, png, table = (Path(folder) / f"{name}.{kind}" for kind in ("svg", "png", "csv"))
     with matplotlib.rc_context(RC), atomic_path(svg) as vectors, atomic_path(png) as pixels:
-        # savefig would lay the figure out, and go through all of it once more, for each file: half of the time
+        # savefig would lay the figure out, and go through all of it once more, for each file: a third of the time
         figure.set_dpi(RC["savefig.dpi"])
         if (engine := figure.get_layout_engine()) is not None:
             engine.execute(figure)

@@ -187,7 +187,7 @@ class Work(Base):
         from torch.nn.functional import cross_entropy
 
         shown, where = torch.from_numpy(np.where(masked, MASK, read)), torch.from_numpy(masked)
-        said = model(shown, mask=shown > 0, where=where)  # logits of all symbols would take a third of a step
+        said = model(shown, mask=shown > 0, where=where)  # logits of all symbols take a third of the FLOPs
         return cross_entropy(said, torch.from_numpy(read)[where], reduction=reduction)
 
     def first_scores(self, model, arm):
