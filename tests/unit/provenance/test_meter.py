@@ -161,3 +161,13 @@ def test_seeds_that_a_person_asked_for_are_booked_and_held_against_nothing(setti
     assert (study["used"], other["used"], asked["used"]) == (3.0, 0.0, 900.0)
     assert not any(row["over"] for row in (study, other, asked))
     assert ledger.ledger_text([asked]) == "decide: 900 core-seconds, asked for"
+
+
+def test_the_timed_step_draws_nothing_from_the_jobs_generator():
+    import torch
+
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    with torch.no_grad():
+        assert meter.training_step_ms(1) > 0
+    assert torch.equal(torch.get_rng_state(), before)
